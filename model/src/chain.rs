@@ -1,0 +1,340 @@
+//! Chain replication.
+//!
+//! van Renesse & Schneider, "Chain Replication for Supporting High Throughput and Availability"
+//! (OSDI '04), with reads of clean keys at every replica as in Terrace & Freedman, "Object Storage on
+//! CRAQ" (USENIX ATC '09). Replicas stand in a line. Updates enter at the *head*, each replica passes
+//! them to its *successor*, and an update is *committed* when the *tail* has it: then every replica has
+//! it. The tail replies, and acknowledgements travel back up.
+//!
+//! # Messages
+//!
+//! | message | from → to | purpose | source |
+//! |---|---|---|---|
+//! | [`Opened`](Msg::Opened) | gateway → client | a gateway has started; what was under way through it is unknown | |
+//! | [`Invoke`](Msg::Invoke) / [`Return`](Msg::Return) | client ↔ gateway | one operation and its outcome | |
+//! | [`Request`](Msg::Request) | gateway → head (writes), any replica (reads); replica → tail (dirty reads) | one operation | OSDI '04 §3, ATC '09 §2.3 |
+//! | [`Reply`](Msg::Reply) | tail (writes), any replica (reads), head (duplicates) → gateway | its outcome | OSDI '04 §3 |
+//! | [`Redirect`](Msg::Redirect) | replica → gateway | the sender's view, where the request should have gone | |
+//! | [`Update`](Msg::Update) | predecessor → successor | the entry at an index of the log | OSDI '04 §3 |
+//! | [`Missing`](Msg::Missing) | successor → predecessor | asks for the entries from an index on | |
+//! | [`Ack`](Msg::Ack) | successor → predecessor | everything up to an index is committed | OSDI '04 §3.3 |
+//! | [`Scan`](Msg::Scan) / [`Scanned`](Msg::Scanned) | client ↔ replica | a page of its keys; not linearizable | |
+//!
+//! Messages may be lost, duplicated and reordered. Every message of the chain carries the epoch of its
+//! sender's view, and a replica takes it only in that same epoch.
+//!
+//! # One write
+//!
+//! 1. A client invokes it; the gateway names it with an [`OpId`], and sends a `Request` to the head.
+//! 2. The head appends it to its log, saves, and sends an `Update` to its successor.
+//! 3. Each replica does the same, at the same index, until the tail has it: it is committed.
+//! 4. The tail applies it, sends the `Reply` to the gateway and an `Ack` to its predecessor.
+//! 5. Each replica that gets the `Ack` applies the entry, trims its log, and acknowledges in turn.
+
+mod actor;
+mod gateway;
+mod replica;
+mod script;
+mod window;
+
+pub use actor::{ChainActor, ChainState};
+pub use gateway::{Gateway, GatewayState};
+pub use replica::{Replica, ReplicaState};
+pub use script::{Script, ScriptState};
+pub use window::Window;
+
+use crate::kv::{self, Op, OpId, Outcome, Value};
+use crate::store::OrderedKey;
+use serde::{Deserialize, Serialize};
+use stateright::actor::Id;
+use std::ops::Range;
+use std::time::Duration;
+
+/// Who is in the chain, in order, during one epoch.
+///
+/// Invariants: `chain` is not empty and names nobody twice; there is one view an epoch.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct View {
+    /// The number of this view; grows with each.
+    pub epoch: u64,
+    /// The members from head to tail.
+    pub chain: Vec<Id>,
+}
+
+/// One update, as it stands in logs and travels down the chain: an operation, not its result. Its
+/// outcome is a function of the entries before it, the same at every replica.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Entry {
+    /// Whose operation it is.
+    pub id: OpId,
+    /// The key it works on.
+    pub key: kv::Key,
+    /// What it does there.
+    pub op: Op,
+}
+
+/// What the actors of a chain say to each other; the [module's table](self) tells who to whom.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Msg {
+    /// When a gateway has started: clients begin, or give up what they had under way.
+    Opened {
+        /// Which start it is; names every operation invoked from now on.
+        incarnation: u32,
+    },
+    /// When a client wants something done.
+    Invoke {
+        /// Named by the client, from the gateway's incarnation and a lane that is free.
+        id: OpId,
+        /// The key to work on.
+        key: kv::Key,
+        /// What to do.
+        op: Op,
+    },
+    /// When an operation ended, for its client.
+    Return {
+        /// Which one.
+        id: OpId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// When a gateway has an operation for the chain, or a replica a read that it may not answer.
+    Request {
+        /// The reply goes to `id.gateway`, whoever sent the request.
+        id: OpId,
+        /// The key to work on.
+        key: kv::Key,
+        /// What to do.
+        op: Op,
+    },
+    /// When an operation is committed, or a read answered.
+    Reply {
+        /// Which one.
+        id: OpId,
+        /// Its outcome.
+        outcome: Outcome,
+    },
+    /// When a request came to a replica that does not serve it.
+    Redirect {
+        /// Who serves it, as far as the sender knows.
+        view: View,
+    },
+    /// When an entry goes to the successor, for the first time or again.
+    Update {
+        /// The sender's epoch.
+        epoch: u64,
+        /// The entry's place in the log.
+        index: u64,
+        /// The entry.
+        entry: Entry,
+    },
+    /// When an update came whose predecessors did not.
+    Missing {
+        /// The sender's epoch.
+        epoch: u64,
+        /// The first index that is missing.
+        next: u64,
+    },
+    /// When the sender has committed entries.
+    Ack {
+        /// The sender's epoch.
+        epoch: u64,
+        /// Everything up to here is committed.
+        index: u64,
+    },
+    /// When a client lists keys.
+    Scan {
+        /// Chosen by the client, to tell answers apart.
+        ticket: u64,
+        /// List keys after this one; from the first where there is none.
+        after: Option<kv::Key>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// When a replica lists its keys: what it has applied, which another replica may not have yet.
+    Scanned {
+        /// Of the `Scan`.
+        ticket: u64,
+        /// In ascending order; empty at the end.
+        keys: Vec<kv::Key>,
+        /// How many keys the replica holds in all.
+        total: u64,
+    },
+}
+
+/// The timers of a chain's actors.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Timer {
+    /// When a replica's successor has acknowledged nothing for a while: send the window again.
+    Resend,
+    /// When an operation of this lane had no reply for a while: send it again.
+    Retry(u32),
+    /// When an operation of this lane has taken too long: its client is told what is known.
+    Deadline(u32),
+}
+
+/// How long to wait for what. Ranges are drawn from by the runtime, so that actors do not beat in step.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Timeouts {
+    /// Of [`Timer::Resend`].
+    pub resend: Range<Duration>,
+    /// Of [`Timer::Retry`].
+    pub retry: Range<Duration>,
+    /// Of [`Timer::Deadline`]; `None` waits for ever.
+    pub deadline: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            resend: Duration::from_millis(40)..Duration::from_millis(60),
+            retry: Duration::from_millis(200)..Duration::from_millis(300),
+            deadline: Some(Duration::from_secs(5)),
+        }
+    }
+}
+
+/// The keys of a chain actor's store, a variant a table.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Key {
+    /// The newest view that the replica has installed; holds a [`Row::View`].
+    View,
+    /// Up to where the log is applied; holds a [`Row::Committed`].
+    Committed,
+    /// Which start of the gateway this is; holds a [`Row::Incarnation`].
+    Started,
+    /// The newest incarnation seen of a gateway; holds a [`Row::Incarnation`].
+    Gateway(Id),
+    /// The last operation applied of a gateway's lane; holds a [`Row::Lane`].
+    Lane(Id, u32),
+    /// An entry that is received and not yet known committed; holds a [`Row::Entry`].
+    Log(u64),
+    /// A client's key; holds a [`Row::Data`].
+    Data(kv::Key),
+}
+
+/// The rows of a chain actor's store.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Row {
+    /// At [`Key::View`].
+    View(View),
+    /// At [`Key::Committed`].
+    Committed {
+        /// Everything up to here is applied.
+        index: u64,
+        /// How many client keys are present.
+        keys: u64,
+    },
+    /// At [`Key::Started`] and [`Key::Gateway`].
+    Incarnation(u32),
+    /// At [`Key::Lane`].
+    Lane {
+        /// The gateway's incarnation in which the operation was invoked.
+        incarnation: u32,
+        /// Its number in the lane.
+        seq: u64,
+        /// Its outcome, to answer a retry with.
+        outcome: Outcome,
+    },
+    /// At [`Key::Log`].
+    Entry(Entry),
+    /// At [`Key::Data`].
+    Data {
+        /// The index of the update that wrote it.
+        index: u64,
+        /// What the key holds.
+        value: Value,
+    },
+}
+
+impl View {
+    /// The member that updates enter at.
+    pub fn head(&self) -> Option<Id> {
+        self.chain.first().copied()
+    }
+
+    /// The member that commits.
+    pub fn tail(&self) -> Option<Id> {
+        self.chain.last().copied()
+    }
+
+    /// The member after `id`.
+    pub fn successor(&self, id: Id) -> Option<Id> {
+        let place = self.chain.iter().position(|member| *member == id)?;
+        self.chain.get(place + 1).copied()
+    }
+
+    /// The member before `id`.
+    pub fn predecessor(&self, id: Id) -> Option<Id> {
+        let place = self.chain.iter().position(|member| *member == id)?;
+        self.chain.get(place.checked_sub(1)?).copied()
+    }
+}
+
+impl OrderedKey for Key {
+    /// A byte that names the table, then the parts, numbers in big-endian order.
+    fn to_bytes(&self) -> Vec<u8> {
+        let id_bytes = |id: &Id| (usize::from(*id) as u64).to_be_bytes();
+        match self {
+            Key::View => vec![0],
+            Key::Committed => vec![1],
+            Key::Started => vec![2],
+            Key::Gateway(id) => [&[3], &id_bytes(id)[..]].concat(),
+            Key::Lane(id, lane) => [&[4], &id_bytes(id)[..], &lane.to_be_bytes()].concat(),
+            Key::Log(index) => [&[5], &index.to_be_bytes()[..]].concat(),
+            Key::Data(key) => [&[6], &key[..]].concat(),
+        }
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let id_of = |bytes: [u8; 8]| Id::from(u64::from_be_bytes(bytes) as usize);
+        let (table, rest) = bytes.split_first()?;
+        Some(match (table, rest) {
+            (0, []) => Key::View,
+            (1, []) => Key::Committed,
+            (2, []) => Key::Started,
+            (3, rest) => Key::Gateway(id_of(rest.try_into().ok()?)),
+            (4, rest) => {
+                let (id, lane) = rest.split_first_chunk()?;
+                Key::Lane(id_of(*id), u32::from_be_bytes(lane.try_into().ok()?))
+            }
+            (5, rest) => Key::Log(u64::from_be_bytes(rest.try_into().ok()?)),
+            (6, key) => Key::Data(key.into()),
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_keys_sort_as_the_keys_do() {
+        let id = |n: usize| Id::from(n);
+        let mut keys = vec![
+            Key::View,
+            Key::Committed,
+            Key::Started,
+            Key::Gateway(id(1)),
+            Key::Gateway(id(256)),
+            Key::Lane(id(1), 2),
+            Key::Lane(id(1), 256),
+            Key::Lane(id(2), 0),
+            Key::Log(1),
+            Key::Log(u64::MAX),
+            Key::Data("".into()),
+            Key::Data("a".into()),
+            Key::Data("ab".into()),
+        ];
+        for key in &keys {
+            assert_eq!(Key::from_bytes(&key.to_bytes()).as_ref(), Some(key));
+        }
+        let sorted = keys.clone();
+        keys.reverse();
+        keys.sort_by_key(Key::to_bytes);
+        assert_eq!(keys, sorted);
+        for foreign in [&[][..], &[0, 0], &[3, 1], &[9], &[5, 1, 2, 3]] {
+            assert_eq!(Key::from_bytes(foreign), None);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The actors of a chain as one type, for interpreters that run many actors of one type.
+
+use super::{
+    Gateway, GatewayState, Key, Msg, Replica, ReplicaState, Row, Script, ScriptState, Timer,
+};
+use crate::mechanism::{Intact, Mechanisms};
+use crate::prune::Prune;
+use crate::store::Store;
+use stateright::actor::{Actor, Id, Out};
+use std::borrow::Cow;
+
+/// Any actor of a chain.
+#[derive(Clone, Debug)]
+pub enum ChainActor<S, M = Intact> {
+    /// A member of the chain.
+    Replica(Replica<S, M>),
+    /// Where operations come in.
+    Gateway(Gateway<S, M>),
+    /// A client of a gateway, in models.
+    Script(Script),
+}
+
+/// The state of any actor of a chain.
+#[derive(Clone, Debug, Hash, PartialEq)]
+pub enum ChainState<S> {
+    /// Of an actor that refused to start without its store, and of one that is down.
+    Stopped,
+    /// Of a replica.
+    Replica(ReplicaState<S>),
+    /// Of a gateway.
+    Gateway(GatewayState<S>),
+    /// Of a script.
+    Script(ScriptState),
+}
+
+/// Runs `$call` with the part of the state that belongs to the actor, and puts it back; a part that was
+/// borrowed and not changed leaves the whole borrowed. An actor that is stopped does nothing.
+macro_rules! with_part {
+    ($state:ident, $variant:ident, |$part:ident| $call:expr) => {
+        match std::mem::replace($state, Cow::Owned(ChainState::Stopped)) {
+            Cow::Borrowed(whole @ ChainState::$variant(part)) => {
+                let mut borrowed = Cow::Borrowed(part);
+                let $part = &mut borrowed;
+                $call;
+                *$state = match borrowed {
+                    Cow::Borrowed(_) => Cow::Borrowed(whole),
+                    Cow::Owned(part) => Cow::Owned(ChainState::$variant(part)),
+                };
+            }
+            Cow::Owned(ChainState::$variant(part)) => {
+                let mut owned = Cow::Owned(part);
+                let $part = &mut owned;
+                $call;
+                *$state = Cow::Owned(ChainState::$variant(owned.into_owned()));
+            }
+            stopped => *$state = stopped,
+        }
+    };
+}
+
+impl<S: Store<Key, Row>, M: Mechanisms> Actor for ChainActor<S, M> {
+    type Msg = Msg;
+    type Timer = Timer;
+    type State = ChainState<S>;
+    type Storage = S;
+    type Random = ();
+
+    fn on_start(&self, _: Id, storage: &Option<S>, out: &mut Out<Self>) -> ChainState<S> {
+        match self {
+            ChainActor::Replica(replica) => replica.on_start(storage, out),
+            ChainActor::Gateway(gateway) => gateway.on_start(storage, out),
+            ChainActor::Script(script) => ChainState::Script(script.on_start(out)),
+        }
+    }
+
+    fn on_msg(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ChainState<S>>,
+        src: Id,
+        msg: Msg,
+        out: &mut Out<Self>,
+    ) {
+        match self {
+            ChainActor::Replica(replica) => {
+                with_part!(state, Replica, |part| replica.on_msg(id, part, src, msg, out));
+            }
+            ChainActor::Gateway(gateway) => {
+                with_part!(state, Gateway, |part| gateway.on_msg(id, part, src, msg, out));
+            }
+            ChainActor::Script(script) => {
+                with_part!(state, Script, |part| script.on_msg(part, msg, out));
+            }
+        }
+    }
+
+    fn on_timeout(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ChainState<S>>,
+        timer: &Timer,
+        out: &mut Out<Self>,
+    ) {
+        match self {
+            ChainActor::Replica(replica) => {
+                with_part!(state, Replica, |part| replica.on_timeout(id, part, timer, out));
+            }
+            ChainActor::Gateway(gateway) => {
+                with_part!(state, Gateway, |part| gateway.on_timeout(id, part, timer, out));
+            }
+            ChainActor::Script(_) => {}
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            ChainActor::Replica(_) => "replica".to_string(),
+            ChainActor::Gateway(_) => "gateway".to_string(),
+            ChainActor::Script(_) => "client".to_string(),
+        }
+    }
+}
+
+impl<S: Store<Key, Row>, M: Mechanisms> Prune for ChainActor<S, M> {
+    fn is_obsolete(&self, id: Id, state: &ChainState<S>, src: Id, msg: &Msg) -> bool {
+        match (self, state) {
+            (ChainActor::Replica(replica), ChainState::Replica(state)) => {
+                replica.is_obsolete(id, state, src, msg)
+            }
+            (ChainActor::Gateway(gateway), ChainState::Gateway(state)) => {
+                gateway.is_obsolete(state, msg)
+            }
+            (ChainActor::Script(script), ChainState::Script(state)) => {
+                script.is_obsolete(state, msg)
+            }
+            _ => false,
+        }
+    }
+}

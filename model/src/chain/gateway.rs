@@ -1,0 +1,316 @@
+//! The gateway: where operations come in, and where exactly-once begins.
+//!
+//! Replicated stores go wrong where clients retry, so the client's side is an actor too, and checked. A
+//! gateway gives an operation an identity that every retry of it shares, sends it to the replica that its
+//! view names, sends it again while nothing comes back, follows redirects, and, when its deadline has
+//! passed, says what is known: a read is *unavailable*, a write is *unknown*.
+//!
+//! - **Lanes.** A lane has one operation outstanding; many operations at a time take many lanes. So the
+//!   replicas need to remember one outcome a lane, and the table is bounded.
+//! - **Incarnations.** A gateway counts its starts, durably, before it says anything. An operation of an
+//!   earlier start can never be taken for one of this start; its client was told that it is unknown.
+//! - **Clients** are told of a start with [`Msg::Opened`], and name operations after it. A late
+//!   [`Msg::Invoke`] of an earlier start, or a duplicate, is refused.
+
+use super::{ChainActor, ChainState, Key, Msg, Row, Timeouts, Timer, View};
+use crate::kv::{self, Op, OpId, Outcome, Refusal};
+use crate::mechanism::{Intact, Mechanism, Mechanisms};
+use crate::store::Store;
+use stateright::actor::{Id, Out};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+/// A gateway, as a value: what it is configured with. Its state is a [`GatewayState`].
+#[derive(Clone, Debug)]
+pub struct Gateway<S, M = Intact> {
+    client: Id,
+    nearest: Option<Id>,
+    view: View,
+    timeouts: Timeouts,
+    mechanisms: M,
+    store: PhantomData<S>,
+}
+
+/// What a gateway knows.
+#[derive(Clone, Debug, Hash, PartialEq)]
+pub struct GatewayState<S> {
+    /// Holds the incarnation. Invariant: equal to what was last saved, after every handler.
+    pub store: S,
+    /// Which start this is. Invariant: greater than at any earlier start.
+    pub incarnation: u32,
+    /// The newest view that it heard of. Invariant: its epoch never goes back between two starts.
+    pub view: View,
+    /// The lanes in use.
+    pub lanes: BTreeMap<u32, Lane>,
+}
+
+/// One lane of a gateway.
+#[derive(Clone, Debug, Hash, PartialEq)]
+pub struct Lane {
+    /// The newest operation of this lane. Invariant: only grows.
+    pub seq: u64,
+    /// What it is, while it is under way.
+    pub pending: Option<(kv::Key, Op)>,
+}
+
+impl<S: Store<Key, Row>> Gateway<S> {
+    /// A gateway for one client (a front door, or a script), which starts out with this view and reads
+    /// from the `nearest` replica, or from the tail.
+    pub fn new(client: Id, nearest: Option<Id>, view: View, timeouts: Timeouts) -> Self {
+        Self::with(client, nearest, view, timeouts, Intact)
+    }
+
+    /// Fills a new store, once in its life.
+    pub fn init(store: &mut S) {
+        store.put(Key::Started, Row::Incarnation(0));
+    }
+}
+
+impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
+    /// A gateway that has these mechanisms.
+    pub fn with(
+        client: Id,
+        nearest: Option<Id>,
+        view: View,
+        timeouts: Timeouts,
+        mechanisms: M,
+    ) -> Self {
+        Gateway { client, nearest, view, timeouts, mechanisms, store: PhantomData }
+    }
+
+    /// Counts the start, durably, and tells the client. A gateway without its store refuses to run: it
+    /// would use an incarnation again, and be given other operations' outcomes.
+    pub(super) fn on_start(
+        &self,
+        storage: &Option<S>,
+        out: &mut Out<ChainActor<S, M>>,
+    ) -> ChainState<S> {
+        let Some(mut store) = storage.clone() else {
+            return ChainState::Stopped;
+        };
+        let Some(Row::Incarnation(started)) = store.get(&Key::Started) else {
+            return ChainState::Stopped;
+        };
+        let incarnation =
+            if self.mechanisms.has(Mechanism::IncarnationGrows) { started + 1 } else { 1 };
+        store.put(Key::Started, Row::Incarnation(incarnation));
+        out.save(store.clone());
+        out.send(self.client, Msg::Opened { incarnation });
+        ChainState::Gateway(GatewayState {
+            store,
+            incarnation,
+            view: self.view.clone(),
+            lanes: BTreeMap::new(),
+        })
+    }
+
+    pub(super) fn on_msg(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, GatewayState<S>>,
+        src: Id,
+        msg: Msg,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        match msg {
+            Msg::Invoke { id: op_id, key, op } if src == self.client && op_id.gateway == id => {
+                self.on_invoke(state, op_id, (key, op), out);
+            }
+            Msg::Reply { id: op_id, outcome } => self.on_reply(state, op_id, outcome, out),
+            Msg::Redirect { view } => self.on_redirect(id, state, view, out),
+            // Not for gateways.
+            _ => {}
+        }
+    }
+
+    /// The client wants something done.
+    fn on_invoke(
+        &self,
+        state: &mut Cow<'_, GatewayState<S>>,
+        id: OpId,
+        (key, op): (kv::Key, Op),
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        let lane = state.lanes.get(&id.lane);
+        if id.incarnation != state.incarnation
+            || lane.is_some_and(|lane| lane.pending.is_some() || lane.seq >= id.seq)
+        {
+            return;
+        }
+        let refused = op.check(&key).err();
+        let pending = refused.is_none().then(|| (key.clone(), op.clone()));
+        let seq = id.seq;
+        state.to_mut().lanes.insert(id.lane, Lane { seq, pending });
+        if let Some(refusal) = refused {
+            let outcome = Outcome::Refused(refusal);
+            return out.send(self.client, Msg::Return { id, outcome });
+        }
+        let target = self.target(state, &op);
+        self.request(target, id, (key, op), out);
+        if let Some(deadline) = self.timeouts.deadline {
+            out.set_timer(Timer::Deadline(id.lane), deadline..deadline);
+        }
+    }
+
+    /// A replica answers. Only the first answer counts.
+    fn on_reply(
+        &self,
+        state: &mut Cow<'_, GatewayState<S>>,
+        id: OpId,
+        outcome: Outcome,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if !state.is_pending(&id) {
+            return;
+        }
+        out.cancel_timer(Timer::Retry(id.lane));
+        out.cancel_timer(Timer::Deadline(id.lane));
+        self.end(state.to_mut(), id, outcome, out);
+    }
+
+    /// A replica knows a newer view: what is under way goes where that says.
+    fn on_redirect(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, GatewayState<S>>,
+        view: View,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if view.epoch <= state.view.epoch || view.chain.is_empty() {
+            return;
+        }
+        state.to_mut().view = view;
+        for (number, lane) in &state.lanes {
+            if let Some((key, op)) = lane.pending.clone() {
+                let op_id = state.op_id(id, *number, lane);
+                self.request(self.target(state, &op), op_id, (key, op), out);
+            }
+        }
+    }
+
+    pub(super) fn on_timeout(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, GatewayState<S>>,
+        timer: &Timer,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        match timer {
+            Timer::Retry(lane) => self.on_retry(id, state, *lane, out),
+            Timer::Deadline(lane) => self.on_deadline(id, state, *lane, out),
+            Timer::Resend => {}
+        }
+    }
+
+    /// No reply for a while: ask again; a read now at the tail, which answers whatever is dirty.
+    fn on_retry(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, GatewayState<S>>,
+        number: u32,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        let Some(lane) = state.lanes.get(&number) else {
+            return;
+        };
+        let Some((key, op)) = lane.pending.clone() else {
+            return;
+        };
+        let target = if op.is_read() { state.view.tail() } else { state.view.head() };
+        if self.mechanisms.has(Mechanism::Retry) {
+            let op_id = state.op_id(id, number, lane);
+            self.request(target, op_id, (key, op), out);
+        }
+    }
+
+    /// The operation has taken too long. A read changes nothing; a write may have happened, or still may.
+    fn on_deadline(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, GatewayState<S>>,
+        number: u32,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        let Some(lane) = state.lanes.get(&number) else {
+            return;
+        };
+        let Some((_, op)) = &lane.pending else {
+            return;
+        };
+        let outcome =
+            if op.is_read() { Outcome::Refused(Refusal::Unavailable) } else { Outcome::Unknown };
+        let op_id = state.op_id(id, number, lane);
+        out.cancel_timer(Timer::Retry(number));
+        self.end(state.to_mut(), op_id, outcome, out);
+    }
+
+    /// Ends what is under way in a lane.
+    fn end(
+        &self,
+        state: &mut GatewayState<S>,
+        id: OpId,
+        outcome: Outcome,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if let Some(lane) = state.lanes.get_mut(&id.lane) {
+            lane.pending = None;
+        }
+        out.send(self.client, Msg::Return { id, outcome });
+    }
+
+    /// Sends an operation to the chain, and makes sure that it is sent again.
+    fn request(
+        &self,
+        target: Option<Id>,
+        id: OpId,
+        (key, op): (kv::Key, Op),
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if let Some(target) = target {
+            out.send(target, Msg::Request { id, key, op });
+        }
+        out.set_timer(Timer::Retry(id.lane), self.timeouts.retry.clone());
+    }
+
+    /// Where an operation goes first: updates to the head, reads to the nearest member.
+    fn target(&self, state: &GatewayState<S>, op: &Op) -> Option<Id> {
+        if !op.is_read() {
+            return state.view.head();
+        }
+        let nearest = self.nearest.filter(|id| state.view.chain.contains(id));
+        nearest.or(state.view.tail())
+    }
+
+    /// Lanes only move on, and a new start makes every older operation foreign.
+    pub(super) fn is_obsolete(&self, state: &GatewayState<S>, msg: &Msg) -> bool {
+        if !self.mechanisms.has(Mechanism::IncarnationGrows) {
+            return false;
+        }
+        match msg {
+            Msg::Invoke { id, .. } => {
+                id.incarnation < state.incarnation
+                    || state.lanes.get(&id.lane).is_some_and(|lane| lane.seq >= id.seq)
+            }
+            Msg::Reply { id, .. } => {
+                id.incarnation < state.incarnation
+                    || (state.lanes.get(&id.lane)).is_some_and(|lane| lane.seq >= id.seq)
+                        && !state.is_pending(id)
+            }
+            Msg::Redirect { view } => view.epoch <= self.view.epoch,
+            _ => false,
+        }
+    }
+}
+
+impl<S> GatewayState<S> {
+    fn is_pending(&self, id: &OpId) -> bool {
+        let lane = self.lanes.get(&id.lane);
+        id.incarnation == self.incarnation
+            && lane.is_some_and(|lane| lane.seq == id.seq && lane.pending.is_some())
+    }
+
+    fn op_id(&self, gateway: Id, number: u32, lane: &Lane) -> OpId {
+        OpId { gateway, incarnation: self.incarnation, lane: number, seq: lane.seq }
+    }
+}

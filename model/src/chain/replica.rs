@@ -1,0 +1,506 @@
+//! A replica of a chain.
+//!
+//! The protocol is van Renesse & Schneider's (OSDI '04): updates enter at the head, each replica passes
+//! them on to its successor in the order of its log, the tail commits, and acknowledgements travel back.
+//! Reads of *clean* keys are answered by every replica (Terrace & Freedman, ATC '09): a key is clean when
+//! no entry above `committed` touches it. A committed update has passed every replica, so at each it is
+//! either applied already, or still in the window, and then the key is dirty and the read goes to the
+//! tail. A dirty key is never answered locally.
+//!
+//! Four decisions to know before reading on:
+//!
+//! - **Entries are operations, and they apply when they commit, never before.** A replica's data is the
+//!   outcome of a prefix of one history, so no replica ever rolls data back, and an outcome is the same
+//!   everywhere.
+//! - **Exactly once.** An operation's identity is `(gateway, incarnation, lane, seq)`. The head admits it
+//!   only if its incarnation is not older than any of that gateway in log *and* operation table, and its
+//!   `(incarnation, seq)` is greater than the newest of its lane in both. What is committed is answered
+//!   with its recorded outcome; what is in the log is under way and needs nothing; all else is stale.
+//! - **Links lose, duplicate and reorder.** Updates are taken at `last + 1` only. A gap is asked for; a
+//!   duplicate is acknowledged with the receiver's *own* `committed`; and a timer sends the window again
+//!   whenever the successor has been silent. Losing any one message loses nothing.
+//! - **Crashes lose what was not saved, and nothing else.** An entry is saved before it is passed on, so
+//!   a replica that recovers resumes with the window that its log holds.
+//!
+//! Left out of this file: who decides views, and how they change. The epoch is in every message.
+
+use super::{ChainActor, ChainState, Entry, Key, Msg, Row, Timeouts, Timer, View, Window};
+use crate::kv::{self, Op, OpId, Outcome};
+use crate::mechanism::{Intact, Mechanism, Mechanisms};
+use crate::store::Store;
+use stateright::actor::{Id, Out};
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::ops::Bound;
+
+/// How many entries one turn sends again, so that a long window does not flood the link.
+const RESEND_ENTRIES: usize = 256;
+
+/// The most keys in one [`Msg::Scanned`].
+const SCAN_KEYS: u32 = 1024;
+
+/// A replica of a chain, as a value: what it is configured with. Its state is a [`ReplicaState`].
+#[derive(Clone, Debug)]
+pub struct Replica<S, M = Intact> {
+    timeouts: Timeouts,
+    mechanisms: M,
+    store: PhantomData<S>,
+}
+
+/// What a replica knows.
+#[derive(Clone, Debug, Hash, PartialEq)]
+pub struct ReplicaState<S> {
+    /// All that survives a crash. Invariant: equal to what was last saved, after every handler.
+    pub store: S,
+    /// Mirrors [`Key::View`]. Invariant: its epoch never goes back.
+    pub view: View,
+    /// Mirrors [`Key::Committed`]: the data is the outcome of the entries up to here. Invariants: never
+    /// goes back; not greater than the successor's.
+    pub committed: u64,
+    /// Mirrors [`Key::Committed`]: how many client keys are present.
+    pub keys: u64,
+    /// Mirrors the log above `committed`. Invariants: no gaps; contains what the successor lacks; empty
+    /// at the tail.
+    pub window: Window,
+}
+
+/// How an update that asks to be logged stands.
+enum Admission {
+    /// Not seen before: log it.
+    Fresh,
+    /// In the log: its reply will come.
+    Logged,
+    /// Committed, with this outcome.
+    Committed(Outcome),
+    /// Older than something of its lane or gateway: a late duplicate of what nobody waits for.
+    Stale,
+}
+
+impl<S: Store<Key, Row>> Replica<S> {
+    /// A replica; which chain it belongs to is in its store.
+    pub fn new(timeouts: Timeouts) -> Self {
+        Self::with(timeouts, Intact)
+    }
+
+    /// Fills a new store, once in its life.
+    pub fn init(store: &mut S, view: View) {
+        store.put(Key::View, Row::View(view));
+        store.put(Key::Committed, Row::Committed { index: 0, keys: 0 });
+    }
+}
+
+impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
+    /// A replica that has these mechanisms.
+    pub fn with(timeouts: Timeouts, mechanisms: M) -> Self {
+        Replica { timeouts, mechanisms, store: PhantomData }
+    }
+
+    /// Resumes from the store. A replica without one refuses to run: it cannot tell a new disk from a lost
+    /// one, and answering from a lost one would be answering "absent".
+    pub(super) fn on_start(
+        &self,
+        storage: &Option<S>,
+        out: &mut Out<ChainActor<S, M>>,
+    ) -> ChainState<S> {
+        let Some(store) = storage.clone() else {
+            return ChainState::Stopped;
+        };
+        let (Some(Row::View(view)), Some(Row::Committed { index, keys })) =
+            (store.get(&Key::View), store.get(&Key::Committed))
+        else {
+            return ChainState::Stopped;
+        };
+        let mut window = Window::default();
+        if self.mechanisms.has(Mechanism::LogRecovery) {
+            let (from, to) = (Key::Log(0), Key::Log(u64::MAX));
+            let log = store.scan(Bound::Included(&from), Bound::Included(&to), usize::MAX);
+            for row in log {
+                if let (Key::Log(index), Row::Entry(entry)) = row {
+                    window.push(index, entry);
+                }
+            }
+        }
+        if !window.is_empty() {
+            out.set_timer(Timer::Resend, self.timeouts.resend.clone());
+        }
+        ChainState::Replica(ReplicaState { store, view, committed: index, keys, window })
+    }
+
+    pub(super) fn on_msg(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        src: Id,
+        msg: Msg,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        match msg {
+            Msg::Request { id: op_id, key, op } if op.is_read() => {
+                self.on_query(id, state, op_id, key, out);
+            }
+            Msg::Request { id: op_id, key, op } => {
+                let entry = Entry { id: op_id, key, op };
+                self.on_request(id, state, entry, out);
+            }
+            Msg::Update { epoch, index, entry } => {
+                self.on_update(id, state, src, (epoch, index, entry), out)
+            }
+            Msg::Missing { epoch, next } => self.on_missing(id, state, src, (epoch, next), out),
+            Msg::Ack { epoch, index } => self.on_ack(id, state, src, (epoch, index), out),
+            Msg::Scan { ticket, after, limit } => {
+                self.on_scan(state, src, (ticket, after, limit), out)
+            }
+            // Not for replicas.
+            Msg::Opened { .. }
+            | Msg::Invoke { .. }
+            | Msg::Return { .. }
+            | Msg::Reply { .. }
+            | Msg::Redirect { .. }
+            | Msg::Scanned { .. } => {}
+        }
+    }
+
+    /// A gateway asks for an update. The head logs what it has not seen (OSDI '04, section 3).
+    fn on_request(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        entry: Entry,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if state.view.head() != Some(id) {
+            let view = state.view.clone();
+            return out.send(entry.id.gateway, Msg::Redirect { view });
+        }
+        match self.admission(state, &entry.id) {
+            Admission::Stale | Admission::Logged => return,
+            Admission::Committed(outcome) => {
+                if self.mechanisms.has(Mechanism::RecordedOutcome) {
+                    let id = entry.id;
+                    out.send(id.gateway, Msg::Reply { id, outcome });
+                }
+                return;
+            }
+            Admission::Fresh => {}
+        }
+        let index = state.last() + 1;
+        self.take(id, state.to_mut(), index, entry, out);
+    }
+
+    /// The predecessor passes an update on.
+    fn on_update(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        src: Id,
+        (epoch, index, entry): (u64, u64, Entry),
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if epoch != state.view.epoch || state.view.predecessor(id) != Some(src) {
+            return;
+        }
+        if index <= state.last() {
+            // A duplicate: perhaps our acknowledgement was lost. Never more than we have committed.
+            let own = self.mechanisms.has(Mechanism::OwnAcknowledgement);
+            let index = if own { state.committed } else { index };
+            if index > 0 {
+                out.send(src, Msg::Ack { epoch, index });
+            }
+            return;
+        }
+        let next = state.last() + 1;
+        if index > next && self.mechanisms.has(Mechanism::FifoCheck) {
+            return out.send(src, Msg::Missing { epoch, next });
+        }
+        self.take(id, state.to_mut(), index, entry, out);
+    }
+
+    /// The successor lacks entries: send them again. It can lack nothing that is committed.
+    fn on_missing(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        src: Id,
+        (epoch, next): (u64, u64),
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if epoch != state.view.epoch
+            || state.view.successor(id) != Some(src)
+            || next <= state.committed
+        {
+            return;
+        }
+        self.resend(src, state, next, out);
+    }
+
+    /// The successor has committed everything up to `index`; so do we, and tell our predecessor.
+    fn on_ack(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        src: Id,
+        (epoch, index): (u64, u64),
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if epoch != state.view.epoch
+            || state.view.successor(id) != Some(src)
+            || index <= state.committed
+            || index > state.last()
+        {
+            return;
+        }
+        let state = state.to_mut();
+        while let Some((index, entry)) = state.window.pop(index) {
+            state.apply(index, &entry);
+        }
+        state.save_committed(out);
+        if let Some(predecessor) = state.view.predecessor(id) {
+            out.send(predecessor, Msg::Ack { epoch, index });
+        }
+        if state.window.is_empty() {
+            out.cancel_timer(Timer::Resend);
+        } else {
+            out.set_timer(Timer::Resend, self.timeouts.resend.clone());
+        }
+    }
+
+    /// A read: here if the key is clean or we are the tail, at the tail otherwise (ATC '09, section 2.3).
+    fn on_query(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        op_id: OpId,
+        key: kv::Key,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if !state.view.chain.contains(&id) {
+            let view = state.view.clone();
+            return out.send(op_id.gateway, Msg::Redirect { view });
+        }
+        match state.view.tail() {
+            Some(tail)
+                if tail != id
+                    && state.window.is_dirty(&key)
+                    && self.mechanisms.has(Mechanism::DirtyForwarded) =>
+            {
+                let op = Op::Get;
+                out.send(tail, Msg::Request { id: op_id, key, op });
+            }
+            _ => {
+                let (_, outcome) = state.peek(&key, &Op::Get);
+                out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });
+            }
+        }
+    }
+
+    /// A client lists keys. What it gets is what this replica has applied, no more is promised.
+    fn on_scan(
+        &self,
+        state: &ReplicaState<S>,
+        src: Id,
+        (ticket, after, limit): (u64, Option<kv::Key>, u32),
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        let first = Key::Data("".into());
+        let after = after.map(Key::Data);
+        let from = after.as_ref().map_or(Bound::Included(&first), Bound::Excluded);
+        let rows = state.store.scan(from, Bound::Unbounded, limit.min(SCAN_KEYS) as usize);
+        let keys = rows.into_iter().filter_map(|(key, _)| match key {
+            Key::Data(key) => Some(key),
+            _ => None,
+        });
+        let keys = keys.collect();
+        let total = state.keys;
+        out.send(src, Msg::Scanned { ticket, keys, total });
+    }
+
+    pub(super) fn on_timeout(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        timer: &Timer,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        let Timer::Resend = timer else { return };
+        let Some(successor) = state.view.successor(id) else {
+            return;
+        };
+        if state.window.is_empty() {
+            return;
+        }
+        out.set_timer(Timer::Resend, self.timeouts.resend.clone());
+        if self.mechanisms.has(Mechanism::Retransmission) {
+            self.resend(successor, state, 0, out);
+        }
+    }
+
+    /// Takes the entry at `index`: the tail commits it, everyone else logs it and passes it on.
+    fn take(
+        &self,
+        id: Id,
+        state: &mut ReplicaState<S>,
+        index: u64,
+        entry: Entry,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        let epoch = state.view.epoch;
+        let predecessor = state.view.predecessor(id);
+        let Some(successor) = state.view.successor(id) else {
+            let outcome = state.apply(index, &entry);
+            state.save_committed(out);
+            let id = entry.id;
+            out.send(id.gateway, Msg::Reply { id, outcome });
+            if let Some(predecessor) = predecessor {
+                out.send(predecessor, Msg::Ack { epoch, index });
+            }
+            return;
+        };
+        if state.window.is_empty() {
+            out.set_timer(Timer::Resend, self.timeouts.resend.clone());
+        }
+        state.store.put(Key::Log(index), Row::Entry(entry.clone()));
+        state.window.push(index, entry.clone());
+        out.save(state.store.clone());
+        if !self.mechanisms.has(Mechanism::TailReplies) {
+            let (_, outcome) = state.peek(&entry.key, &entry.op);
+            let id = entry.id;
+            out.send(id.gateway, Msg::Reply { id, outcome });
+        }
+        if let Some(predecessor) = predecessor
+            && !self.mechanisms.has(Mechanism::ApplyThenAcknowledge)
+        {
+            out.send(predecessor, Msg::Ack { epoch, index });
+        }
+        out.send(successor, Msg::Update { epoch, index, entry });
+    }
+
+    /// Sends the successor the first entries of the window from `next` on.
+    fn resend(
+        &self,
+        successor: Id,
+        state: &ReplicaState<S>,
+        next: u64,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        let epoch = state.view.epoch;
+        for (index, entry) in state.window.from(next).take(RESEND_ENTRIES) {
+            let entry = entry.clone();
+            out.send(successor, Msg::Update { epoch, index, entry });
+        }
+    }
+
+    /// Whether the head may log an operation.
+    fn admission(&self, state: &ReplicaState<S>, id: &OpId) -> Admission {
+        if !self.mechanisms.has(Mechanism::Deduplication) {
+            return Admission::Fresh;
+        }
+        let newest = |logged: OpId| (logged.incarnation, logged.seq);
+        let this = newest(*id);
+        let logged = if self.mechanisms.has(Mechanism::LogAdmission) {
+            state.window.newest(id).map(newest)
+        } else {
+            None
+        };
+        if logged == Some(this) {
+            return Admission::Logged;
+        }
+        let applied = match state.store.get(&Key::Lane(id.gateway, id.lane)) {
+            Some(Row::Lane { incarnation, seq, outcome }) => {
+                if (incarnation, seq) == this {
+                    return Admission::Committed(outcome);
+                }
+                Some((incarnation, seq))
+            }
+            _ => None,
+        };
+        if Some(this) <= logged.max(applied) {
+            return Admission::Stale;
+        }
+        let seen = match state.store.get(&Key::Gateway(id.gateway)) {
+            Some(Row::Incarnation(seen)) => Some(seen),
+            _ => None,
+        };
+        let seen = seen.max(state.window.incarnation(id.gateway));
+        if Some(id.incarnation) < seen && self.mechanisms.has(Mechanism::IncarnationCheck) {
+            return Admission::Stale;
+        }
+        Admission::Fresh
+    }
+
+    /// Old epochs stay old, what is committed stays committed, and a stale operation stays stale.
+    pub(super) fn is_obsolete(&self, id: Id, state: &ReplicaState<S>, src: Id, msg: &Msg) -> bool {
+        match msg {
+            Msg::Request { id: op_id, op, .. } => {
+                !op.is_read()
+                    && state.view.head() == Some(id)
+                    && matches!(self.admission(state, op_id), Admission::Stale)
+            }
+            Msg::Update { epoch, .. } => *epoch < state.view.epoch,
+            Msg::Missing { epoch, next: index } | Msg::Ack { epoch, index } => {
+                *epoch < state.view.epoch
+                    || (*epoch == state.view.epoch
+                        && (*index <= state.committed || state.view.successor(id) != Some(src)))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl<S: Store<Key, Row>> ReplicaState<S> {
+    /// The index of the newest entry received.
+    pub fn last(&self) -> u64 {
+        self.window.last().unwrap_or(self.committed)
+    }
+
+    /// What an operation would do to the data as applied so far.
+    fn peek(&self, key: &kv::Key, op: &Op) -> (Option<kv::Value>, Outcome) {
+        op.apply(self.value(key).as_ref())
+    }
+
+    /// What a key holds, as applied so far.
+    pub fn value(&self, key: &kv::Key) -> Option<kv::Value> {
+        match self.store.get(&Key::Data(key.clone())) {
+            Some(Row::Data { value, .. }) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Applies an entry: data, operation table and `committed` move together.
+    fn apply(&mut self, index: u64, entry: &Entry) -> Outcome {
+        let before = self.value(&entry.key);
+        let (after, outcome) = entry.op.apply(before.as_ref());
+        match (&before, after) {
+            (None, None) => {}
+            (Some(_), None) => {
+                self.keys -= 1;
+                self.store.delete(&Key::Data(entry.key.clone()));
+            }
+            (before, Some(value)) => {
+                if before.is_none() {
+                    self.keys += 1;
+                }
+                if before.as_ref() != Some(&value) {
+                    let row = Row::Data { index, value };
+                    self.store.put(Key::Data(entry.key.clone()), row);
+                }
+            }
+        }
+        let OpId { gateway, incarnation, lane, seq } = entry.id;
+        let row = Row::Lane { incarnation, seq, outcome: outcome.clone() };
+        self.store.put(Key::Lane(gateway, lane), row);
+        let row = Row::Incarnation(incarnation);
+        if self.store.get(&Key::Gateway(gateway)) != Some(row.clone()) {
+            self.store.put(Key::Gateway(gateway), row);
+        }
+        self.store.delete(&Key::Log(index));
+        self.committed = index;
+        outcome
+    }
+
+    /// Saves what [`apply`](Self::apply) did.
+    fn save_committed<M: Mechanisms>(&mut self, out: &mut Out<ChainActor<S, M>>) {
+        let row = Row::Committed { index: self.committed, keys: self.keys };
+        self.store.put(Key::Committed, row);
+        out.save(self.store.clone());
+    }
+}

@@ -1,0 +1,19 @@
+//! The protocols of Chainring, each written once, as [stateright](https://docs.rs/stateright/0.31.0)
+//! actors.
+//!
+//! This crate is fully deterministic. It does no networking, reads no clock, draws no random number
+//! and touches no file; it depends on stateright and serde alone, and CI proves it. Durations,
+//! addresses and durable state are data that somebody else hands in, so that the very same actor
+//! values are taken by the model checker (`chainring-proofs`) and by the UDP runtime
+//! (`chainring-runtime`), and nothing in here can tell which of the two is running it.
+//!
+//! Start with [`kv`], which says what an operation on a key means, then read
+//! [`chain::Replica`] from top to bottom: it is the protocol.
+
+pub mod chain;
+pub mod kv;
+pub mod mechanism;
+pub mod prune;
+pub mod store;
+
+pub use mechanism::{Intact, Mechanism, Mechanisms, Without};

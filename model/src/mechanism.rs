@@ -1,0 +1,88 @@
+//! Mechanisms that can be switched off by name, so that each is shown to be needed.
+//!
+//! A protocol is as good as the checks that fail without it. Every mechanism asks
+//! `self.mechanisms.has(…)` before it acts; the actors that run are made with [`Intact`], for which the
+//! answer is the constant `true`, so that the question compiles to nothing. A *mutant* is the same actor
+//! made [`Without`] one mechanism, and the proofs hold, for each, which property falls.
+
+use std::fmt::Debug;
+
+/// Which mechanisms an actor has.
+pub trait Mechanisms: Clone + Debug + Send + Sync + 'static {
+    /// Whether `mechanism` is there.
+    fn has(&self, mechanism: Mechanism) -> bool;
+}
+
+/// All mechanisms: what runs in production, and what is claimed to be correct.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Intact;
+
+/// All mechanisms but one.
+#[derive(Clone, Copy, Debug)]
+pub struct Without(pub Mechanism);
+
+impl Mechanisms for Intact {
+    #[inline(always)]
+    fn has(&self, _: Mechanism) -> bool {
+        true
+    }
+}
+
+impl Mechanisms for Without {
+    fn has(&self, mechanism: Mechanism) -> bool {
+        self.0 != mechanism
+    }
+}
+
+macro_rules! mechanisms {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $mutant:literal,)+) => {
+        /// One mechanism of a protocol.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Mechanism {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Mechanism {
+            /// Every mechanism, in the order of the protocol's text.
+            pub const ALL: &[Mechanism] = &[$(Mechanism::$variant,)+];
+
+            /// The name of the mutant that lacks this mechanism, as `chainring check --mutants` prints it.
+            pub fn mutant(self) -> &'static str {
+                match self {
+                    $(Mechanism::$variant => $mutant,)+
+                }
+            }
+        }
+    };
+}
+
+mechanisms! {
+    /// An operation that is in the log or in the operation table is not logged again.
+    Deduplication = "no deduplication",
+    /// Admission looks for the operation in the log too, not in the operation table alone.
+    LogAdmission = "operation admitted by table alone",
+    /// An operation of an older incarnation of its gateway is not admitted.
+    IncarnationCheck = "no incarnation check",
+    /// A gateway's incarnation grows, durably, at each of its starts.
+    IncarnationGrows = "incarnation reused after a restart",
+    /// An update is taken only at the index after the last one.
+    FifoCheck = "no FIFO check",
+    /// Only the tail answers a write.
+    TailReplies = "reply before the tail has it",
+    /// A replica that is not the tail forwards a read of a dirty key.
+    DirtyForwarded = "dirty key answered locally",
+    /// A replica acknowledges what it has applied, not what it has only received.
+    ApplyThenAcknowledge = "acknowledge before applying",
+    /// A duplicate update is acknowledged with the receiver's own `committed`.
+    OwnAcknowledgement = "re-ack with the duplicate's index",
+    /// An update is saved before it is passed on.
+    SaveThenSend = "send before save",
+    /// A replica that recovers resumes from the log in its store.
+    LogRecovery = "log forgotten in a crash",
+    /// What the successor has not acknowledged is sent again.
+    Retransmission = "no retransmission",
+    /// A gateway sends an operation again while no reply came.
+    Retry = "no retry",
+    /// The head answers an operation that is committed with its recorded outcome.
+    RecordedOutcome = "no recorded outcome",
+}

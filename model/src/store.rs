@@ -1,0 +1,109 @@
+//! Durable state without whole-state writes.
+//!
+//! stateright's [`Save`](stateright::actor::Command::Save) takes the whole
+//! [`Storage`](stateright::actor::Actor::Storage) of an actor. A replica with ten million keys cannot
+//! write all of them at every step, and should not hold them in memory. So `Storage` *is* a
+//! [`Store`]: a handler mutates `state.store` and calls `out.save(state.store.clone())`, and the two
+//! interpreters give that the same meaning at different cost:
+//!
+//! - in proofs a store is a [`MapStore`], a small ordered map, and cloning it is a snapshot;
+//! - in the runtime it is an LMDB snapshot under a copy-on-write overlay of the writes that are not in
+//!   LMDB yet; cloning it is a snapshot too, and a save costs what changed since the last one.
+//!
+//! A store is created by an explicit `init`, never by starting an actor: one that starts without its
+//! store refuses to run.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::ops::Bound;
+
+/// All durable state of one actor: an ordered map from keys to rows.
+///
+/// A clone is a snapshot: what is written to one of the two afterwards does not show in the other.
+/// `K` and `V` are enums with a variant a table, so that a scan of one table is a range of keys.
+pub trait Store<K, V>: Clone + Debug + PartialEq + Hash {
+    /// The row at `key`.
+    fn get(&self, key: &K) -> Option<V>;
+
+    /// Writes the row at `key`.
+    fn put(&mut self, key: K, row: V);
+
+    /// Removes the row at `key`, if there is one.
+    fn delete(&mut self, key: &K);
+
+    /// The first `limit` rows whose keys lie between the bounds, in ascending order of keys.
+    fn scan(&self, from: Bound<&K>, to: Bound<&K>, limit: usize) -> Vec<(K, V)>;
+}
+
+/// A key whose bytes sort as the key does, so that a store of bytes can scan in order.
+///
+/// Law: `a < b` exactly if `a.to_bytes() < b.to_bytes()`, and `from_bytes` inverts `to_bytes`.
+pub trait OrderedKey: Ord + Clone + Debug {
+    /// The key's bytes; at most 511 of them (LMDB's limit).
+    fn to_bytes(&self) -> Vec<u8>;
+
+    /// The key with these bytes; `None` for bytes that no key has.
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+}
+
+/// The store of proofs and tests: an ordered map in memory.
+#[derive(
+    Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize, serde::Deserialize,
+)]
+pub struct MapStore<K: Ord, V>(BTreeMap<K, V>);
+
+impl<K: Ord, V> Default for MapStore<K, V> {
+    fn default() -> Self {
+        MapStore(BTreeMap::new())
+    }
+}
+
+impl<K, V> Store<K, V> for MapStore<K, V>
+where
+    K: Clone + Debug + Hash + Ord,
+    V: Clone + Debug + Hash + PartialEq,
+{
+    fn get(&self, key: &K) -> Option<V> {
+        self.0.get(key).cloned()
+    }
+
+    fn put(&mut self, key: K, row: V) {
+        self.0.insert(key, row);
+    }
+
+    fn delete(&mut self, key: &K) {
+        self.0.remove(key);
+    }
+
+    fn scan(&self, from: Bound<&K>, to: Bound<&K>, limit: usize) -> Vec<(K, V)> {
+        let rows = self.0.range((from, to)).take(limit);
+        rows.map(|(key, row)| (key.clone(), row.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Bound::{Excluded, Included, Unbounded};
+
+    #[test]
+    fn a_clone_is_a_snapshot() {
+        let mut store = MapStore::default();
+        store.put(1, 'a');
+        let snapshot = store.clone();
+        store.put(1, 'b');
+        store.delete(&2);
+        assert_eq!((store.get(&1), snapshot.get(&1)), (Some('b'), Some('a')));
+    }
+
+    #[test]
+    fn scans_are_ordered_and_bounded() {
+        let mut store = MapStore::default();
+        for key in [3, 1, 2, 4] {
+            store.put(key, ());
+        }
+        assert_eq!(store.scan(Excluded(&1), Included(&3), 9), [(2, ()), (3, ())]);
+        assert_eq!(store.scan(Unbounded, Unbounded, 1), [(1, ())]);
+    }
+}
