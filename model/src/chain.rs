@@ -202,8 +202,6 @@ pub enum Key {
     Committed,
     /// Which start of the gateway this is; holds a [`Row::Incarnation`].
     Started,
-    /// The newest incarnation seen of a gateway; holds a [`Row::Incarnation`].
-    Gateway(Id),
     /// The last operation applied of a gateway's lane; holds a [`Row::Lane`].
     Lane(Id, u32),
     /// An entry that is received and not yet known committed; holds a [`Row::Entry`].
@@ -224,7 +222,7 @@ pub enum Row {
         /// How many client keys are present.
         keys: u64,
     },
-    /// At [`Key::Started`] and [`Key::Gateway`].
+    /// At [`Key::Started`].
     Incarnation(u32),
     /// At [`Key::Lane`].
     Lane {
@@ -278,10 +276,9 @@ impl OrderedKey for Key {
             Key::View => vec![0],
             Key::Committed => vec![1],
             Key::Started => vec![2],
-            Key::Gateway(id) => [&[3], &id_bytes(id)[..]].concat(),
-            Key::Lane(id, lane) => [&[4], &id_bytes(id)[..], &lane.to_be_bytes()].concat(),
-            Key::Log(index) => [&[5], &index.to_be_bytes()[..]].concat(),
-            Key::Data(key) => [&[6], &key[..]].concat(),
+            Key::Lane(id, lane) => [&[3], &id_bytes(id)[..], &lane.to_be_bytes()].concat(),
+            Key::Log(index) => [&[4], &index.to_be_bytes()[..]].concat(),
+            Key::Data(key) => [&[5], &key[..]].concat(),
         }
     }
 
@@ -292,13 +289,12 @@ impl OrderedKey for Key {
             (0, []) => Key::View,
             (1, []) => Key::Committed,
             (2, []) => Key::Started,
-            (3, rest) => Key::Gateway(id_of(rest.try_into().ok()?)),
-            (4, rest) => {
+            (3, rest) => {
                 let (id, lane) = rest.split_first_chunk()?;
                 Key::Lane(id_of(*id), u32::from_be_bytes(lane.try_into().ok()?))
             }
-            (5, rest) => Key::Log(u64::from_be_bytes(rest.try_into().ok()?)),
-            (6, key) => Key::Data(key.into()),
+            (4, rest) => Key::Log(u64::from_be_bytes(rest.try_into().ok()?)),
+            (5, key) => Key::Data(key.into()),
             _ => return None,
         })
     }
@@ -315,11 +311,10 @@ mod tests {
             Key::View,
             Key::Committed,
             Key::Started,
-            Key::Gateway(id(1)),
-            Key::Gateway(id(256)),
             Key::Lane(id(1), 2),
             Key::Lane(id(1), 256),
             Key::Lane(id(2), 0),
+            Key::Lane(id(256), 0),
             Key::Log(1),
             Key::Log(u64::MAX),
             Key::Data("".into()),
@@ -333,7 +328,7 @@ mod tests {
         keys.reverse();
         keys.sort_by_key(Key::to_bytes);
         assert_eq!(keys, sorted);
-        for foreign in [&[][..], &[0, 0], &[3, 1], &[9], &[5, 1, 2, 3]] {
+        for foreign in [&[][..], &[0, 0], &[3, 1], &[9], &[4, 1, 2, 3]] {
             assert_eq!(Key::from_bytes(foreign), None);
         }
     }

@@ -61,7 +61,7 @@ mechanisms! {
     Deduplication = "no deduplication",
     /// Admission looks for the operation in the log too, not in the operation table alone.
     LogAdmission = "operation admitted by table alone",
-    /// An operation of an older incarnation of its gateway is not admitted.
+    /// Operations of different incarnations of a gateway are different, and the older one is older.
     IncarnationCheck = "no incarnation check",
     /// A gateway's incarnation grows, durably, at each of its starts.
     IncarnationGrows = "incarnation reused after a restart",

@@ -14,9 +14,11 @@
 //! store refuses to run.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
-use std::hash::Hash;
+use std::collections::hash_map::DefaultHasher;
+use std::fmt::{self, Debug, Formatter};
+use std::hash::{Hash, Hasher};
 use std::ops::Bound;
+use std::sync::Arc;
 
 /// All durable state of one actor: an ordered map from keys to rows.
 ///
@@ -47,15 +49,29 @@ pub trait OrderedKey: Ord + Clone + Debug {
     fn from_bytes(bytes: &[u8]) -> Option<Self>;
 }
 
-/// The store of proofs and tests: an ordered map in memory.
-#[derive(
-    Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize, serde::Deserialize,
-)]
-pub struct MapStore<K: Ord, V>(BTreeMap<K, V>);
+/// The store of proofs and tests: an ordered map in memory. Cloning it copies a pointer, hashing it
+/// reads a digest that every write keeps up to date.
+pub struct MapStore<K, V> {
+    rows: Arc<BTreeMap<K, V>>,
+    /// The exclusive or of all rows' hashes: independent of the order in which they were written.
+    digest: u64,
+}
 
-impl<K: Ord, V> Default for MapStore<K, V> {
-    fn default() -> Self {
-        MapStore(BTreeMap::new())
+impl<K: Ord + Hash, V: Hash> MapStore<K, V> {
+    /// All rows, in ascending order of keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.rows.iter()
+    }
+
+    /// A digest of all rows: equal for equal contents.
+    pub fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    fn hash_of(key: &K, row: &V) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (key, row).hash(&mut hasher);
+        hasher.finish()
     }
 }
 
@@ -65,20 +81,58 @@ where
     V: Clone + Debug + Hash + PartialEq,
 {
     fn get(&self, key: &K) -> Option<V> {
-        self.0.get(key).cloned()
+        self.rows.get(key).cloned()
     }
 
     fn put(&mut self, key: K, row: V) {
-        self.0.insert(key, row);
+        self.delete(&key);
+        self.digest ^= Self::hash_of(&key, &row);
+        Arc::make_mut(&mut self.rows).insert(key, row);
     }
 
     fn delete(&mut self, key: &K) {
-        self.0.remove(key);
+        if self.rows.contains_key(key)
+            && let Some(row) = Arc::make_mut(&mut self.rows).remove(key)
+        {
+            self.digest ^= Self::hash_of(key, &row);
+        }
     }
 
     fn scan(&self, from: Bound<&K>, to: Bound<&K>, limit: usize) -> Vec<(K, V)> {
-        let rows = self.0.range((from, to)).take(limit);
+        let rows = self.rows.range((from, to)).take(limit);
         rows.map(|(key, row)| (key.clone(), row.clone())).collect()
+    }
+}
+
+impl<K: Ord, V> Default for MapStore<K, V> {
+    fn default() -> Self {
+        MapStore { rows: Arc::default(), digest: 0 }
+    }
+}
+
+impl<K, V> Clone for MapStore<K, V> {
+    fn clone(&self) -> Self {
+        MapStore { rows: Arc::clone(&self.rows), digest: self.digest }
+    }
+}
+
+impl<K: PartialEq, V: PartialEq> PartialEq for MapStore<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.rows == other.rows
+    }
+}
+
+impl<K: Eq, V: Eq> Eq for MapStore<K, V> {}
+
+impl<K, V> Hash for MapStore<K, V> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.digest.hash(hasher);
+    }
+}
+
+impl<K: Debug, V: Debug> Debug for MapStore<K, V> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.rows.fmt(f)
     }
 }
 
@@ -95,6 +149,21 @@ mod tests {
         store.put(1, 'b');
         store.delete(&2);
         assert_eq!((store.get(&1), snapshot.get(&1)), (Some('b'), Some('a')));
+    }
+
+    #[test]
+    fn equal_contents_are_equal_however_they_came_about() {
+        let (mut one, mut other) = (MapStore::default(), MapStore::default());
+        one.put(1, 'a');
+        one.put(2, 'b');
+        other.put(2, 'x');
+        other.put(3, 'c');
+        other.put(2, 'b');
+        assert_ne!(one, other);
+        other.delete(&3);
+        other.put(1, 'a');
+        assert_eq!(one, other);
+        assert_eq!(one.digest(), other.digest());
     }
 
     #[test]

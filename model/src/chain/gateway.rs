@@ -79,6 +79,11 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         Gateway { client, nearest, view, timeouts, mechanisms, store: PhantomData }
     }
 
+    /// The view that every start begins with.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
     /// Counts the start, durably, and tells the client. A gateway without its store refuses to run: it
     /// would use an incarnation again, and be given other operations' outcomes.
     pub(super) fn on_start(

@@ -13,9 +13,11 @@
 //!   outcome of a prefix of one history, so no replica ever rolls data back, and an outcome is the same
 //!   everywhere.
 //! - **Exactly once.** An operation's identity is `(gateway, incarnation, lane, seq)`. The head admits it
-//!   only if its incarnation is not older than any of that gateway in log *and* operation table, and its
-//!   `(incarnation, seq)` is greater than the newest of its lane in both. What is committed is answered
-//!   with its recorded outcome; what is in the log is under way and needs nothing; all else is stale.
+//!   only if its `(incarnation, seq)` is greater than the newest of its lane in log *and* operation table.
+//!   What is committed is answered with its recorded outcome; what is in the log is under way and needs
+//!   nothing; all else is stale. (Lanes are compared one by one and are never forgotten, so an operation
+//!   of an older incarnation in a lane that the newer one has not used may still be admitted, once. Its
+//!   client was told that it is unknown, and so it is.)
 //! - **Links lose, duplicate and reorder.** Updates are taken at `last + 1` only. A gap is asked for; a
 //!   duplicate is acknowledged with the receiver's *own* `committed`; and a timer sends the window again
 //!   whenever the successor has been silent. Losing any one message loses nothing.
@@ -394,7 +396,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         if !self.mechanisms.has(Mechanism::Deduplication) {
             return Admission::Fresh;
         }
-        let newest = |logged: OpId| (logged.incarnation, logged.seq);
+        let with_incarnation = self.mechanisms.has(Mechanism::IncarnationCheck);
+        let number = |incarnation, seq| (if with_incarnation { incarnation } else { 0 }, seq);
+        let newest = |logged: OpId| number(logged.incarnation, logged.seq);
         let this = newest(*id);
         let logged = if self.mechanisms.has(Mechanism::LogAdmission) {
             state.window.newest(id).map(newest)
@@ -406,22 +410,15 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         let applied = match state.store.get(&Key::Lane(id.gateway, id.lane)) {
             Some(Row::Lane { incarnation, seq, outcome }) => {
-                if (incarnation, seq) == this {
+                let newest = number(incarnation, seq);
+                if newest == this {
                     return Admission::Committed(outcome);
                 }
-                Some((incarnation, seq))
+                Some(newest)
             }
             _ => None,
         };
         if Some(this) <= logged.max(applied) {
-            return Admission::Stale;
-        }
-        let seen = match state.store.get(&Key::Gateway(id.gateway)) {
-            Some(Row::Incarnation(seen)) => Some(seen),
-            _ => None,
-        };
-        let seen = seen.max(state.window.incarnation(id.gateway));
-        if Some(id.incarnation) < seen && self.mechanisms.has(Mechanism::IncarnationCheck) {
             return Admission::Stale;
         }
         Admission::Fresh
@@ -488,10 +485,6 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
         let OpId { gateway, incarnation, lane, seq } = entry.id;
         let row = Row::Lane { incarnation, seq, outcome: outcome.clone() };
         self.store.put(Key::Lane(gateway, lane), row);
-        let row = Row::Incarnation(incarnation);
-        if self.store.get(&Key::Gateway(gateway)) != Some(row.clone()) {
-            self.store.put(Key::Gateway(gateway), row);
-        }
         self.store.delete(&Key::Log(index));
         self.committed = index;
         outcome

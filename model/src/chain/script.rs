@@ -24,6 +24,8 @@ pub struct ScriptState {
     pub incarnation: u32,
     /// How many operations were invoked.
     pub invoked: usize,
+    /// How many of them since that start: the `seq` of the last one.
+    pub seq: u64,
     /// Whether the last one of these is under way.
     pub waiting: bool,
 }
@@ -33,7 +35,7 @@ impl Script {
         &self,
         out: &mut Out<ChainActor<S, M>>,
     ) -> ScriptState {
-        let mut state = ScriptState { incarnation: 1, invoked: 0, waiting: false };
+        let mut state = ScriptState { incarnation: 1, invoked: 0, seq: 0, waiting: false };
         self.invoke_next(&mut state, out);
         state
     }
@@ -50,7 +52,7 @@ impl Script {
             }
             Msg::Opened { incarnation } if incarnation > state.incarnation => {
                 let state = state.to_mut();
-                state.incarnation = incarnation;
+                (state.incarnation, state.seq) = (incarnation, 0);
                 if state.waiting {
                     self.invoke_next(state, out);
                 }
@@ -73,7 +75,7 @@ impl Script {
     }
 
     fn is_waiting_for(&self, state: &ScriptState, id: &OpId) -> bool {
-        state.waiting && id.incarnation == state.incarnation && id.seq == state.invoked as u64
+        state.waiting && id.incarnation == state.incarnation && id.seq == state.seq
     }
 
     fn invoke_next<S: Store<Key, Row>, M: Mechanisms>(
@@ -85,11 +87,12 @@ impl Script {
         state.waiting = next.is_some();
         if let Some((key, op)) = next {
             state.invoked += 1;
+            state.seq += 1;
             let id = OpId {
                 gateway: self.gateway,
                 incarnation: state.incarnation,
                 lane: 0,
-                seq: state.invoked as u64,
+                seq: state.seq,
             };
             out.send(self.gateway, Msg::Invoke { id, key, op });
         }

@@ -5,7 +5,7 @@ use crate::kv::{Key, OpId};
 use stateright::actor::Id;
 use std::collections::BTreeMap;
 
-/// The entries above `committed`, by index, and three indexes over them, so that a request costs a few
+/// The entries above `committed`, by index, and two indexes over them, so that a request costs a few
 /// look-ups however long the window is. All of it is volatile: the entries are mirrors of the store's log.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Window {
@@ -14,8 +14,6 @@ pub struct Window {
     dirty: BTreeMap<Key, u32>,
     /// The newest entry of each lane of each gateway, and its index.
     lanes: BTreeMap<(Id, u32), (OpId, u64)>,
-    /// The newest incarnation of each gateway that has entries here.
-    incarnations: BTreeMap<Id, u32>,
 }
 
 impl Window {
@@ -24,8 +22,6 @@ impl Window {
         let id = entry.id;
         *self.dirty.entry(entry.key.clone()).or_default() += 1;
         self.lanes.insert((id.gateway, id.lane), (id, index));
-        let newest = self.incarnations.entry(id.gateway).or_default();
-        *newest = id.incarnation.max(*newest);
         self.entries.insert(index, entry);
     }
 
@@ -45,10 +41,6 @@ impl Window {
         }
         if self.lanes.get(&(id.gateway, id.lane)).is_some_and(|newest| newest.1 == index) {
             self.lanes.remove(&(id.gateway, id.lane));
-        }
-        let mut lanes = self.lanes.range((id.gateway, 0)..=(id.gateway, u32::MAX));
-        if lanes.next().is_none() {
-            self.incarnations.remove(&id.gateway);
         }
         Some((index, entry))
     }
@@ -87,11 +79,6 @@ impl Window {
     pub(super) fn newest(&self, id: &OpId) -> Option<OpId> {
         self.lanes.get(&(id.gateway, id.lane)).map(|(newest, _)| *newest)
     }
-
-    /// The newest incarnation of a gateway that has entries here.
-    pub(super) fn incarnation(&self, gateway: Id) -> Option<u32> {
-        self.incarnations.get(&gateway).copied()
-    }
 }
 
 #[cfg(test)]
@@ -111,7 +98,6 @@ mod tests {
         window.push(5, entry(1, 0, 2, "a"));
         window.push(6, entry(2, 1, 1, "b"));
         assert_eq!(window.newest(&entry(1, 0, 9, "").id), Some(entry(1, 0, 2, "").id));
-        assert_eq!(window.incarnation(Id::from(7)), Some(2));
         assert_eq!(window.pop(3), None);
         assert_eq!(window.pop(5).map(|(index, _)| index), Some(4));
         assert!(window.is_dirty(&"a".into()), "5 touches it too");

@@ -1,0 +1,30 @@
+//! Persist, then speak: what an actor acts on is what it has saved.
+
+use crate::world::{Member, World, members};
+use chainring_model::chain::ChainState;
+use stateright::Property;
+use stateright::actor::Id;
+use std::rc::Rc;
+
+/// A live actor's store equals its saved one, and what it mirrors in memory equals its store.
+pub fn durable<W: World>() -> Property<W> {
+    Property::always("durable", |_, state| {
+        let system = W::system(state);
+        let members = members(system);
+        let actors = system.actor_states.iter().zip(&system.actor_storages).enumerate();
+        let mut whole = actors.filter(|(id, _)| !W::is_torn(state, Id::from(*id)));
+        whole.all(|(id, (actor, saved))| match &**actor {
+            ChainState::Stopped | ChainState::Script(_) => true,
+            ChainState::Gateway(gateway) => saved.as_ref() == Some(&gateway.store),
+            ChainState::Replica(replica) => {
+                let of_this = |member: &&Rc<Member>| usize::from(member.id) == id;
+                let Some(member) = members.iter().find(of_this) else { return false };
+                saved.as_ref() == Some(&replica.store)
+                    && member.view == replica.view
+                    && member.committed == replica.committed
+                    && member.keys == replica.keys
+                    && replica.window.iter().eq(member.log.iter().map(|(i, entry)| (*i, entry)))
+            }
+        })
+    })
+}

@@ -1,0 +1,23 @@
+//! What Chainring claims about its protocols, and what checks it.
+//!
+//! The actors in here are the values of `chainring-model` that run in production, interpreted by
+//! stateright's checker instead of by a network and a disk:
+//!
+//! - [`checked::Checked`] is the model around a system of actors; [`torn::Torn`] is one that tears an
+//!   actor's step apart and crashes it in between;
+//! - [`history`] records what clients saw, and judges whether it is linearizable;
+//! - [`invariants`] has every property, one a file;
+//! - [`catalogue`] lists the configurations by name, and [`mutants`] those that must fail;
+//! - [`run`] explores one and reports, and [`explore`] opens it in stateright's Explorer.
+
+pub mod catalogue;
+pub mod chain;
+pub mod checked;
+pub mod explore;
+pub mod graph;
+pub mod history;
+pub mod invariants;
+pub mod mutants;
+pub mod run;
+pub mod torn;
+pub mod world;

@@ -1,0 +1,183 @@
+//! What invariants look at: a system of chain actors, whichever model interprets it.
+
+use crate::checked::{Checked, CheckedState};
+use crate::history::History;
+use chainring_model::chain::{ChainActor, ChainState, Entry, Key, Msg, Row, View};
+use chainring_model::kv::{self, OpId, Outcome, Value};
+use chainring_model::store::{MapStore, Store};
+use chainring_model::{Intact, Mechanisms};
+use stateright::Model;
+use stateright::actor::{ActorModelState, Envelope, Id};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+/// The store of proofs.
+pub type ProofStore = MapStore<Key, Row>;
+
+/// A chain actor as it is checked.
+pub type ProofActor<M = Intact> = ChainActor<ProofStore, M>;
+
+/// A system of chain actors, as stateright sees it.
+pub type System<M = Intact> = ActorModelState<ProofActor<M>, History>;
+
+/// A model of a chain.
+pub type ChainModel<M = Intact> = Checked<ProofActor<M>, History>;
+
+/// A model that has a system of chain actors for a state. Invariants are functions over this, so that
+/// one text serves every interpreter of the actors.
+pub trait World: Model {
+    /// Which mechanisms the actors have.
+    type Mechanisms: Mechanisms;
+
+    /// The system in a state.
+    fn system(state: &Self::State) -> &System<Self::Mechanisms>;
+
+    /// The actors, by id.
+    fn actors(&self) -> &[ProofActor<Self::Mechanisms>];
+
+    /// How many crashes there were.
+    fn crashes(state: &Self::State) -> u8;
+
+    /// Whether the actor is between two of its commands, so that its store is ahead of the saved one.
+    fn is_torn(state: &Self::State, id: Id) -> bool;
+}
+
+impl<M: Mechanisms> World for ChainModel<M> {
+    type Mechanisms = M;
+
+    fn system(state: &CheckedState<ProofActor<M>, History>) -> &System<M> {
+        &state.system
+    }
+
+    fn actors(&self) -> &[ProofActor<M>] {
+        Checked::actors(self)
+    }
+
+    fn crashes(state: &Self::State) -> u8 {
+        state.crashes
+    }
+
+    fn is_torn(_: &Self::State, _: Id) -> bool {
+        false
+    }
+}
+
+/// What a replica holds durably, whether it is up or down.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// Who it is.
+    pub id: Id,
+    /// The newest view that it installed.
+    pub view: View,
+    /// Up to where its log is applied.
+    pub committed: u64,
+    /// How many client keys it says it holds.
+    pub keys: u64,
+    /// Its log.
+    pub log: BTreeMap<u64, Entry>,
+    /// Its data.
+    pub data: BTreeMap<kv::Key, (u64, Value)>,
+    /// Its operation table.
+    pub lanes: BTreeMap<(Id, u32), (u32, u64, Outcome)>,
+}
+
+impl Member {
+    /// What a replica's saved store holds; `None` for other actors' stores.
+    pub fn of(id: Id, store: &ProofStore) -> Option<Member> {
+        let Some(Row::View(view)) = store.get(&Key::View) else {
+            return None;
+        };
+        let mut member = Member {
+            id,
+            view,
+            committed: 0,
+            keys: 0,
+            log: BTreeMap::new(),
+            data: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+        };
+        for (key, row) in store.iter() {
+            match (key, row) {
+                (Key::Committed, Row::Committed { index, keys }) => {
+                    (member.committed, member.keys) = (*index, *keys);
+                }
+                (Key::Log(index), Row::Entry(entry)) => {
+                    member.log.insert(*index, entry.clone());
+                }
+                (Key::Data(key), Row::Data { index, value }) => {
+                    member.data.insert(key.clone(), (*index, value.clone()));
+                }
+                (Key::Lane(gateway, lane), Row::Lane { incarnation, seq, outcome }) => {
+                    let newest = (*incarnation, *seq, outcome.clone());
+                    member.lanes.insert((*gateway, *lane), newest);
+                }
+                _ => {}
+            }
+        }
+        Some(member)
+    }
+
+    /// The index of the newest entry that it has received.
+    pub fn last(&self) -> u64 {
+        self.log.last_key_value().map_or(self.committed, |(index, _)| *index)
+    }
+
+    /// Whether the operation, or a later one of its lane, is in the operation table.
+    pub fn has_applied(&self, id: &OpId) -> bool {
+        let newest = self.lanes.get(&(id.gateway, id.lane));
+        newest.is_some_and(|(incarnation, seq, _)| (*incarnation, *seq) >= (id.incarnation, id.seq))
+    }
+
+    /// Whether the operation is in the log.
+    pub fn has_logged(&self, id: &OpId) -> bool {
+        self.log.values().any(|entry| entry.id == *id)
+    }
+}
+
+/// All replicas, by id. Memoized by store: few different ones occur in a run.
+pub fn members<M: Mechanisms>(system: &System<M>) -> Vec<Rc<Member>> {
+    /// Members that a thread remembers at the most.
+    const REMEMBERED: usize = 1 << 16;
+    type Known = HashMap<(Id, u64), Option<Rc<Member>>>;
+    thread_local! {
+        static KNOWN: RefCell<Known> = RefCell::default();
+    }
+    KNOWN.with_borrow_mut(|known| {
+        if known.len() > REMEMBERED {
+            known.clear();
+        }
+        let stores = system.actor_storages.iter().enumerate();
+        let members = stores.filter_map(|(id, store)| {
+            let (id, store) = (Id::from(id), store.as_ref()?);
+            let member = known.entry((id, store.digest()));
+            member.or_insert_with(|| Member::of(id, store).map(Rc::new)).clone()
+        });
+        members.collect()
+    })
+}
+
+/// The members of the newest installed view, from head to tail.
+pub fn chain<M: Mechanisms>(system: &System<M>) -> Vec<Rc<Member>> {
+    let mut members = members(system);
+    let newest = members.iter().map(|member| &member.view).max_by_key(|view| view.epoch);
+    let Some(view) = newest.cloned() else { return Vec::new() };
+    let place = |member: &Rc<Member>| view.chain.iter().position(|id| *id == member.id);
+    members.retain(|member| place(member).is_some());
+    members.sort_by_key(place);
+    members
+}
+
+/// Whether every script has done what it had to do.
+pub fn finished<W: World>(world: &W, state: &W::State) -> bool {
+    let states = &W::system(state).actor_states;
+    world.actors().iter().zip(states).all(|(actor, state)| match (actor, &**state) {
+        (ChainActor::Script(script), ChainState::Script(state)) => script.is_finished(state),
+        _ => true,
+    })
+}
+
+/// The messages that are under way.
+pub fn messages<M: Mechanisms>(system: &System<M>) -> impl Iterator<Item = Envelope<&Msg>> {
+    system.network.iter_deliverable()
+}

@@ -1,0 +1,914 @@
+//! One connection: from commands to operations, from outcomes to replies in order.
+//!
+//! [`Session`] is the connection without its socket: bytes are put into its [`Reader`], and bytes are
+//! taken from its `out`. It spawns no tasks. A command has a *slot* in a queue of replies; each of its
+//! keys is a *part*. Parts go into the *lane* of their key; the first in a lane runs, as a future in one
+//! [`FuturesUnordered`], and hands the lane to the next when it has its answer. A slot whose parts are
+//! all answered becomes a reply, and replies leave from the front of the queue.
+//!
+//! Invariants: at most [`Limits::operations`] parts are in lanes, and slots in the queue; the rest of a
+//! command with more keys than that waits in `backlog`, and no command is read before it is empty. A
+//! key has a lane exactly while one of its parts runs.
+//!
+//! Commands that the connection answers by itself are carried out when they are read, which may be before
+//! an earlier operation has its outcome; nobody can tell, because their replies wait in the queue, each
+//! with the version of the protocol that was spoken where its command stood.
+
+use super::command::{self, Resolved, Verb, printable};
+use super::job::{self, Answer, Condition, Fold, Job, Patience};
+use super::server::{Limits, Shared};
+use super::wire::{Protocol, Reader, Reply, WireError, Words};
+use super::{Service, glob};
+use chainring_model::kv::{Key, Op, Value};
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What a connection's futures end with.
+pub(super) struct Finished {
+    slot: u64,
+    result: Result<Part, Reply>,
+}
+
+/// One key of a command, answered.
+struct Part {
+    index: usize,
+    key: Key,
+    answer: Answer,
+}
+
+/// One key of a command, waiting.
+struct Waiting {
+    slot: u64,
+    index: usize,
+    key: Key,
+    job: Job,
+}
+
+/// The place of a command's reply in the queue.
+struct Slot {
+    protocol: Protocol,
+    state: SlotState,
+}
+
+enum SlotState {
+    /// When the reply only waits for the replies before it.
+    Ready(Reply),
+    /// When some of the command's keys are not answered for.
+    Gathering {
+        fold: Fold,
+        answers: Vec<Option<Answer>>,
+        missing: usize,
+        /// How many bytes `answers` hold.
+        held: usize,
+    },
+    /// When the whole reply is made by one future.
+    Alone,
+}
+
+type Running = Pin<Box<dyn Future<Output = Finished> + Send>>;
+
+/// A connection without its socket.
+pub(super) struct Session<S> {
+    service: S,
+    shared: Arc<Shared>,
+    identity: Identity,
+    protocol: Protocol,
+    /// What has arrived.
+    pub(super) reader: Reader,
+    /// What is to be sent.
+    pub(super) out: Vec<u8>,
+    /// What is being waited for.
+    pub(super) running: FuturesUnordered<Running>,
+    slots: VecDeque<Slot>,
+    /// The number of the first slot in the queue.
+    first: u64,
+    backlog: VecDeque<Waiting>,
+    lanes: HashMap<Key, VecDeque<Waiting>>,
+    /// How many parts are in lanes.
+    admitted: usize,
+    /// How many bytes the answers and replies in the queue hold.
+    held: usize,
+    /// A command that wants the connection for itself.
+    alone: Option<Alone>,
+    /// Whether there may be a command in the reader that was not looked at for want of room.
+    full: bool,
+    /// Whether no further command is carried out.
+    pub(super) closing: bool,
+    /// Whether no further bytes come; whole commands that have come are still carried out.
+    pub(super) ended: bool,
+}
+
+/// Who the client says that it is.
+struct Identity {
+    number: u64,
+    peer: SocketAddr,
+    local: SocketAddr,
+    name: String,
+    library: String,
+    library_version: String,
+}
+
+/// The commands that are not about a key and ask the replica: they wait until everything before them
+/// is answered, and what comes after waits for them.
+enum Alone {
+    Scan { cursor: u64, pattern: Option<Vec<u8>>, count: usize, strings: bool },
+    Keys { pattern: Vec<u8> },
+    Size,
+}
+
+impl<S: Service> Session<S> {
+    /// A connection before the first byte.
+    pub(super) fn new(
+        service: S,
+        shared: Arc<Shared>,
+        number: u64,
+        peer: SocketAddr,
+        local: SocketAddr,
+    ) -> Self {
+        Session {
+            service,
+            identity: Identity {
+                number,
+                peer,
+                local,
+                name: String::new(),
+                library: String::new(),
+                library_version: String::new(),
+            },
+            protocol: Protocol::Resp2,
+            reader: Reader::new(shared.limits.bounds()),
+            shared,
+            out: Vec::new(),
+            running: FuturesUnordered::new(),
+            slots: VecDeque::new(),
+            first: 0,
+            backlog: VecDeque::new(),
+            lanes: HashMap::new(),
+            admitted: 0,
+            held: 0,
+            alone: None,
+            full: false,
+            closing: false,
+            ended: false,
+        }
+    }
+
+    /// Does all that can be done without waiting: reads commands, starts operations, takes answers,
+    /// writes replies to `out`.
+    pub(super) fn advance(&mut self) {
+        loop {
+            let read = self.read_commands();
+            let mut answered = false;
+            while let Some(Some(finished)) = self.running.next().now_or_never() {
+                self.finish(finished);
+                answered = true;
+            }
+            let emitted = self.emit();
+            // Answers and written replies make room for commands that were left in the reader.
+            if !answered && !read && !emitted {
+                break;
+            }
+        }
+    }
+
+    /// Whether more bytes are of use now.
+    pub(super) fn wants_input(&self) -> bool {
+        !self.closing && !self.ended && !self.full
+    }
+
+    /// Whether everything that will ever be said is in `out`, once [`advance`](Self::advance) has
+    /// nothing to do.
+    pub(super) fn is_finished(&self) -> bool {
+        (self.closing || (self.ended && !self.full)) && self.slots.is_empty()
+    }
+
+    /// Takes one answer.
+    pub(super) fn finish(&mut self, finished: Finished) {
+        let at = usize::try_from(finished.slot - self.first).unwrap_or(usize::MAX);
+        let slot = self.slots.get_mut(at).map(|slot| &mut slot.state);
+        match (finished.result, slot) {
+            (Err(reply), Some(state)) => {
+                self.held += reply.weight();
+                *state = SlotState::Ready(reply);
+            }
+            (Ok(part), Some(state)) => {
+                self.held += state.answer(part.index, part.answer, self.shared.limits.reply_bytes);
+                if let SlotState::Gathering { fold, answers, missing: 0, held } = state {
+                    self.held -= *held;
+                    let all: Option<Vec<Answer>> = answers.drain(..).collect();
+                    let reply = all.map_or_else(too_much, |answers| fold.reply(answers));
+                    self.held += reply.weight();
+                    *state = SlotState::Ready(reply);
+                }
+                self.admitted -= 1;
+                self.pass_lane(&part.key);
+            }
+            // A slot leaves the queue only when all of its parts are answered.
+            (_, None) => tracing::error!("an answer to a command that has left"),
+        }
+    }
+
+    /// Reads commands while there is room; whether there was any.
+    fn read_commands(&mut self) -> bool {
+        let mut any = self.admit();
+        // Taken out, so that a command's arguments can stay where they are in its buffer.
+        let mut reader =
+            std::mem::replace(&mut self.reader, Reader::new(self.shared.limits.bounds()));
+        loop {
+            self.full = !self.has_room();
+            if self.full || self.closing {
+                break;
+            }
+            match reader.next() {
+                Ok(None) => break,
+                Ok(Some(arguments)) => {
+                    any = true;
+                    self.shared.commands.fetch_add(1, Ordering::Relaxed);
+                    self.execute(&arguments);
+                    self.admit();
+                }
+                Err(WireError::Http) => {
+                    tracing::warn!(peer = %self.identity.peer, "an HTTP request at the RESP port");
+                    self.closing = true;
+                }
+                Err(error) => {
+                    self.push(Reply::Error(error.to_string().into()));
+                    self.closing = true;
+                }
+            }
+        }
+        self.reader = reader;
+        any
+    }
+
+    fn has_room(&self) -> bool {
+        let limits = &self.shared.limits;
+        let alone = matches!(self.slots.back(), Some(Slot { state: SlotState::Alone, .. }));
+        !alone
+            && self.backlog.is_empty()
+            && self.admitted < limits.operations
+            && self.slots.len() < limits.operations
+            && self.held + self.out.len() < limits.buffered_bytes
+    }
+
+    /// Moves parts from the backlog into lanes while there is room, and starts a command that waited for
+    /// everything before it; whether any moved.
+    fn admit(&mut self) -> bool {
+        let mut any = false;
+        while self.admitted < self.shared.limits.operations
+            && let Some(part) = self.backlog.pop_front()
+        {
+            any = true;
+            self.admitted += 1;
+            match self.lanes.get_mut(&part.key) {
+                Some(lane) => lane.push_back(part),
+                None => {
+                    self.lanes.insert(part.key.clone(), VecDeque::new());
+                    self.start(part);
+                }
+            }
+        }
+        if self.admitted == 0
+            && self.backlog.is_empty()
+            && self.slots.len() <= 1
+            && let Some(Slot { state: SlotState::Alone, .. }) = self.slots.front()
+            && let Some(alone) = self.alone.take()
+        {
+            self.start_alone(alone);
+            any = true;
+        }
+        any
+    }
+
+    fn start(&mut self, part: Waiting) {
+        let Waiting { slot, index, key, job } = part;
+        let service = self.service.clone();
+        self.running.push(Box::pin(async move {
+            let answer = job.run(&service, &key).await;
+            Finished { slot, result: Ok(Part { index, key, answer }) }
+        }));
+    }
+
+    /// Starts the next part in the lane of a key whose part is answered.
+    fn pass_lane(&mut self, key: &Key) {
+        match self.lanes.get_mut(key).and_then(VecDeque::pop_front) {
+            Some(next) => self.start(next),
+            None => {
+                self.lanes.remove(key);
+            }
+        }
+    }
+
+    /// Writes what is ready at the front of the queue; whether anything was.
+    fn emit(&mut self) -> bool {
+        let before = self.first;
+        while self.out.len() < self.shared.limits.buffered_bytes
+            && let Some(Slot { protocol, state: SlotState::Ready(reply) }) = self.slots.front()
+        {
+            self.held -= reply.weight();
+            reply.encode(*protocol, &mut self.out);
+            self.slots.pop_front();
+            self.first += 1;
+        }
+        self.first > before
+    }
+
+    /// Queues a reply that is ready.
+    fn push(&mut self, reply: Reply) {
+        self.held += reply.weight();
+        self.queue(SlotState::Ready(reply));
+    }
+
+    fn queue(&mut self, state: SlotState) -> u64 {
+        self.slots.push_back(Slot { protocol: self.protocol, state });
+        self.first + (self.slots.len() as u64 - 1)
+    }
+
+    /// Queues a command on keys, unless one of them is too large: then nothing of it is done.
+    fn submit(&mut self, fold: Fold, jobs: Vec<(Key, Job)>) {
+        if let Some(refusal) = jobs.iter().find_map(|(key, job)| job.check(key).err()) {
+            return self.push(refusal);
+        }
+        let missing = jobs.len();
+        let answers = (0..missing).map(|_| None).collect();
+        let slot = self.queue(SlotState::Gathering { fold, answers, missing, held: 0 });
+        let parts = jobs.into_iter().enumerate();
+        self.backlog.extend(parts.map(|(index, (key, job))| Waiting { slot, index, key, job }));
+    }
+
+    fn execute(&mut self, arguments: &Words<'_>) {
+        let resolved = match command::resolve(arguments) {
+            Ok(resolved) => resolved,
+            Err(reply) => return self.push(reply),
+        };
+        match self.carry_out(resolved, arguments) {
+            Ok(Some(reply)) | Err(reply) => self.push(reply),
+            Ok(None) => {}
+        }
+    }
+
+    /// A command on keys is queued (`None`), any other has its reply at once.
+    fn carry_out(
+        &mut self,
+        Resolved { command, verb }: Resolved,
+        arguments: &Words<'_>,
+    ) -> Result<Option<Reply>, Reply> {
+        let patience = self.shared.limits.patience();
+        let wrong_arity = || Err(command.wrong_arity(None));
+        let key =
+            |at: usize| arguments.get(at).map_or_else(|| Key::from(&[][..]), |k| Key::from(&**k));
+        let value = |at: usize| {
+            arguments.get(at).map_or_else(|| Value::from(&[][..]), |v| Value::from(&**v))
+        };
+        let mut one = |fold, op| {
+            self.submit(fold, vec![(key(1), Job::Operation(op))]);
+            Ok(None)
+        };
+        match verb {
+            Verb::Get => one(Fold::Value, Op::Get),
+            Verb::StrLen => one(Fold::Length, Op::Get),
+            Verb::Type => one(Fold::Type, Op::Get),
+            Verb::SetNx => one(Fold::Created, Op::Create(value(2))),
+            Verb::Incr => one(Fold::Number, Op::Increment(1)),
+            Verb::Decr => one(Fold::Number, Op::Increment(-1)),
+            Verb::IncrBy => one(Fold::Number, Op::Increment(integer(arguments, 2)?)),
+            Verb::DecrBy => {
+                let by = integer(arguments, 2)?.checked_neg();
+                let by = by.ok_or(Reply::error("ERR decrement would overflow"))?;
+                one(Fold::Number, Op::Increment(by))
+            }
+            Verb::Set => {
+                let (fold, job) = set(arguments, patience)?;
+                self.submit(fold, vec![(key(1), job)]);
+                Ok(None)
+            }
+            Verb::GetSet => {
+                let job = Job::Exchange { condition: Condition::Always, new: value(2), patience };
+                self.submit(Fold::Before, vec![(key(1), job)]);
+                Ok(None)
+            }
+            Verb::Del | Verb::Exists | Verb::MGet => {
+                let (fold, op) = match verb {
+                    Verb::Del => (Fold::Count, Op::Delete),
+                    Verb::Exists => (Fold::Count, Op::Get),
+                    _ => (Fold::Values, Op::Get),
+                };
+                let jobs = (1..arguments.len()).map(|at| (key(at), Job::Operation(op.clone())));
+                self.submit(fold, jobs.collect());
+                Ok(None)
+            }
+            Verb::MSet => {
+                if arguments.len().is_multiple_of(2) {
+                    return wrong_arity();
+                }
+                let pairs = (1..arguments.len()).step_by(2);
+                let jobs = pairs.map(|at| (key(at), Job::Operation(Op::Put(value(at + 1)))));
+                self.submit(Fold::AllWritten, jobs.collect());
+                Ok(None)
+            }
+            Verb::Scan => {
+                let scan = scan(arguments, &self.shared.limits)?;
+                self.wait_alone(scan)
+            }
+            Verb::Keys => self.wait_alone(Alone::Keys { pattern: arguments[1].to_vec() }),
+            Verb::DbSize => self.wait_alone(Alone::Size),
+            Verb::Ping => match &arguments[1..] {
+                [] => Ok(Some(Reply::Simple(Cow::Borrowed("PONG")))),
+                [message] => Ok(Some(Reply::Text(message.to_vec()))),
+                _ => wrong_arity(),
+            },
+            Verb::Echo => Ok(Some(Reply::Text(arguments[1].to_vec()))),
+            Verb::Select => match integer(arguments, 1)? {
+                0 => Ok(Some(Reply::OK)),
+                _ => Err(Reply::error("ERR DB index is out of range")),
+            },
+            Verb::Auth => match &arguments[1..] {
+                [_] => Err(Reply::error(NO_PASSWORD)),
+                [user, _] if **user == *b"default" => Ok(Some(Reply::OK)),
+                [_, _] => Err(Reply::error(WRONG_PASS)),
+                _ => Err(Reply::error(SYNTAX)),
+            },
+            Verb::Hello => self.hello(arguments).map(Some),
+            Verb::Reset => {
+                self.protocol = Protocol::Resp2;
+                self.identity.name.clear();
+                Ok(Some(Reply::Simple(Cow::Borrowed("RESET"))))
+            }
+            Verb::Quit => {
+                self.closing = true;
+                Ok(Some(Reply::OK))
+            }
+            Verb::ClientGetName => Ok(Some(match self.identity.name.as_str() {
+                "" => Reply::Nil,
+                name => Reply::text(name),
+            })),
+            Verb::ClientId => {
+                Ok(Some(Reply::Integer(i64::try_from(self.identity.number).unwrap_or(i64::MAX))))
+            }
+            Verb::ClientInfo => {
+                let mut line = self.identity.describe(self.protocol);
+                line.push('\n');
+                Ok(Some(Reply::Verbatim(line)))
+            }
+            Verb::ClientSetInfo => self.identity.note(&arguments[2], &arguments[3]).map(Some),
+            Verb::ClientSetName => {
+                self.identity.name = client_name(&arguments[2])?;
+                Ok(Some(Reply::OK))
+            }
+            Verb::Info => Ok(Some(self.info(&arguments[1..]))),
+            Verb::Command => Ok(Some(command::info(&[]))),
+            Verb::CommandCount => Ok(Some(command::count())),
+            Verb::CommandDocs => Ok(Some(command::docs(&arguments[2..]))),
+            Verb::CommandInfo => Ok(Some(command::info(&arguments[2..]))),
+            Verb::CommandList => Ok(Some(command::list())),
+            Verb::ConfigGet => {
+                let matching = Parameter::ALL.iter().filter(|parameter| {
+                    let name = parameter.name().as_bytes();
+                    let mut patterns = arguments[2..].iter();
+                    patterns.any(|pattern| glob::matches(&pattern.to_ascii_lowercase(), name))
+                });
+                let pair = |parameter: &Parameter| {
+                    let setting = parameter.setting(&self.shared.limits);
+                    (Reply::text(parameter.name()), Reply::text(&setting))
+                };
+                Ok(Some(Reply::Map(matching.map(pair).collect())))
+            }
+            Verb::ConfigSet => Err(Self::config_set(&arguments[2..])),
+            Verb::Help => Ok(Some(command.help())),
+        }
+    }
+
+    fn hello(&mut self, arguments: &Words<'_>) -> Result<Reply, Reply> {
+        let mut protocol = self.protocol;
+        let mut name = None;
+        if let Some(version) = arguments.get(1) {
+            protocol = match number(version) {
+                Some(2) => Protocol::Resp2,
+                Some(3) => Protocol::Resp3,
+                Some(_) => return Err(Reply::error("NOPROTO unsupported protocol version")),
+                None => {
+                    return Err(Reply::error(
+                        "ERR Protocol version is not an integer or out of range",
+                    ));
+                }
+            };
+            let mut options = &arguments[2..];
+            while let [option, rest @ ..] = options {
+                options = match rest {
+                    [user, _, rest @ ..] if option.eq_ignore_ascii_case(b"auth") => {
+                        if **user != *b"default" {
+                            return Err(Reply::error(WRONG_PASS));
+                        }
+                        rest
+                    }
+                    [chosen, rest @ ..] if option.eq_ignore_ascii_case(b"setname") => {
+                        name = Some(client_name(chosen)?);
+                        rest
+                    }
+                    _ => {
+                        let option = printable(option, 128);
+                        let text = format!("ERR Syntax error in HELLO option '{option}'");
+                        return Err(Reply::Error(text.into()));
+                    }
+                };
+            }
+        }
+        self.protocol = protocol;
+        if let Some(name) = name {
+            self.identity.name = name;
+        }
+        let pair = |name: &str, reply| (Reply::text(name), reply);
+        Ok(Reply::Map(vec![
+            pair("server", Reply::text("chainring")),
+            pair("version", Reply::text(env!("CARGO_PKG_VERSION"))),
+            pair("proto", Reply::Integer(protocol.number())),
+            pair("id", Reply::Integer(i64::try_from(self.identity.number).unwrap_or(i64::MAX))),
+            pair("mode", Reply::text("standalone")),
+            pair("role", Reply::text("master")),
+            pair("modules", Reply::Array(Vec::new())),
+        ]))
+    }
+
+    fn info(&self, wanted: &Words<'_>) -> Reply {
+        let shared = &self.shared;
+        let line = |name: &str, value: String| (name.to_string(), value);
+        let mut sections = vec![
+            (
+                "Server".to_string(),
+                vec![
+                    line("redis_version", REDIS_DIALECT.to_string()),
+                    line("redis_mode", "standalone".to_string()),
+                    line("chainring_version", env!("CARGO_PKG_VERSION").to_string()),
+                    line("process_id", std::process::id().to_string()),
+                    line("tcp_port", self.identity.local.port().to_string()),
+                    line("uptime_in_seconds", shared.started.elapsed().as_secs().to_string()),
+                ],
+            ),
+            (
+                "Clients".to_string(),
+                vec![
+                    line("connected_clients", shared.connected().to_string()),
+                    line("maxclients", shared.limits.connections.to_string()),
+                ],
+            ),
+            (
+                "Stats".to_string(),
+                vec![
+                    line("total_connections_received", load(&shared.connections)),
+                    line("total_commands_processed", load(&shared.commands)),
+                    line("rejected_connections", load(&shared.rejected)),
+                ],
+            ),
+        ];
+        sections.extend(self.service.info());
+        let everything = wanted.is_empty()
+            || wanted.iter().any(|section| {
+                let all = [&b"all"[..], b"default", b"everything"];
+                all.iter().any(|name| section.eq_ignore_ascii_case(name))
+            });
+        let mut text = String::new();
+        for (section, lines) in sections {
+            let asked = |name: &Cow<'_, [u8]>| name.eq_ignore_ascii_case(section.as_bytes());
+            if everything || wanted.iter().any(asked) {
+                if !text.is_empty() {
+                    text.push_str("\r\n");
+                }
+                text.push_str(&format!("# {section}\r\n"));
+                for (name, value) in lines {
+                    text.push_str(&format!("{name}:{value}\r\n"));
+                }
+            }
+        }
+        Reply::Verbatim(text)
+    }
+
+    /// Refuses the first setting named, since there is none yet that can be changed.
+    fn config_set(settings: &Words<'_>) -> Reply {
+        let name = settings.first().map_or(&[][..], |name| name);
+        let known = |parameter: &&Parameter| {
+            parameter.name().as_bytes() == name.to_ascii_lowercase().as_slice()
+        };
+        let shown = printable(name, 128);
+        let text = match Parameter::ALL.iter().find(known) {
+            Some(parameter) if settings.len().is_multiple_of(2) => format!(
+                "ERR CONFIG SET failed (possibly related to argument '{}') - can't set immutable \
+                 config",
+                parameter.name()
+            ),
+            _ => format!("ERR Unknown option or number of arguments for CONFIG SET - '{shown}'"),
+        };
+        Reply::Error(text.into())
+    }
+
+    fn wait_alone(&mut self, alone: Alone) -> Result<Option<Reply>, Reply> {
+        self.queue(SlotState::Alone);
+        self.alone = Some(alone);
+        Ok(None)
+    }
+
+    fn start_alone(&mut self, alone: Alone) {
+        let slot = self.first;
+        let (service, shared) = (self.service.clone(), self.shared.clone());
+        self.running.push(Box::pin(async move {
+            let reply = alone.run(&service, &shared).await;
+            Finished { slot, result: Err(reply) }
+        }));
+    }
+}
+
+impl SlotState {
+    /// Puts an answer into its place; how many bytes more are held. What is beyond `limit` is dropped,
+    /// and the reply says so.
+    fn answer(&mut self, index: usize, answer: Answer, limit: usize) -> usize {
+        let SlotState::Gathering { answers, missing, held, .. } = self else {
+            return 0;
+        };
+        *missing -= 1;
+        let weight = answer.weight();
+        // One value always fits: it was let into the store.
+        if *held > 0 && *held + weight > limit {
+            return 0;
+        }
+        if let Some(place) = answers.get_mut(index) {
+            *place = Some(answer);
+        }
+        *held += weight;
+        weight
+    }
+}
+
+impl Alone {
+    async fn run<S: Service>(self, service: &S, shared: &Shared) -> Reply {
+        match self {
+            Alone::Size => match service.scan(None, 0).await {
+                Some(page) => Reply::Integer(i64::try_from(page.total).unwrap_or(i64::MAX)),
+                None => job::UNAVAILABLE,
+            },
+            Alone::Scan { cursor, pattern, count, strings } => {
+                let after = match cursor {
+                    0 => None,
+                    cursor => match shared.cursors().position(cursor) {
+                        Some(position) => Some(position),
+                        None => {
+                            return Reply::error(
+                                "ERR unknown cursor: it is not of this node or was forgotten; \
+                                 begin again with SCAN 0",
+                            );
+                        }
+                    },
+                };
+                let Some(page) = service.scan(after, count).await else {
+                    return job::UNAVAILABLE;
+                };
+                let next = match job::position(&page) {
+                    Ok(Some(position)) => shared.cursors().remember(position.clone()),
+                    Ok(None) => 0,
+                    Err(reply) => return reply,
+                };
+                let matching = page.keys.iter().filter(|key| {
+                    strings && pattern.as_ref().is_none_or(|pattern| glob::matches(pattern, key))
+                });
+                let keys = matching.map(|key| Reply::Text(key.to_vec())).collect();
+                Reply::Array(vec![Reply::text(&next.to_string()), Reply::Array(keys)])
+            }
+            Alone::Keys { pattern } => {
+                let limits = &shared.limits;
+                let mut keys = Vec::new();
+                let mut after = None;
+                loop {
+                    let Some(page) = service.scan(after, limits.scan_page).await else {
+                        return job::UNAVAILABLE;
+                    };
+                    let matching = page.keys.iter().filter(|key| glob::matches(&pattern, key));
+                    keys.extend(matching.map(|key| Reply::Text(key.to_vec())));
+                    if keys.len() > limits.keys {
+                        let text = format!("ERR more than {} keys match; use SCAN", limits.keys);
+                        return Reply::Error(text.into());
+                    }
+                    match job::position(&page) {
+                        Ok(Some(position)) => after = Some(position.clone()),
+                        Ok(None) => return Reply::Array(keys),
+                        Err(reply) => return reply,
+                    }
+                    // A long scan of a fast service lets others have the thread.
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+}
+
+impl Identity {
+    /// The line of `CLIENT INFO`.
+    fn describe(&self, protocol: Protocol) -> String {
+        let Identity { number, peer, local, name, library, library_version } = self;
+        let protocol = protocol.number();
+        format!(
+            "id={number} addr={peer} laddr={local} name={name} db=0 resp={protocol} \
+             lib-name={library} lib-ver={library_version}"
+        )
+    }
+
+    /// `CLIENT SETINFO`.
+    fn note(&mut self, attribute: &[u8], value: &[u8]) -> Result<Reply, Reply> {
+        let lower = attribute.to_ascii_lowercase();
+        let (field, name) = match &lower[..] {
+            b"lib-name" => (&mut self.library, "lib-name"),
+            b"lib-ver" => (&mut self.library_version, "lib-ver"),
+            _ => {
+                let attribute = printable(attribute, 128);
+                return Err(Reply::Error(format!("ERR Unrecognized option '{attribute}'").into()));
+            }
+        };
+        *field = graphic(value).ok_or_else(|| {
+            Reply::Error(
+                format!("ERR {name} cannot contain spaces, newlines or special characters.").into(),
+            )
+        })?;
+        Ok(Reply::OK)
+    }
+}
+
+impl Protocol {
+    fn number(self) -> i64 {
+        match self {
+            Protocol::Resp2 => 2,
+            Protocol::Resp3 => 3,
+        }
+    }
+}
+
+/// The settings that `CONFIG` knows. None can be changed yet; one that a connection chooses for itself
+/// gets a variant here and a field in [`Session`].
+#[derive(Clone, Copy, Debug)]
+enum Parameter {
+    /// Redis' append-only file. Every acknowledged write is on disk here, so it is on.
+    AppendOnly,
+    /// One, numbered 0.
+    Databases,
+    /// The most connections.
+    MaxClients,
+    /// Memory is not what bounds the store.
+    MaxMemory,
+    /// The longest command.
+    MaxBulk,
+    /// Redis' snapshots, which there are none of.
+    Save,
+    /// Idle connections stay.
+    Timeout,
+}
+
+impl Parameter {
+    const ALL: [Parameter; 7] = [
+        Parameter::AppendOnly,
+        Parameter::Databases,
+        Parameter::MaxClients,
+        Parameter::MaxMemory,
+        Parameter::MaxBulk,
+        Parameter::Save,
+        Parameter::Timeout,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Parameter::AppendOnly => "appendonly",
+            Parameter::Databases => "databases",
+            Parameter::MaxClients => "maxclients",
+            Parameter::MaxMemory => "maxmemory",
+            Parameter::MaxBulk => "proto-max-bulk-len",
+            Parameter::Save => "save",
+            Parameter::Timeout => "timeout",
+        }
+    }
+
+    fn setting(self, limits: &Limits) -> String {
+        match self {
+            Parameter::AppendOnly => "yes".to_string(),
+            Parameter::Databases => "1".to_string(),
+            Parameter::MaxClients => limits.connections.to_string(),
+            Parameter::MaxBulk => limits.command_bytes.to_string(),
+            Parameter::MaxMemory | Parameter::Timeout => "0".to_string(),
+            Parameter::Save => String::new(),
+        }
+    }
+}
+
+/// The version of Redis whose manners clients may expect.
+const REDIS_DIALECT: &str = "7.2.0";
+
+const SYNTAX: &str = "ERR syntax error";
+const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
+const NO_PASSWORD: &str = "ERR AUTH <password> called without any password configured for the \
+                           default user. Are you sure your configuration is correct?";
+const WRONG_PASS: &str = "WRONGPASS invalid username-password pair or user is disabled.";
+const NO_EXPIRY: &str = "ERR keys do not expire here: EX, PX, EXAT, PXAT and KEEPTTL are not \
+                         supported; nothing was stored";
+
+/// The options of `SET`.
+fn set(arguments: &Words<'_>, patience: Patience) -> Result<(Fold, Job), Reply> {
+    let new = Value::from(&*arguments[2]);
+    let mut condition = Condition::Always;
+    let mut before = false;
+    let mut options = &arguments[3..];
+    while let [option, rest @ ..] = options {
+        options = rest;
+        let chosen = match &option.to_ascii_uppercase()[..] {
+            b"GET" => {
+                before = true;
+                continue;
+            }
+            b"NX" => Condition::Absent,
+            b"XX" => Condition::Present,
+            b"IFEQ" => {
+                let [expected, rest @ ..] = rest else {
+                    return Err(Reply::error(SYNTAX));
+                };
+                options = rest;
+                Condition::Equal(Value::from(&**expected))
+            }
+            b"EX" | b"PX" | b"EXAT" | b"PXAT" if !rest.is_empty() => {
+                return Err(Reply::error(NO_EXPIRY));
+            }
+            b"KEEPTTL" => return Err(Reply::error(NO_EXPIRY)),
+            _ => return Err(Reply::error(SYNTAX)),
+        };
+        if condition != Condition::Always && condition != chosen {
+            return Err(Reply::error(SYNTAX));
+        }
+        condition = chosen;
+    }
+    if before {
+        return Ok((Fold::Before, Job::Exchange { condition, new, patience }));
+    }
+    let op = match condition {
+        Condition::Always => Op::Put(new),
+        Condition::Absent => Op::Create(new),
+        Condition::Present => Op::Update(new),
+        Condition::Equal(expected) => Op::CompareAndSwap { expected, new },
+    };
+    Ok((Fold::Written, Job::Operation(op)))
+}
+
+/// The options of `SCAN`.
+fn scan(arguments: &Words<'_>, limits: &Limits) -> Result<Alone, Reply> {
+    let cursor = std::str::from_utf8(&arguments[1]).ok();
+    let cursor = cursor.filter(|cursor| cursor.bytes().all(|digit| digit.is_ascii_digit()));
+    let cursor = cursor.and_then(|cursor| cursor.parse::<u64>().ok());
+    let cursor = cursor.ok_or(Reply::error("ERR invalid cursor"))?;
+    let (mut pattern, mut count, mut strings) = (None, 10, true);
+    for (at, pair) in arguments[2..].chunks(2).enumerate() {
+        let [option, argument] = pair else {
+            return Err(Reply::error(SYNTAX));
+        };
+        match &option.to_ascii_uppercase()[..] {
+            b"MATCH" => pattern = Some(argument.to_vec()),
+            b"COUNT" => {
+                let asked = integer(arguments, 2 * at + 3)?;
+                if asked < 1 {
+                    return Err(Reply::error(SYNTAX));
+                }
+                count = usize::try_from(asked).unwrap_or(usize::MAX).min(limits.scan_page);
+            }
+            b"TYPE" => strings = argument.eq_ignore_ascii_case(b"string"),
+            _ => return Err(Reply::error(SYNTAX)),
+        }
+    }
+    Ok(Alone::Scan { cursor, pattern, count, strings })
+}
+
+/// An argument that has to be a number, spelled as Redis wants it.
+fn integer(arguments: &Words<'_>, at: usize) -> Result<i64, Reply> {
+    arguments.get(at).and_then(|text| number(text)).ok_or(Reply::error(NOT_AN_INTEGER))
+}
+
+fn number(text: &[u8]) -> Option<i64> {
+    // As long as i64::MIN at most, so that nothing long is copied to find out that it is no number.
+    if text.len() > 20 { None } else { Value::from(text).as_number() }
+}
+
+fn client_name(name: &[u8]) -> Result<String, Reply> {
+    graphic(name).ok_or(Reply::error(
+        "ERR Client names cannot contain spaces, newlines or special characters.",
+    ))
+}
+
+/// Text that can stand in a line of `CLIENT INFO`.
+fn graphic(text: &[u8]) -> Option<String> {
+    let fits = text.len() <= 256 && text.iter().all(u8::is_ascii_graphic);
+    fits.then(|| String::from_utf8_lossy(text).into_owned())
+}
+
+fn too_much() -> Reply {
+    Reply::error("ERR the reply would be too large; ask for fewer keys at once")
+}
+
+fn load(counter: &std::sync::atomic::AtomicU64) -> String {
+    counter.load(Ordering::Relaxed).to_string()
+}

@@ -1,0 +1,101 @@
+//! The RESP front door: any Redis client can talk to a node.
+//!
+//! A [`Server`] listens on a TCP port, speaks RESP2 and RESP3, and hands each operation on a key to a
+//! [`Service`], which is the cluster: in a node the gateway actor, in a test a map behind a lock. What an
+//! operation *means* is not decided here. `GET`, `SET`, `DEL`, `INCR` and so on are
+//! translated into [`Op`]s and their [`Outcome`]s back into replies. Three rules make the translation
+//! honest.
+//!
+//! **Order.** The replies of a connection come in the order of its commands. Operations on the *same*
+//! key of one connection happen in the order in which they were sent: each begins when the one before it
+//! has its outcome. Operations on *different* keys run side by side, so a pipeline fills the cluster
+//! instead of waiting for one round trip after the other. Every key is linearizable; a connection's
+//! operations on several keys are not a transaction, and neither are `MGET`, `MSET`, `DEL k…` and
+//! `EXISTS k…`, which are one operation for each of their keys. A pipelined command on another key may
+//! therefore take effect before an earlier one: wait for the reply where that matters, as one does
+//! between any two keys of a sharded Redis. `SCAN`, `KEYS` and `DBSIZE` wait for every operation sent
+//! before them, and hold up those sent after.
+//!
+//! **Three kinds of answers.** An operation that was refused changed nothing, and the reply is what
+//! Redis' would be, or one of the errors below. An operation whose deadline passed is neither done nor
+//! refused, and no Redis reply says so; it gets an error with a code word of its own:
+//!
+//! | reply | meaning |
+//! |---|---|
+//! | `UNKNOWN the operation may or may not have happened: …` | a write whose deadline passed. It may also happen later. Read the key before trying again, or use `SET … IFEQ` |
+//! | `TRYAGAIN …` | nothing was changed: a read that no replica could answer in time, or `SET … GET` that lost to other writers again and again |
+//! | `ERR value of N bytes is longer than …` | refused before it was sent anywhere; the connection goes on |
+//! | `ERR Protocol error: …` | bytes that make no sense, or a command beyond [`Limits::command_bytes`]; the connection ends |
+//!
+//! For a command on several keys the error says for how many of them the outcome is unknown, and the
+//! others have been carried out (`MSET`, `DEL`).
+//!
+//! **The value before.** There is no operation that writes and returns what was there, so
+//! `SET … GET` and `GETSET` are put together: read the key, then write only if it still is so
+//! ([`Op::CompareAndSwap`] from the value read, or [`Op::Create`] if it was absent), and begin again if
+//! it was not. The write that succeeds is one linearizable operation, and at the instant at which it takes
+//! effect the key holds exactly what the reply says; that the key may have changed and changed back since
+//! the read makes no difference to anyone, since the reply speaks of values only. Where nothing is to be
+//! written (`NX` found a value, `XX` found none, `IFEQ` found another) the read is the instant. Each
+//! attempt but the last was definitely refused, so giving up after [`Limits::exchange_tries`] or
+//! [`Limits::exchange_time`] changes nothing and says `TRYAGAIN`. If an attempt comes out unknown, the
+//! command is unknown: the loop must not go on, since a second attempt could follow a first that
+//! did happen, write twice, and return its own value as the one before. There is no `GETDEL`: a delete
+//! that depends on the value would need an operation that the specification does not have.
+//!
+//! **Bounds.** Every byte from a socket is hostile. A connection has a bounded number of operations in
+//! flight, of commands waiting, of bytes of replies waiting; when one bound is reached it is not read
+//! any more until there is room, and TCP tells the client. Connections themselves are bounded.
+//! There are no passwords and no encryption; bind to an address where everyone who can connect may write.
+//! Requests from web pages (`POST`, `Host:`) end the connection, as in Redis.
+
+mod command;
+mod connection;
+mod cursor;
+mod glob;
+mod job;
+mod server;
+mod wire;
+
+pub use command::markdown_table;
+pub use server::{Limits, Server};
+
+use chainring_model::kv::{Key, Op, Outcome};
+use std::future::Future;
+
+/// What the front door needs of the cluster behind it.
+///
+/// A connection clones its service for every operation, so a clone should be cheap. Dropping a future
+/// gives its outcome up, not the operation: it may still happen.
+pub trait Service: Clone + Send + Sync + 'static {
+    /// Carries out one operation.
+    ///
+    /// Ends by the operation's deadline at the latest; then a write is [`Outcome::Unknown`], and a
+    /// read is refused as [`Unavailable`](chainring_model::kv::Refusal::Unavailable).
+    fn call(&self, key: Key, op: Op) -> impl Future<Output = Outcome> + Send;
+
+    /// A page of keys from the local replica, which is not linearizable: up to `limit` keys greater
+    /// than `after`, the smallest first. `None` if there is no replica to ask.
+    ///
+    /// A key that is there while the page is made must be in it, unless the page ends before it.
+    fn scan(
+        &self,
+        after: Option<Key>,
+        limit: usize,
+    ) -> impl Future<Output = Option<ScanPage>> + Send;
+
+    /// What the node says about itself in `INFO`: sections, each a name and its lines, each a name and
+    /// a value.
+    fn info(&self) -> Vec<(String, Vec<(String, String)>)>;
+}
+
+/// A page of keys.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ScanPage {
+    /// The keys, in order.
+    pub keys: Vec<Key>,
+    /// Whether there are keys behind the last one.
+    pub more: bool,
+    /// How many keys the replica holds altogether.
+    pub total: u64,
+}

@@ -1,0 +1,271 @@
+//! The listener, and the sockets of its connections.
+
+use super::Service;
+use super::connection::Session;
+use super::cursor::Cursors;
+use super::job::Patience;
+use super::wire::Bounds;
+use futures_util::StreamExt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// What the front door takes on at most.
+///
+/// A connection holds up to [`command_bytes`](Limits::command_bytes) of one command,
+/// [`buffered_bytes`](Limits::buffered_bytes) of replies, and the values that its
+/// [`operations`](Limits::operations) in flight bring.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections at a time; one more is told so and closed.
+    pub connections: usize,
+    /// Operations in flight, and commands without their reply, of one connection; beyond that it is
+    /// not read.
+    pub operations: usize,
+    /// Bytes of replies that wait for one connection's client; beyond that it is not read.
+    pub buffered_bytes: usize,
+    /// The longest command, all of its arguments together; a longer one ends the connection.
+    pub command_bytes: usize,
+    /// The most arguments of a command; more end the connection.
+    pub arguments: usize,
+    /// The longest reply of a command on several keys; it becomes an error.
+    pub reply_bytes: usize,
+    /// The most keys on a page of `SCAN`.
+    pub scan_page: usize,
+    /// The most keys that `KEYS` returns; more become an error.
+    pub keys: usize,
+    /// How many cursors are remembered.
+    pub cursors: usize,
+    /// How often `SET … GET` begins again because another client came between.
+    pub exchange_tries: usize,
+    /// How long it goes on beginning again.
+    pub exchange_time: Duration,
+    /// How long a shutdown waits for operations in flight and for clients to take their replies.
+    pub drain_time: Duration,
+}
+
+/// A front door that is bound to its address.
+#[derive(Debug)]
+pub struct Server<S> {
+    listener: TcpListener,
+    service: S,
+    shared: Arc<Shared>,
+}
+
+/// What the connections of a server share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) limits: Limits,
+    pub(super) started: Instant,
+    /// How many connections there have been.
+    pub(super) connections: AtomicU64,
+    /// How many of them were one too many.
+    pub(super) rejected: AtomicU64,
+    /// How many commands were read.
+    pub(super) commands: AtomicU64,
+    places: Arc<Semaphore>,
+    cursors: Mutex<Cursors>,
+}
+
+/// How long a connection that ends by an error may go on sending before it is cut.
+const LINGER: Duration = Duration::from_millis(500);
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections: 10_000,
+            operations: 128,
+            buffered_bytes: 1 << 20,
+            command_bytes: 64 << 20,
+            arguments: 1 << 17,
+            reply_bytes: 64 << 20,
+            scan_page: 1_000,
+            keys: 100_000,
+            cursors: 16_384,
+            exchange_tries: 64,
+            exchange_time: Duration::from_secs(5),
+            drain_time: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Limits {
+    /// What a request may measure.
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds { bytes: self.command_bytes, arguments: self.arguments }
+    }
+
+    /// When an exchange gives up.
+    pub(super) fn patience(&self) -> Patience {
+        Patience { tries: self.exchange_tries.max(1), time: self.exchange_time }
+    }
+}
+
+impl Shared {
+    fn new(mut limits: Limits) -> Self {
+        // Without room for one, nothing would ever happen.
+        limits.operations = limits.operations.max(1);
+        limits.buffered_bytes = limits.buffered_bytes.max(1);
+        limits.scan_page = limits.scan_page.max(1);
+        limits.connections = limits.connections.clamp(1, Semaphore::MAX_PERMITS);
+        Shared {
+            started: Instant::now(),
+            connections: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+            places: Arc::new(Semaphore::new(limits.connections)),
+            cursors: Mutex::new(Cursors::new(limits.cursors)),
+            limits,
+        }
+    }
+
+    pub(super) fn connected(&self) -> usize {
+        self.limits.connections - self.places.available_permits()
+    }
+
+    pub(super) fn cursors(&self) -> MutexGuard<'_, Cursors> {
+        // Nothing in there can be left half done by a panic that matters: at worst a cursor is lost.
+        self.cursors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Service> Server<S> {
+    /// Listens at an address. Whoever can connect may read and write everything: the loopback
+    /// address is the usual choice.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn bind(addr: impl ToSocketAddrs, service: S, limits: Limits) -> io::Result<Self> {
+        let listener = TcpListener::bind(addr).await?;
+        Ok(Server { listener, service, shared: Arc::new(Shared::new(limits)) })
+    }
+
+    /// Where it listens; tells the port if 0 was asked for.
+    ///
+    /// # Errors
+    /// When the operating system does not know.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves connections until `shutdown` ends; then accepts and reads no more, lets operations in
+    /// flight answer for [`Limits::drain_time`], and closes.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let Server { listener, service, shared } = self;
+        let (stop, stopped) = watch::channel(());
+        let mut connections = JoinSet::new();
+        tokio::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                Some(ended) = connections.join_next(), if !connections.is_empty() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a connection's task failed");
+                    }
+                }
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        let serve = admit(
+                            stream, peer, service.clone(), shared.clone(), stopped.clone(),
+                        );
+                        connections.spawn(serve);
+                    }
+                    Err(error) => {
+                        // Out of descriptors, say: those who are connected go on meanwhile.
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                }
+            }
+        }
+        drop(listener);
+        drop(stop);
+        let all = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(shared.limits.drain_time, all).await.is_err() {
+            tracing::warn!(left = shared.connected(), "connections cut at shutdown");
+        }
+    }
+}
+
+/// Serves a connection if there is a place for it.
+async fn admit<S: Service>(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    service: S,
+    shared: Arc<Shared>,
+    stopped: watch::Receiver<()>,
+) {
+    let number = shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
+    let Ok(_place) = shared.places.clone().try_acquire_owned() else {
+        shared.rejected.fetch_add(1, Ordering::Relaxed);
+        let error = b"-ERR max number of clients reached\r\n";
+        // Whether it hears that is its own matter.
+        let _ = tokio::time::timeout(LINGER, stream.write_all(error)).await;
+        return;
+    };
+    let served = async {
+        stream.set_nodelay(true)?;
+        let local = stream.local_addr()?;
+        let session = Session::new(service, shared, number, peer, local);
+        converse(session, &mut stream, stopped).await
+    };
+    if let Err(error) = served.await {
+        tracing::debug!(%peer, %error, "a connection broke");
+    }
+}
+
+/// Carries bytes between a session and its socket.
+async fn converse<S: Service>(
+    mut session: Session<S>,
+    stream: &mut TcpStream,
+    mut stopped: watch::Receiver<()>,
+) -> io::Result<()> {
+    let (mut input, mut output) = stream.split();
+    // How much of `out` is written; the rest is kept in place, so that a slow reader costs no copying.
+    let mut written = 0;
+    loop {
+        if written == session.out.len() {
+            session.out.clear();
+            session.out.shrink_to(64 << 10);
+            written = 0;
+        }
+        session.advance();
+        if session.out.is_empty() && session.is_finished() {
+            break;
+        }
+        let reads = session.wants_input();
+        let waits = !session.running.is_empty();
+        let writes = written < session.out.len();
+        let stoppable = !session.closing;
+        tokio::select! {
+            result = output.write(&session.out[written..]), if writes => {
+                match result? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    bytes => written += bytes,
+                }
+            }
+            Some(finished) = session.running.next(), if waits => session.finish(finished),
+            // Lazily: making space moves what is in the buffer, which is little only when it reads.
+            result = async { input.read_buf(session.reader.space()).await }, if reads => {
+                session.ended = result? == 0;
+            }
+            _ = stopped.changed(), if stoppable => session.closing = true,
+        }
+    }
+    output.shutdown().await?;
+    if !session.ended {
+        // Closing a socket with unread bytes in it makes the other side lose what it has not read yet, the
+        // error that explains the end among it. So its bytes are read and dropped for a moment.
+        let mut rest = [0; 4096];
+        let drain = async { while input.read(&mut rest).await.is_ok_and(|bytes| bytes > 0) {} };
+        let _ = tokio::time::timeout(LINGER, drain).await;
+    }
+    Ok(())
+}

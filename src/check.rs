@@ -1,0 +1,207 @@
+//! `chainring check` and `chainring explore`.
+
+use chainring_model::{Intact, Mechanism, Without};
+use chainring_proofs::catalogue::{self, Entry};
+use chainring_proofs::explore;
+use chainring_proofs::mutants::{self, Catch, Mutant};
+use chainring_proofs::run::{Options, Progress, Report};
+use clap::Args;
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+/// What to check, and how to print it.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Models by name, or by the first part of it (`chain` means every model of the chain); all if none.
+    models: Vec<String>,
+    /// List the models and stop.
+    #[arg(long)]
+    list: bool,
+    /// Run those too that take long.
+    #[arg(long)]
+    deep: bool,
+    /// Run every mutant instead: protocols that lack one mechanism, each of which must fail.
+    #[arg(long)]
+    mutants: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What to open.
+#[derive(Args, Debug)]
+pub struct ExploreArgs {
+    /// The model's name, as `chainring check --list` prints it.
+    model: String,
+    /// Where to serve the Explorer.
+    #[arg(long, default_value = "127.0.0.1:3000")]
+    addr: SocketAddr,
+    /// Explore the protocol without a mechanism: the name of a mutant.
+    #[arg(long, value_name = "MUTANT")]
+    mutant: Option<String>,
+    /// Open this run, as a failed check prints it.
+    #[arg(long, default_value = "0")]
+    path: String,
+}
+
+/// Runs the models; success only if every one was explored whole and every property stands.
+pub fn check(args: &CheckArgs) -> Result<ExitCode, String> {
+    let entries = catalogue::select(&args.models, args.deep || args.list)?;
+    if args.list {
+        for entry in entries {
+            let deep = if entry.deep { " (deep)" } else { "" };
+            println!(
+                "{:20} {}{deep}\n{:20} {}",
+                entry.name,
+                entry.about,
+                "",
+                entry.configuration()
+            );
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.mutants {
+        return Ok(check_mutants(args, &entries));
+    }
+    let terminal = std::io::stderr().is_terminal() && !args.json;
+    let options = Options {
+        progress: Some(if terminal { progress_line } else { progress_log }),
+        ..Options::default()
+    };
+    let mut reports = Vec::new();
+    for entry in &entries {
+        let report = catalogue::check(entry, &options);
+        if terminal {
+            eprint!("\r\x1b[K");
+        }
+        if !args.json {
+            print!("{report}");
+            for verdict in report.properties.iter().filter(|verdict| !verdict.stands) {
+                print_trace(&report, verdict.property, None);
+            }
+            println!();
+        }
+        reports.push(report);
+    }
+    let failed: Vec<_> = reports.iter().filter(|report| !report.stands()).collect();
+    if args.json {
+        print_json(&reports);
+    } else if failed.is_empty() {
+        let states: usize = reports.iter().map(|report| report.unique_states).sum();
+        let seconds: f64 = reports.iter().map(|report| report.seconds).sum();
+        let models = reports.len();
+        println!("{models} models hold, exhaustively: {states} unique states in {seconds:.1} s");
+    } else {
+        println!("{} of {} models FAILED", failed.len(), reports.len());
+    }
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn check_mutants(args: &CheckArgs, entries: &[Entry]) -> ExitCode {
+    let wanted = |mutant: &Mutant| {
+        args.models.is_empty() || entries.iter().any(|entry| entry.name == mutant.entry.name)
+    };
+    let mut catches: Vec<Catch> = Vec::new();
+    if !args.json {
+        println!(
+            "{:36} {:20} {:15} {:>6} {:>9}",
+            "mutant", "property that fell", "model", "length", "states"
+        );
+    }
+    for mutant in mutants::all().iter().filter(|mutant| wanted(mutant)) {
+        let catch = mutant.hunt();
+        if !args.json {
+            let Catch { mutant, model, property, length, states, .. } = catch;
+            let property = if catch.caught { property } else { "NOT CAUGHT" };
+            println!("{mutant:36} {property:20} {model:15} {length:>6} {states:>9}");
+        }
+        catches.push(catch);
+    }
+    let escaped = catches.iter().filter(|catch| !catch.caught).count();
+    if args.json {
+        print_json(&catches);
+    } else {
+        println!("\n{} of {} mutants caught", catches.len() - escaped, catches.len());
+        if let Some(Catch { mutant, model, report, property, .. }) = catches.first() {
+            println!("a counterexample as a diagram, for instance of `{mutant}`:");
+            let path = report.verdict(property).and_then(|verdict| verdict.trace.as_ref());
+            let path = path.map_or("0", |trace| trace.path.as_str());
+            println!("  chainring explore {model} --mutant \"{mutant}\" --path {path}");
+        }
+    }
+    if escaped == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Opens a model in the Explorer.
+pub fn explore(args: &ExploreArgs) -> Result<ExitCode, String> {
+    let unknown = || {
+        format!("there is no model `{}`; `chainring check --list` shows all of them", args.model)
+    };
+    let url = |addr| format!("http://{addr}/#/steps/{}", args.path);
+    let announce = |entry: &Entry| {
+        println!("{}: {}", entry.name, entry.configuration());
+        println!("{}", url(args.addr));
+        println!("Ctrl-C ends it.");
+        let _ = std::io::stdout().flush();
+    };
+    let served = match &args.mutant {
+        None => {
+            let entry = catalogue::find(&args.model).ok_or_else(unknown)?;
+            announce(&entry);
+            explore::serve(&entry, &Intact, args.addr)
+        }
+        Some(name) => {
+            let lacks = Mechanism::ALL.iter().find(|lacks| lacks.mutant() == name);
+            let lacks = *lacks.ok_or_else(|| {
+                let names: Vec<_> = Mechanism::ALL.iter().map(|lacks| lacks.mutant()).collect();
+                format!("there is no mutant `{name}`; there are: {}", names.join(", "))
+            })?;
+            let mutant = mutants::of(lacks);
+            let entry = if args.model == mutant.entry.name {
+                mutant.entry
+            } else {
+                catalogue::find(&args.model).ok_or_else(unknown)?
+            };
+            announce(&entry);
+            explore::serve(&entry, &Without(lacks), args.addr)
+        }
+    };
+    served.map_err(|error| {
+        format!("cannot serve the Explorer at {}: {error}; choose another --addr", args.addr)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_trace(report: &Report, property: &str, mutant: Option<&str>) {
+    let Some(trace) = report.verdict(property).and_then(|verdict| verdict.trace.as_ref()) else {
+        return;
+    };
+    println!("\n  how `{property}` falls, in {} steps:", trace.steps.len());
+    for (number, step) in trace.steps.iter().enumerate() {
+        println!("  {:>3}. {step}", number + 1);
+    }
+    let mutant = mutant.map_or(String::new(), |mutant| format!(" --mutant \"{mutant}\""));
+    println!("  as a diagram: chainring explore {}{mutant} --path {}", report.name, trace.path);
+}
+
+fn print_json(value: &impl serde::Serialize) {
+    // Reports hold strings and numbers only, which always have a JSON form.
+    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+fn progress_line(progress: &Progress) {
+    eprint!("\r\x1b[K{}", spell(progress));
+}
+
+fn progress_log(progress: &Progress) {
+    if progress.elapsed.as_secs().is_multiple_of(10) {
+        eprintln!("{}", spell(progress));
+    }
+}
+
+fn spell(progress: &Progress) -> String {
+    let Progress { unique_states, states, depth, elapsed } = progress;
+    let seconds = elapsed.as_secs();
+    format!("… {unique_states} unique states, {states} states, depth {depth}, {seconds} s")
+}
