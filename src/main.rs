@@ -1,6 +1,9 @@
 //! The command line of Chainring.
 
 mod check;
+mod cluster;
+mod demo;
+mod node;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -19,12 +22,30 @@ enum Command {
     Check(check::CheckArgs),
     /// Open a model in stateright's Explorer, with sequence diagrams.
     Explore(check::ExploreArgs),
+    /// Start a cluster of processes on this machine, and serve Redis clients.
+    Cluster(cluster::ClusterArgs),
+    /// Make the stores of a node, once in its life.
+    Init(node::InitArgs),
+    /// Run one node of a cluster.
+    Node(node::NodeArgs),
+    /// Execute the traces of nodes again: every step must agree.
+    Replay(node::ReplayArgs),
+    /// Check the chain, start a cluster, break it and mend it: two minutes that show what this is.
+    Demo,
 }
 
 fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CHAINRING_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let done = match Cli::parse().command {
         Command::Check(args) => check::check(&args),
         Command::Explore(args) => check::explore(&args),
+        Command::Cluster(args) => cluster::run(&args),
+        Command::Init(args) => node::init(&args),
+        Command::Node(args) => node::run(&args),
+        Command::Replay(args) => node::replay(&args),
+        Command::Demo => demo::run(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("chainring: {error}");

@@ -1,10 +1,25 @@
-//! placeholder
+//! The second interpreter of Chainring's actors: processes, sockets and disks.
+//!
+//! `chainring-proofs` runs the actors of `chainring-model` in a checker; this crate runs the same values
+//! for real. It holds no protocol: whatever a node decides, an actor decided.
+//!
+//! - [`driver`] runs *any* stateright actor: persist, then speak. Start there; `examples/` has a small
+//!   program that runs an actor of its own on it.
+//! - [`transport`] carries messages over UDP, [`codec`] spells them.
+//! - [`disk`] is where storage becomes durable: [`store`] for actors whose storage is a
+//!   [`Store`](chainring_model::store::Store) (LMDB), [`whole`] for those whose storage is a serde value.
+//! - [`node`] puts a replica, a gateway, a [`door`] and a [`resp`] server together, as the cluster file
+//!   ([`config`]) says; [`trace`] records what its actors do, and replays it.
 
 pub mod clock;
 pub mod codec;
+pub mod config;
 pub mod disk;
+pub mod door;
 pub mod driver;
+pub mod node;
 pub mod resp;
 pub mod store;
+pub mod trace;
 pub mod transport;
 pub mod whole;

@@ -1,0 +1,109 @@
+//! `chainring demo`: what a visitor runs first.
+
+use crate::cluster::{Processes, prepare};
+use chainring_proofs::catalogue;
+use chainring_proofs::run::Options;
+use redis::{Commands, Connection};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// How many keys the demonstration writes.
+const KEYS: usize = 300;
+
+/// Checks the chain, starts a cluster in a temporary directory, writes, reads everywhere, kills a node,
+/// brings it back, and shows that nothing was lost.
+pub fn run() -> Result<ExitCode, String> {
+    println!("1. Checking the replica code exhaustively: a chain of 3, two clients, one crash.");
+    for name in ["chain-reads", "chain-crash", "chain-compete"] {
+        let entry = catalogue::find(name).ok_or("the catalogue lacks a model of the demo")?;
+        let report = catalogue::check(&entry, &Options::default());
+        if !report.stands() {
+            return Err(format!("the check failed:\n{report}"));
+        }
+        let (states, seconds) = (report.unique_states, report.seconds);
+        let properties = report.properties.len();
+        println!("   {name}: {properties} properties hold in all {states} states ({seconds:.1} s)");
+    }
+
+    println!("2. Starting that very code as three processes, over UDP, with LMDB on disk.");
+    let dir = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
+    let cluster = prepare(dir.path(), Some(3), 0)?;
+    let mut processes = Processes::new(dir.path(), false);
+    for node in &cluster.nodes {
+        processes.start(node.id)?;
+        println!("   node {} serves Redis clients at {}", node.id, node.resp);
+    }
+    let connect = |node: usize| -> Result<Connection, String> {
+        let address = cluster.nodes[node].resp;
+        let client = redis::Client::open(format!("redis://{address}/"));
+        let connection =
+            client.and_then(|client| client.get_connection_with_timeout(Duration::from_secs(10)));
+        connection.map_err(|error| format!("cannot connect to {address}: {error}"))
+    };
+
+    println!("3. Writing {KEYS} keys through node 1, the head.");
+    let start = Instant::now();
+    let mut head = connect(0)?;
+    write(&mut head, 0..KEYS)?;
+    println!("   all acknowledged in {:.1} s: every one is on three disks", seconds(start));
+
+    println!("4. Reading them back from every node.");
+    for node in 0..3 {
+        let found = count(&mut connect(node)?, KEYS)?;
+        println!("   node {}: {found} of {KEYS}", node + 1);
+        expect(found == KEYS, "a key is missing")?;
+    }
+
+    println!("5. Killing node 2, the middle of the chain, with SIGKILL.");
+    processes.kill(2)?;
+    println!("   a write needs every replica: node 1 takes one now, and its client waits");
+    let pending = std::thread::spawn(move || -> Result<Duration, String> {
+        let start = Instant::now();
+        write(&mut head, KEYS..KEYS + 1)?;
+        Ok(start.elapsed())
+    });
+    println!("6. Restarting node 2 from its disk.");
+    processes.start(2)?;
+    let waited = pending.join().map_err(|_| "the writer panicked")??;
+    println!("   the write completed, once, {:.1} s after it was sent", waited.as_secs_f64());
+    for node in 0..3 {
+        let found = count(&mut connect(node)?, KEYS + 1)?;
+        println!("   node {}: {found} of {}", node + 1, KEYS + 1);
+        expect(found == KEYS + 1, "a key is missing")?;
+    }
+    processes.stop();
+    println!(
+        "Nothing was lost. Next: `chainring check`, `chainring cluster chain`, `redis-cli -p 6380`."
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn seconds(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64()
+}
+
+fn expect(holds: bool, what: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(format!("the demonstration failed: {what}")) }
+}
+
+/// Writes keys in one pipeline; each must be acknowledged.
+fn write(connection: &mut Connection, keys: std::ops::Range<usize>) -> Result<(), String> {
+    let mut pipeline = redis::pipe();
+    for key in keys {
+        pipeline.set(format!("key:{key}"), value(key)).ignore();
+    }
+    pipeline.query(connection).map_err(|error| format!("a write failed: {error}"))
+}
+
+/// How many of the first keys hold what was written to them.
+fn count(connection: &mut Connection, keys: usize) -> Result<usize, String> {
+    let names: Vec<_> = (0..keys).map(|key| format!("key:{key}")).collect();
+    let values: Vec<Option<String>> =
+        connection.mget(names).map_err(|error| format!("a read failed: {error}"))?;
+    let right = values.into_iter().enumerate().filter(|(key, found)| *found == Some(value(*key)));
+    Ok(right.count())
+}
+
+fn value(key: usize) -> String {
+    format!("value {key}")
+}

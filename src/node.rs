@@ -1,0 +1,121 @@
+//! `chainring init`, `chainring node` and `chainring replay`.
+
+use chainring_runtime::config::Cluster;
+use chainring_runtime::node::{self, Node, NodeOptions};
+use chainring_runtime::trace;
+use clap::Args;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Which node of which cluster.
+#[derive(Args, Debug)]
+pub struct InitArgs {
+    /// The cluster file.
+    #[arg(long)]
+    config: PathBuf,
+    /// The node's id in it.
+    #[arg(long)]
+    id: u32,
+}
+
+/// Which node to run, and how.
+#[derive(Args, Debug)]
+pub struct NodeArgs {
+    #[command(flatten)]
+    node: InitArgs,
+    /// Record every step of the node's actors in this file, for `chainring replay`.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// End when the process that started this one does.
+    #[arg(long, hide = true)]
+    with_parent: bool,
+}
+
+/// What to replay.
+#[derive(Args, Debug)]
+pub struct ReplayArgs {
+    /// Traces of `chainring node --trace`; give those of all nodes to check what passed between them.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The cluster file, and the directory that its paths are relative to.
+fn read(config: &Path) -> Result<(Cluster, PathBuf), String> {
+    let cluster =
+        Cluster::read(config).map_err(|error| format!("{error} ({})", config.display()))?;
+    let base = config.parent().unwrap_or(Path::new(""));
+    Ok((cluster, base.to_path_buf()))
+}
+
+/// Makes a node's stores.
+pub fn init(args: &InitArgs) -> Result<ExitCode, String> {
+    let (cluster, base) = read(&args.config)?;
+    let node = cluster.node(args.id).map_err(|error| error.to_string())?;
+    node::init(&cluster, node, &base).map_err(|error| error.to_string())?;
+    println!("node {} has its stores in {}", node.id, node.directory(&base).display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a node until SIGTERM or Ctrl-C.
+pub fn run(args: &NodeArgs) -> Result<ExitCode, String> {
+    if args.with_parent {
+        let term = Some(rustix::process::Signal::TERM);
+        rustix::process::set_parent_process_death_signal(term)
+            .map_err(|error| format!("cannot ask to end with the parent process: {error}"))?;
+    }
+    let (cluster, base) = read(&args.node.config)?;
+    let node = cluster.node(args.node.id).map_err(|error| error.to_string())?;
+    if !node::is_initialised(node, &base) {
+        return Err(format!(
+            "node {} has no stores in {}. If it is new, make them: `chainring init --config {} \
+             --id {}`. If it has run before, its disk is lost, and it must not start from nothing",
+            node.id,
+            node.directory(&base).display(),
+            args.node.config.display(),
+            node.id
+        ));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start the runtime: {error}"))?;
+    runtime.block_on(async {
+        let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+            return Err("cannot wait for signals".to_string());
+        };
+        let options = NodeOptions { trace: args.trace.clone(), faults: None };
+        let running = Node::start(&cluster, node, &base, options).await;
+        let running = running.map_err(|error| format!("node {}: {error}", node.id))?;
+        println!("node {} serves {}", node.id, running.resp());
+        // A parent that waits for this line may have gone.
+        let _ = std::io::stdout().flush();
+        tracing::info!(node = node.id, resp = %running.resp(), udp = %node.udp, "serving");
+        let shutdown = async {
+            tokio::select! {
+                _ = terminate.recv() => tracing::info!("SIGTERM: shutting down"),
+                _ = interrupt.recv() => tracing::info!("SIGINT: shutting down"),
+            }
+        };
+        running.serve(shutdown).await.map_err(|error| format!("node {}: {error}", node.id))?;
+        tracing::info!(node = node.id, "stopped");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Executes traces again.
+pub fn replay(args: &ReplayArgs) -> Result<ExitCode, String> {
+    let replayed = trace::replay(&args.files).map_err(|error| error.to_string())?;
+    if args.json {
+        // Numbers only, which always have a JSON form.
+        println!("{}", serde_json::to_string_pretty(&replayed).unwrap_or_default());
+    } else {
+        println!("{replayed}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
