@@ -1,6 +1,6 @@
 //! `chainring check` and `chainring explore`.
 
-use chainring_model::{Intact, Mechanism, Without};
+use chainring_model::Mechanism;
 use chainring_proofs::catalogue::{self, Entry};
 use chainring_proofs::explore;
 use chainring_proofs::mutants::{self, Catch, Mutant};
@@ -71,7 +71,7 @@ pub fn check(args: &CheckArgs) -> Result<ExitCode, String> {
     };
     let mut reports = Vec::new();
     for entry in &entries {
-        let report = catalogue::check(entry, &options);
+        let report = entry.run(None, &options);
         if terminal {
             eprint!("\r\x1b[K");
         }
@@ -149,7 +149,7 @@ pub fn explore(args: &ExploreArgs) -> Result<ExitCode, String> {
         None => {
             let entry = catalogue::find(&args.model).ok_or_else(unknown)?;
             announce(&entry);
-            explore::serve(&entry, &Intact, args.addr)
+            explore::serve(&entry, None, args.addr)
         }
         Some(name) => {
             let lacks = Mechanism::ALL.iter().find(|lacks| lacks.mutant() == name);
@@ -164,7 +164,7 @@ pub fn explore(args: &ExploreArgs) -> Result<ExitCode, String> {
                 catalogue::find(&args.model).ok_or_else(unknown)?
             };
             announce(&entry);
-            explore::serve(&entry, &Without(lacks), args.addr)
+            explore::serve(&entry, Some(lacks), args.addr)
         }
     };
     served.map_err(|error| {

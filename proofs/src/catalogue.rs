@@ -7,7 +7,7 @@ use crate::invariants::Reached;
 use crate::run::{Options, Report, run};
 use crate::torn::Order;
 use chainring_model::kv::{Op, Value};
-use chainring_model::{Intact, Mechanisms};
+use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 
 /// A configuration under a name.
 #[derive(Clone, Debug)]
@@ -45,8 +45,15 @@ impl Entry {
         self
     }
 
-    /// Explores this configuration, of actors that have these mechanisms.
-    pub fn run<M: Mechanisms>(&self, mechanisms: &M, options: &Options) -> Report {
+    /// Explores this configuration, of the protocol as it is, or without a mechanism.
+    pub fn run(&self, lacks: Option<Mechanism>, options: &Options) -> Report {
+        match lacks {
+            None => self.run_with(&Intact, options),
+            Some(mechanism) => self.run_with(&Without(mechanism), options),
+        }
+    }
+
+    fn run_with<M: Mechanisms>(&self, mechanisms: &M, options: &Options) -> Report {
         let report = match self.steps {
             Steps::Whole => run(|| self.setup.model(mechanisms, Pruning::On), options),
             Steps::Graph => graph::run(&self.setup.model(mechanisms, Pruning::On)),
@@ -257,9 +264,4 @@ pub fn all() -> Vec<Entry> {
         )
         .deep(),
     ]
-}
-
-/// Explores a configuration of the intact protocol.
-pub fn check(entry: &Entry, options: &Options) -> Report {
-    entry.run(&Intact, options)
 }

@@ -3,11 +3,12 @@
 use crate::checked::{Checked, Pruning};
 use crate::history::History;
 use crate::invariants::{Reached, of_chain};
+use crate::run::{Options, Report, run};
 use crate::torn::{Order, Torn};
 use crate::world::{ChainModel, ProofActor, ProofStore};
-use chainring_model::Mechanisms;
 use chainring_model::chain::{Gateway, Msg, Replica, Script, Timeouts, View};
 use chainring_model::kv::{Key, Op, Value};
+use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 use stateright::actor::{Id, model_timeout};
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
@@ -173,6 +174,19 @@ impl Setup {
         }
         let reached = self.reached.iter().map(|reached| reached.property());
         of_chain().into_iter().chain(reached).fold(model, Checked::property)
+    }
+
+    /// Explores this, of the protocol as it is, or without a mechanism.
+    pub fn check(&self, lacks: Option<Mechanism>, pruning: Pruning, options: &Options) -> Report {
+        match lacks {
+            None => run(|| self.model(&Intact, pruning), options),
+            Some(mechanism) => run(|| self.model(&Without(mechanism), pruning), options),
+        }
+    }
+
+    /// Explores this with torn steps.
+    pub fn check_torn(&self, order: Order, options: &Options) -> Report {
+        run(|| self.torn(&Intact, order), options)
     }
 
     /// The model that also tears the steps of those who may crash.

@@ -2,21 +2,30 @@
 
 use crate::catalogue::{Entry, Steps};
 use crate::checked::Pruning;
-use chainring_model::Mechanisms;
+use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 use stateright::Model;
 use std::net::{SocketAddr, TcpListener};
 
-/// Serves the Explorer on `entry` until the process ends.
+/// Serves the Explorer on `entry`, of the protocol as it is or without a mechanism, until the process
+/// ends.
 ///
 /// # Errors
 /// When the address cannot be bound.
-pub fn serve<M: Mechanisms>(
+pub fn serve(
     entry: &Entry,
-    mechanisms: &M,
+    lacks: Option<Mechanism>,
     addr: SocketAddr,
 ) -> Result<(), std::io::Error> {
     // The Explorer panics where it cannot bind; finding out first gives the user a sentence.
     drop(TcpListener::bind(addr)?);
+    match lacks {
+        None => serve_with(entry, &Intact, addr),
+        Some(mechanism) => serve_with(entry, &Without(mechanism), addr),
+    }
+    Ok(())
+}
+
+fn serve_with<M: Mechanisms>(entry: &Entry, mechanisms: &M, addr: SocketAddr) {
     match entry.steps {
         Steps::Whole | Steps::Graph => {
             entry.setup.model(mechanisms, Pruning::On).checker().threads(2).serve(addr);
@@ -25,5 +34,4 @@ pub fn serve<M: Mechanisms>(
             entry.setup.torn(mechanisms, order).checker().threads(2).serve(addr);
         }
     }
-    Ok(())
 }

@@ -138,6 +138,11 @@ impl History {
         &self.seen.unknown
     }
 
+    /// A digest of it: equal for equal histories.
+    pub fn digest(&self) -> u64 {
+        self.digest
+    }
+
     /// Whether any read found a value.
     pub fn has_read(&self) -> bool {
         self.seen.read

@@ -4,7 +4,7 @@ use crate::catalogue::{self, Entry, Steps};
 use crate::graph::CAN_FINISH;
 use crate::run::{Options, Report, Search};
 use crate::torn::Order;
-use chainring_model::{Mechanism, Without};
+use chainring_model::Mechanism;
 use serde::Serialize;
 
 /// A protocol that lacks one mechanism, where that shows, and how.
@@ -46,7 +46,7 @@ impl Mutant {
             until: Some(self.property),
             progress: None,
         };
-        let report = self.entry.run(&Without(self.lacks), &options);
+        let report = self.entry.run(Some(self.lacks), &options);
         let verdict = report.verdict(self.property);
         let trace = verdict.and_then(|verdict| verdict.trace.as_ref());
         Catch {

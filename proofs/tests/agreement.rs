@@ -1,0 +1,112 @@
+//! The checker checked: pinned counts, and ways of exploring that must agree.
+
+use chainring_model::Intact;
+use chainring_model::kv::Op;
+use chainring_proofs::catalogue;
+use chainring_proofs::chain::{Client, Mortal, Setup};
+use chainring_proofs::checked::Pruning;
+use chainring_proofs::graph::Graph;
+use chainring_proofs::run::{Options, Search};
+use std::collections::BTreeSet;
+
+/// Verdict and exact count of unique states. A changed number means that the protocol changed, or what
+/// is asked of it: look at the change and say so in the commit.
+const PINNED: &[(&str, usize)] = &[
+    ("chain-one", 361),
+    ("chain-reads", 20_360),
+    ("chain-crash", 79_273),
+    ("chain-keys", 16_573),
+    ("chain-compete", 13_923),
+    ("chain-count", 86_867),
+    ("chain-unknown", 263),
+    ("chain-redirect", 11_039),
+    ("chain-lossy", 110),
+    ("chain-torn", 18_304),
+];
+
+#[test]
+fn every_model_holds_with_its_pinned_number_of_states() {
+    let pinned: BTreeSet<_> = PINNED.iter().map(|(name, _)| *name).collect();
+    let all = catalogue::all();
+    let shallow: BTreeSet<_> = all.iter().filter(|e| !e.deep).map(|e| e.name).collect();
+    assert_eq!(pinned, shallow, "every model that is not deep is pinned");
+    for (name, unique_states) in PINNED {
+        let entry = catalogue::find(name).expect("pinned models are in the catalogue");
+        let report = entry.run(None, &Options::default());
+        assert!(report.stands(), "{report}");
+        assert_eq!(report.unique_states, *unique_states, "{report}");
+    }
+}
+
+/// Small systems with crashes, in which nothing has to be left out to visit all states.
+fn small() -> Vec<Setup> {
+    let put = |value: &str| Op::Put(value.into());
+    vec![
+        Setup::new(2, [Client::new([put("a"), Op::Get]).near(0)]).crashes(1, Mortal::All),
+        Setup::new(2, [Client::new([Op::Increment(1)]), Client::new([Op::Get]).near(0)])
+            .crashes(1, Mortal::Replicas),
+        Setup::new(1, [Client::new([put("a"), Op::Get]), Client::new([Op::Delete])])
+            .crashes(1, Mortal::Gateways),
+    ]
+}
+
+#[test]
+fn breadth_first_and_depth_first_and_our_own_graph_agree() {
+    for setup in small() {
+        let model = || setup.model(&Intact, Pruning::On);
+        let search =
+            |search| setup.check(None, Pruning::On, &Options { search, ..Options::default() });
+        let (breadth, depth) = (search(Search::Breadth), search(Search::Depth));
+        assert!(breadth.stands() && depth.stands(), "{breadth}{depth}");
+        assert_eq!(breadth.unique_states, depth.unique_states, "{setup}");
+        assert_eq!(breadth.states, depth.states, "{setup}");
+        assert_eq!(Graph::of(&model()).states().count(), depth.unique_states, "{setup}");
+    }
+}
+
+#[test]
+fn pruned_and_unpruned_agree_on_verdicts_and_on_the_set_of_histories() {
+    for setup in small() {
+        let explored = |pruning| {
+            let report = setup.check(None, pruning, &Options::default());
+            let graph = Graph::of(&setup.model(&Intact, pruning));
+            let histories = graph.states().map(|state| state.system.history.digest());
+            (report, histories.collect::<BTreeSet<_>>())
+        };
+        let (pruned, pruned_histories) = explored(Pruning::On);
+        let (unpruned, unpruned_histories) = explored(Pruning::Off);
+        assert!(pruned.stands() && unpruned.stands(), "{pruned}{unpruned}");
+        assert_eq!(pruned_histories, unpruned_histories, "{setup}");
+        assert!(pruned_histories.len() > 3, "something has happened in {setup}");
+        assert!(pruned.unique_states < unpruned.unique_states, "{pruned}{unpruned}");
+    }
+}
+
+#[test]
+fn what_was_called_obsolete_stays_obsolete() {
+    for setup in small() {
+        let model = setup.model(&Intact, Pruning::Audit);
+        let graph = Graph::of(&model);
+        assert!(graph.states().all(|state| model.audit(state)), "{setup}");
+        assert!(graph.states().any(|state| !state.retired.is_empty()), "{setup}");
+    }
+}
+
+/// Local messages that arrive at once make no history that slow ones do not, and the same verdicts.
+#[test]
+fn clients_that_hear_at_once_stand_for_those_that_hear_later() {
+    for setup in small() {
+        let explored = |slow_clients| {
+            let setup = Setup { slow_clients, ..setup.clone() };
+            let report = setup.check(None, Pruning::On, &Options::default());
+            let graph = Graph::of(&setup.model(&Intact, Pruning::On));
+            let histories = graph.states().map(|state| state.system.history.digest());
+            (report, histories.collect::<BTreeSet<_>>())
+        };
+        let (at_once, at_once_histories) = explored(false);
+        let (slow, slow_histories) = explored(true);
+        assert!(at_once.stands() && slow.stands(), "{at_once}{slow}");
+        assert!(at_once_histories.is_subset(&slow_histories), "{setup}");
+        assert!(at_once.unique_states < slow.unique_states, "{at_once}{slow}");
+    }
+}

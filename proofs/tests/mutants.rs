@@ -1,0 +1,39 @@
+//! The controls: every mutant is caught by the property that names it.
+
+use chainring_model::Mechanism;
+use chainring_proofs::chain::Mortal;
+use chainring_proofs::mutants;
+use chainring_proofs::run::{Options, Search};
+use chainring_proofs::torn::Order;
+
+#[test]
+fn every_mutant_is_caught_by_the_property_that_names_it() {
+    for mutant in mutants::all() {
+        let catch = mutant.hunt();
+        assert!(catch.caught, "{} escaped `{}`: {}", catch.mutant, catch.property, catch.report);
+        assert!(catch.length > 0, "{} is caught without a step", catch.mutant);
+    }
+}
+
+/// The same configuration and property, of the protocol that lacks nothing, holds: what falls in a
+/// mutant falls because of what it lacks.
+#[test]
+fn the_intact_protocol_passes_where_its_mutants_fail() {
+    for mutant in mutants::all().into_iter().filter(|m| m.lacks != Mechanism::SaveThenSend) {
+        let options = Options { search: Search::Depth, ..Options::default() };
+        let report = mutant.entry.run(None, &options);
+        assert!(report.stands(), "{report}");
+    }
+}
+
+/// Persist, then speak: the same torn system passes in the one order and fails in the other.
+#[test]
+fn torn_steps_pass_save_first_and_fail_send_first() {
+    let mutant = mutants::of(Mechanism::SaveThenSend);
+    let setup = mutant.entry.setup;
+    assert_eq!((setup.crashes, setup.mortal), (1, Mortal::All));
+    let explored = |order| setup.check_torn(order, &Options::default());
+    let (save_first, send_first) = (explored(Order::SaveFirst), explored(Order::SendFirst));
+    assert!(save_first.stands(), "{save_first}");
+    assert!(!send_first.stands(), "{send_first}");
+}

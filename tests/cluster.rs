@@ -1,0 +1,242 @@
+//! Real processes: what a cluster promises its users.
+
+mod harness;
+
+use harness::{Cluster, connect, eventually, has_tool, run, start_cluster};
+use redis::{Commands, RedisResult};
+use rustix::process::Signal;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+#[test]
+fn a_cluster_serves_its_data_again_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut cluster, resp, _) = start_cluster(dir.path(), 3);
+    let _: () = connect(resp[0]).set("greeting", "hello").unwrap();
+    cluster.signal(Signal::TERM);
+    assert!(cluster.0.wait().unwrap().success(), "SIGTERM is a graceful end");
+    let (_cluster, resp, _) = start_cluster(dir.path(), 3);
+    for node in resp {
+        let found: String = connect(node).get("greeting").unwrap();
+        assert_eq!(found, "hello");
+    }
+}
+
+#[test]
+fn one_node_and_five_nodes_are_chains_too() {
+    for nodes in [1, 5] {
+        let cluster = Cluster::start(nodes);
+        for node in 0..nodes {
+            let counted: i64 = cluster.connect(node).incr("counter", 1).unwrap();
+            assert_eq!(counted, node as i64 + 1);
+        }
+    }
+}
+
+#[test]
+fn what_one_node_acknowledges_every_node_shows() {
+    let cluster = Cluster::start(3);
+    let mut nodes: Vec<_> = (0..3).map(|node| cluster.connect(node)).collect();
+    for round in 0..30 {
+        let _: () = nodes[round % 3].set("key", round).unwrap();
+        for node in &mut nodes {
+            let found: usize = node.get("key").unwrap();
+            assert_eq!(found, round);
+        }
+    }
+}
+
+/// Writers note what was acknowledged; the nodes are killed all at once, again and again; every
+/// acknowledged write is there afterwards, or a later one of the same writer.
+#[test]
+fn no_acknowledged_write_is_lost_when_all_nodes_are_killed_under_load() {
+    const WRITERS: u64 = 8;
+    let mut cluster = Cluster::start(3);
+    for _ in 0..3 {
+        let acknowledged = Mutex::new(BTreeMap::<u64, u64>::new());
+        let written = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for writer in 0..WRITERS {
+                let mut connection = cluster.connect(writer as usize % 3);
+                let (acknowledged, written) = (&acknowledged, &written);
+                scope.spawn(move || {
+                    let key = format!("writer:{writer}");
+                    let before: Option<u64> = connection.get(&key).unwrap_or_default();
+                    for value in before.unwrap_or(0) + 1.. {
+                        let set: RedisResult<()> = connection.set(&key, value);
+                        if set.is_err() {
+                            return;
+                        }
+                        acknowledged.lock().unwrap().insert(writer, value);
+                        written.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            eventually("enough was written", || written.load(Ordering::Relaxed) > 400);
+            for node in 0..3 {
+                cluster.kill(node);
+            }
+        });
+        for node in 0..3 {
+            cluster.restart(node);
+        }
+        let acknowledged = acknowledged.into_inner().unwrap();
+        assert_eq!(acknowledged.len() as u64, WRITERS);
+        for node in 0..3 {
+            let mut connection = cluster.connect(node);
+            for (writer, value) in &acknowledged {
+                let found: u64 = connection.get(format!("writer:{writer}")).unwrap();
+                assert!(found >= *value, "writer {writer}: {found} on node {node}, not {value}");
+            }
+        }
+    }
+}
+
+/// Increments through a node that is killed and restarted: no acknowledged one is lost, and none counts
+/// twice, although gateways and chain retry.
+#[test]
+fn increments_count_once_while_a_node_is_killed_again_and_again() {
+    let mut cluster = Cluster::start(3);
+    let stop = AtomicBool::new(false);
+    let (acknowledged, unknown) = (AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let mut connection = cluster.connect(0);
+            let (stop, acknowledged, unknown) = (&stop, &acknowledged, &unknown);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let counter = match connection.incr::<_, _, i64>("counter", 1) {
+                        Ok(_) => acknowledged,
+                        Err(_) => unknown,
+                    };
+                    counter.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for node in [1, 2, 1] {
+            let before = acknowledged.load(Ordering::Relaxed);
+            eventually("some were counted", || acknowledged.load(Ordering::Relaxed) > before + 20);
+            cluster.kill(node);
+            cluster.restart(node);
+        }
+        let before = acknowledged.load(Ordering::Relaxed);
+        eventually("it goes on", || acknowledged.load(Ordering::Relaxed) > before + 20);
+        stop.store(true, Ordering::Relaxed);
+    });
+    let counted: u64 = cluster.connect(2).get("counter").unwrap();
+    let (acknowledged, unknown) = (acknowledged.into_inner(), unknown.into_inner());
+    assert!(acknowledged <= counted && counted <= acknowledged + unknown);
+}
+
+#[test]
+fn a_truncated_store_refuses_to_start_and_says_what_to_do() {
+    let mut cluster = Cluster::start(3);
+    let _: () = cluster.connect(0).set("key", "x".repeat(100_000)).unwrap();
+    cluster.stop();
+    let path = cluster.data_file(1, "replica");
+    let file = File::options().write(true).open(&path).unwrap();
+    let whole = file.metadata().unwrap().len();
+    for length in [0, 1, 4096, 100_000, whole / 2] {
+        file.set_len(length).unwrap();
+        let out = cluster.command(1).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(1), "at {length} bytes: {said}");
+        assert!(said.contains(&path.parent().unwrap().display().to_string()), "{said}");
+        assert!(said.contains("new member") || said.contains("backup"), "{said}");
+        assert!(out.stdout.is_empty(), "it does not serve");
+    }
+}
+
+#[test]
+fn a_node_without_stores_refuses_to_start() {
+    let mut cluster = Cluster::start(1);
+    cluster.stop();
+    std::fs::remove_dir_all(cluster.dir.path().join("node-1")).unwrap();
+    let out = cluster.command(0).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(1));
+    assert!(said.contains("has no stores in") && said.contains("chainring init"), "{said}");
+}
+
+#[test]
+fn mistakes_on_the_command_line_get_a_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cluster.toml");
+    std::fs::write(&file, "cluster = 1\nprotocol = \"raft\"\n").unwrap();
+    let file = file.to_str().unwrap();
+    for (args, what) in [
+        (vec!["check", "nonsense"], "there is no model `nonsense`"),
+        (vec!["explore", "nonsense"], "there is no model `nonsense`"),
+        (vec!["explore", "chain-one", "--mutant", "x"], "there is no mutant `x`"),
+        (vec!["node", "--config", file, "--id", "1"], "wrong in line 2"),
+        (vec!["node", "--config", "/no/such", "--id", "1"], "cannot read the cluster file"),
+        (vec!["replay", "/no/such"], "cannot read the trace /no/such"),
+        (vec!["replay", file], "is no trace that this version reads"),
+    ] {
+        let out = run(&args);
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.starts_with("chainring: ") && said.contains(what), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn redis_cli_and_redis_benchmark_work_through_each_node() {
+    if !has_tool("redis-cli", &["--version"]) {
+        return;
+    }
+    let cluster = Cluster::start(3);
+    for (node, address) in cluster.resp.iter().enumerate() {
+        let port = address.port().to_string();
+        let cli = |args: &[&str]| {
+            let out = Command::new("redis-cli").args(["-p", &port]).args(args).output().unwrap();
+            String::from_utf8_lossy(&out.stdout).trim_end().to_string()
+        };
+        let value = format!("from node {node}");
+        assert_eq!(cli(&["set", "key", &value]), "OK");
+        assert_eq!(cli(&["get", "key"]), value);
+        assert_eq!(cli(&["dbsize"]), "1");
+        assert_eq!(cli(&["--scan"]), "key");
+        for pipeline in ["1", "16"] {
+            let args = ["-p", &port, "-t", "set,get", "-n", "2000", "-c", "50", "--csv", "-P"];
+            let out = Command::new("redis-benchmark").args(args).arg(pipeline).output().unwrap();
+            let said = String::from_utf8_lossy(&out.stdout).into_owned();
+            assert!(out.status.success() && !said.contains("Error"), "{said}");
+            assert!(said.contains("\"SET\"") && said.contains("\"GET\""), "{said}");
+        }
+        assert_eq!(cli(&["del", "key", "key:__rand_int__"]), "2");
+    }
+}
+
+#[test]
+fn the_python_client_does_a_round() {
+    if !has_tool("python3", &["-c", "import redis"]) {
+        return;
+    }
+    let cluster = Cluster::start(3);
+    let script = r#"
+import redis, sys
+for port in map(int, sys.argv[1:]):
+    for protocol in (2, 3):
+        r = redis.Redis(port=port, protocol=protocol)
+        assert r.set("k", "v") and r.get("k") == b"v"
+        assert r.incr("n") == 1 and r.incrby("n", 41) == 42 and r.decr("n") == 41
+        assert r.set("k", "w", nx=True) is None and r.set("k", "w", xx=True, get=True) == b"v"
+        assert r.mset({"a": "1", "b": "2"}) and r.mget("a", "b", "c") == [b"1", b"2", None]
+        assert sorted(r.scan_iter()) == [b"a", b"b", b"k", b"n"]
+        assert r.exists("k", "n", "x") == 2 and r.delete("k", "n", "a", "b", "x") == 4
+        assert r.get("k") is None and r.dbsize() == 0
+        try:
+            r.set("k", "v", ex=1)
+            raise SystemExit("expiry was accepted")
+        except redis.ResponseError as error:
+            assert "expire" in str(error), error
+"#;
+    let mut python = Command::new("python3");
+    python.args(["-c", script]);
+    let out = python.args(cluster.resp.iter().map(|a| a.port().to_string())).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+}

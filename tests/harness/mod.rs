@@ -1,0 +1,209 @@
+//! Real clusters for tests: processes of the built program, on free loopback ports, in a temporary
+//! directory, none of which outlives the test.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use redis::Connection;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// The longest that anything is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program under test.
+pub fn chainring() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_chainring"))
+}
+
+/// Runs the program to its end.
+pub fn run(args: &[&str]) -> Output {
+    chainring().args(args).output().expect("the program starts")
+}
+
+/// A process that is killed when the test is done with it.
+pub struct Process(pub Child);
+
+impl Process {
+    /// Sends a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, signal).expect("the process is there");
+    }
+
+    /// Kills it at once.
+    pub fn kill(&mut self) {
+        self.0.kill().expect("the process is there");
+        self.0.wait().expect("the process has ended");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A cluster whose nodes are processes of their own.
+pub struct Cluster {
+    pub dir: TempDir,
+    pub resp: Vec<SocketAddr>,
+    nodes: Vec<Option<Process>>,
+    trace: bool,
+}
+
+impl Cluster {
+    /// Makes a cluster and starts its nodes.
+    pub fn start(nodes: usize) -> Self {
+        Self::with(nodes, false)
+    }
+
+    /// The same, with every node traced.
+    pub fn traced(nodes: usize) -> Self {
+        Self::with(nodes, true)
+    }
+
+    fn with(nodes: usize, trace: bool) -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        // `cluster` writes the file and the stores; the nodes are then ours, to kill and restart.
+        let (mut first, resp, _) = start_cluster(dir.path(), nodes);
+        first.signal(rustix::process::Signal::TERM);
+        assert!(first.0.wait().expect("it ends").success());
+        let mut cluster = Cluster { dir, resp, nodes: (0..nodes).map(|_| None).collect(), trace };
+        for node in 0..nodes {
+            cluster.restart(node);
+        }
+        cluster
+    }
+
+    /// The cluster file.
+    pub fn file(&self) -> PathBuf {
+        self.dir.path().join("cluster.toml")
+    }
+
+    /// Where node `node` (from 0) writes its trace.
+    pub fn trace_file(&self, node: usize) -> PathBuf {
+        self.dir.path().join(format!("trace-{node}"))
+    }
+
+    /// Where an actor of a node has its data.
+    pub fn data_file(&self, node: usize, actor: &str) -> PathBuf {
+        self.dir.path().join(format!("node-{}", node + 1)).join(actor).join("data.mdb")
+    }
+
+    /// Kills a node with SIGKILL.
+    pub fn kill(&mut self, node: usize) {
+        self.nodes[node].take().expect("the node runs").kill();
+    }
+
+    /// The process of a node.
+    pub fn process(&self, node: usize) -> &Process {
+        self.nodes[node].as_ref().expect("the node runs")
+    }
+
+    /// The command that runs a node.
+    pub fn command(&self, node: usize) -> Command {
+        let mut command = chainring();
+        command.arg("node").arg("--config").arg(self.file());
+        command.args(["--with-parent", "--id", &(node + 1).to_string()]);
+        if self.trace {
+            command.arg("--trace").arg(self.trace_file(node));
+        }
+        command
+    }
+
+    /// Starts a node and waits until it serves.
+    pub fn restart(&mut self, node: usize) {
+        let mut command = self.command(node);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut process = Process(child.expect("the program starts"));
+        let said = process.0.stdout.take().expect("it is piped");
+        let line = first_line(said);
+        assert!(line.contains("serves"), "node {} said {line:?}", node + 1);
+        self.nodes[node] = Some(process);
+    }
+
+    /// A connection to a node's front door.
+    pub fn connect(&self, node: usize) -> Connection {
+        connect(self.resp[node])
+    }
+
+    /// Asks every node to end, and expects success.
+    pub fn stop(&mut self) {
+        for node in self.nodes.iter().flatten() {
+            node.signal(rustix::process::Signal::TERM);
+        }
+        for mut node in self.nodes.iter_mut().filter_map(Option::take) {
+            assert!(node.0.wait().expect("it ends").success());
+        }
+    }
+}
+
+/// A connection to a front door.
+pub fn connect(address: SocketAddr) -> Connection {
+    let client = redis::Client::open(format!("redis://{address}/")).expect("an address");
+    let connection = client.get_connection_with_timeout(PATIENCE).expect("it listens");
+    connection.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    connection
+}
+
+/// Starts `chainring cluster chain` on free ports, and returns it with its front doors when it is ready.
+pub fn start_cluster(
+    dir: &Path,
+    nodes: usize,
+) -> (Process, Vec<SocketAddr>, BufReader<ChildStdout>) {
+    let mut command = chainring();
+    command.args(["cluster", "chain", "--resp-port", "0", "--nodes", &nodes.to_string(), "--dir"]);
+    let child = command.arg(dir).stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut process = Process(child);
+    let said = process.0.stdout.take().expect("it is piped");
+    let mut reader = BufReader::new(said);
+    let mut lines = Vec::new();
+    while lines.len() <= nodes {
+        let mut line = String::new();
+        assert_ne!(reader.read_line(&mut line).expect("text"), 0, "it said only {lines:?}");
+        lines.push(line);
+    }
+    assert_eq!(lines[0], "ready\n");
+    let address = |line: &String| {
+        let word = line.split_whitespace().nth(3).expect("node N at ADDRESS: …");
+        word.trim_end_matches(':').parse().expect("an address")
+    };
+    let resp = lines[1..].iter().map(address).collect();
+    (process, resp, reader)
+}
+
+/// Waits until a condition holds.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether a program that some tests use is installed. Where `CHAINRING_ALL_TOOLS` is set, as in CI, it
+/// has to be.
+pub fn has_tool(name: &str, args: &[&str]) -> bool {
+    let there = Command::new(name).args(args).output().is_ok_and(|out| out.status.success());
+    assert!(
+        there || std::env::var_os("CHAINRING_ALL_TOOLS").is_none(),
+        "{name} is not installed, and CHAINRING_ALL_TOOLS asks for it"
+    );
+    if !there {
+        eprintln!("NOT TESTED: {name} is not installed");
+    }
+    there
+}
+
+fn first_line(said: ChildStdout) -> String {
+    let mut reader = BufReader::new(said);
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("text");
+    // Reads on, so that the process never waits for a reader.
+    std::thread::spawn(move || for _ in reader.lines().map_while(Result::ok) {});
+    line
+}

@@ -1,0 +1,52 @@
+//! Live traces, replayed through the very handlers that were proved.
+
+mod harness;
+
+use harness::{Cluster, eventually, run};
+use redis::Commands;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[test]
+fn a_run_with_a_kill_in_it_replays_step_by_step_and_a_forged_one_does_not() {
+    let mut cluster = Cluster::traced(3);
+    let written = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for writer in 0..6_u64 {
+            let mut connection = cluster.connect([0, 2][writer as usize % 2]);
+            let written = &written;
+            scope.spawn(move || {
+                for value in 0..150 {
+                    let key = format!("key:{}", (writer + value) % 7);
+                    let _: i64 = connection.incr(&key, 1).unwrap();
+                    let _: i64 = connection.get(&key).unwrap();
+                    written.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        eventually("some were written", || written.load(Ordering::Relaxed) > 100);
+        cluster.kill(1);
+        cluster.restart(1);
+    });
+    cluster.stop();
+    let files: Vec<_> = (0..3).map(|node| cluster.trace_file(node)).collect();
+    let files: Vec<_> = files.iter().map(|file| file.to_str().unwrap()).collect();
+    let replay = |files: &[&str]| run(&[&["replay", "--json"], files].concat());
+
+    let out = replay(&files);
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&report["files"], &report["starts"]), (&3.into(), &4.into()), "{said}");
+    assert!(report["steps"].as_u64() > Some(10_000), "{said}");
+    assert!(report["received"].as_u64() > Some(5_000), "{said}");
+
+    // The controls. One flipped bit is a torn end: the rest of the file is not there any more, so that
+    // others received what this node seems not to have sent.
+    let mut bytes = std::fs::read(files[0]).unwrap();
+    let half = bytes.len() / 2;
+    bytes[half] ^= 1;
+    std::fs::write(files[0], &bytes).unwrap();
+    let out = replay(&files);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success() && said.contains("had not sent"), "{said}");
+}
