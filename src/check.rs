@@ -51,13 +51,7 @@ pub fn check(args: &CheckArgs) -> Result<ExitCode, String> {
     if args.list {
         for entry in entries {
             let deep = if entry.deep { " (deep)" } else { "" };
-            println!(
-                "{:20} {}{deep}\n{:20} {}",
-                entry.name,
-                entry.about,
-                "",
-                entry.configuration()
-            );
+            say!("{:20} {}{deep}\n{:20} {}", entry.name, entry.about, "", entry.configuration());
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -76,11 +70,11 @@ pub fn check(args: &CheckArgs) -> Result<ExitCode, String> {
             eprint!("\r\x1b[K");
         }
         if !args.json {
-            print!("{report}");
+            say!("{}", report.to_string().trim_end());
             for verdict in report.properties.iter().filter(|verdict| !verdict.stands) {
                 print_trace(&report, verdict.property, None);
             }
-            println!();
+            say!();
         }
         reports.push(report);
     }
@@ -91,9 +85,9 @@ pub fn check(args: &CheckArgs) -> Result<ExitCode, String> {
         let states: usize = reports.iter().map(|report| report.unique_states).sum();
         let seconds: f64 = reports.iter().map(|report| report.seconds).sum();
         let models = reports.len();
-        println!("{models} models hold, exhaustively: {states} unique states in {seconds:.1} s");
+        say!("{models} models hold, exhaustively: {states} unique states in {seconds:.1} s");
     } else {
-        println!("{} of {} models FAILED", failed.len(), reports.len());
+        say!("{} of {} models FAILED", failed.len(), reports.len());
     }
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -104,9 +98,13 @@ fn check_mutants(args: &CheckArgs, entries: &[Entry]) -> ExitCode {
     };
     let mut catches: Vec<Catch> = Vec::new();
     if !args.json {
-        println!(
+        say!(
             "{:36} {:20} {:15} {:>6} {:>9}",
-            "mutant", "property that fell", "model", "length", "states"
+            "mutant",
+            "property that fell",
+            "model",
+            "length",
+            "states"
         );
     }
     for mutant in mutants::all().iter().filter(|mutant| wanted(mutant)) {
@@ -114,7 +112,7 @@ fn check_mutants(args: &CheckArgs, entries: &[Entry]) -> ExitCode {
         if !args.json {
             let Catch { mutant, model, property, length, states, .. } = catch;
             let property = if catch.caught { property } else { "NOT CAUGHT" };
-            println!("{mutant:36} {property:20} {model:15} {length:>6} {states:>9}");
+            say!("{mutant:36} {property:20} {model:15} {length:>6} {states:>9}");
         }
         catches.push(catch);
     }
@@ -122,12 +120,12 @@ fn check_mutants(args: &CheckArgs, entries: &[Entry]) -> ExitCode {
     if args.json {
         print_json(&catches);
     } else {
-        println!("\n{} of {} mutants caught", catches.len() - escaped, catches.len());
+        say!("\n{} of {} mutants caught", catches.len() - escaped, catches.len());
         if let Some(Catch { mutant, model, report, property, .. }) = catches.first() {
-            println!("a counterexample as a diagram, for instance of `{mutant}`:");
+            say!("a counterexample as a diagram, for instance of `{mutant}`:");
             let path = report.verdict(property).and_then(|verdict| verdict.trace.as_ref());
             let path = path.map_or("0", |trace| trace.path.as_str());
-            println!("  chainring explore {model} --mutant \"{mutant}\" --path {path}");
+            say!("  chainring explore {model} --mutant \"{mutant}\" --path {path}");
         }
     }
     if escaped == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -140,17 +138,13 @@ pub fn explore(args: &ExploreArgs) -> Result<ExitCode, String> {
     };
     let url = |addr| format!("http://{addr}/#/steps/{}", args.path);
     let announce = |entry: &Entry| {
-        println!("{}: {}", entry.name, entry.configuration());
-        println!("{}", url(args.addr));
-        println!("Ctrl-C ends it.");
+        say!("{}: {}", entry.name, entry.configuration());
+        say!("{}", url(args.addr));
+        say!("Ctrl-C ends it.");
         let _ = std::io::stdout().flush();
     };
-    let served = match &args.mutant {
-        None => {
-            let entry = catalogue::find(&args.model).ok_or_else(unknown)?;
-            announce(&entry);
-            explore::serve(&entry, None, args.addr)
-        }
+    let (entry, lacks) = match &args.mutant {
+        None => (catalogue::find(&args.model).ok_or_else(unknown)?, None),
         Some(name) => {
             let lacks = Mechanism::ALL.iter().find(|lacks| lacks.mutant() == name);
             let lacks = *lacks.ok_or_else(|| {
@@ -163,10 +157,10 @@ pub fn explore(args: &ExploreArgs) -> Result<ExitCode, String> {
             } else {
                 catalogue::find(&args.model).ok_or_else(unknown)?
             };
-            announce(&entry);
-            explore::serve(&entry, Some(lacks), args.addr)
+            (entry, Some(lacks))
         }
     };
+    let served = explore::serve(&entry, lacks, args.addr, || announce(&entry));
     served.map_err(|error| {
         format!("cannot serve the Explorer at {}: {error}; choose another --addr", args.addr)
     })?;
@@ -177,17 +171,17 @@ fn print_trace(report: &Report, property: &str, mutant: Option<&str>) {
     let Some(trace) = report.verdict(property).and_then(|verdict| verdict.trace.as_ref()) else {
         return;
     };
-    println!("\n  how `{property}` falls, in {} steps:", trace.steps.len());
+    say!("\n  how `{property}` falls, in {} steps:", trace.steps.len());
     for (number, step) in trace.steps.iter().enumerate() {
-        println!("  {:>3}. {step}", number + 1);
+        say!("  {:>3}. {step}", number + 1);
     }
     let mutant = mutant.map_or(String::new(), |mutant| format!(" --mutant \"{mutant}\""));
-    println!("  as a diagram: chainring explore {}{mutant} --path {}", report.name, trace.path);
+    say!("  as a diagram: chainring explore {}{mutant} --path {}", report.name, trace.path);
 }
 
 fn print_json(value: &impl serde::Serialize) {
     // Reports hold strings and numbers only, which always have a JSON form.
-    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+    say!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
 fn progress_line(progress: &Progress) {

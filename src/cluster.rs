@@ -59,19 +59,20 @@ pub fn run(args: &ClusterArgs) -> Result<ExitCode, String> {
     for node in &cluster.nodes {
         processes.start(node.id)?;
     }
-    println!("ready");
-    for node in &cluster.nodes {
-        println!("  node {} at {}: redis-cli -p {}", node.id, node.resp, node.resp.port());
-    }
-    println!("data in {}; Ctrl-C ends it", args.dir.display());
-    let _ = std::io::stdout().flush();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot wait for signals: {error}"))?;
     runtime.block_on(async {
+        // Before anybody can know that the cluster is ready to be ended.
         let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
         let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
             return Err("cannot wait for signals".to_string());
         };
+        say!("ready");
+        for node in &cluster.nodes {
+            say!("  node {} at {}: redis-cli -p {}", node.id, node.resp, node.resp.port());
+        }
+        say!("data in {}; Ctrl-C ends it", args.dir.display());
+        let _ = std::io::stdout().flush();
         let mut look = tokio::time::interval(Duration::from_millis(100));
         loop {
             tokio::select! {
@@ -80,7 +81,7 @@ pub fn run(args: &ClusterArgs) -> Result<ExitCode, String> {
                 _ = look.tick() => {}
             }
             for (id, status) in processes.reap() {
-                println!(
+                say!(
                     "node {id} has ended ({status}); `chainring node --config {} --id {id}` \
                           brings it back",
                     args.dir.join(CLUSTER_FILE).display()

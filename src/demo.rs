@@ -13,7 +13,7 @@ const KEYS: usize = 300;
 /// Checks the chain, starts a cluster in a temporary directory, writes, reads everywhere, kills a node,
 /// brings it back, and shows that nothing was lost.
 pub fn run() -> Result<ExitCode, String> {
-    println!("1. Checking the replica code exhaustively: a chain of 3, two clients, one crash.");
+    say!("1. Checking the replica code exhaustively: a chain of 3, two clients, one crash.");
     for name in ["chain-reads", "chain-crash", "chain-compete"] {
         let entry = catalogue::find(name).ok_or("the catalogue lacks a model of the demo")?;
         let report = entry.run(None, &Options::default());
@@ -22,16 +22,16 @@ pub fn run() -> Result<ExitCode, String> {
         }
         let (states, seconds) = (report.unique_states, report.seconds);
         let properties = report.properties.len();
-        println!("   {name}: {properties} properties hold in all {states} states ({seconds:.1} s)");
+        say!("   {name}: {properties} properties hold in all {states} states ({seconds:.1} s)");
     }
 
-    println!("2. Starting that very code as three processes, over UDP, with LMDB on disk.");
+    say!("2. Starting that very code as three processes, over UDP, with LMDB on disk.");
     let dir = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
     let cluster = prepare(dir.path(), Some(3), 0)?;
     let mut processes = Processes::new(dir.path(), false);
     for node in &cluster.nodes {
         processes.start(node.id)?;
-        println!("   node {} serves Redis clients at {}", node.id, node.resp);
+        say!("   node {} serves Redis clients at {}", node.id, node.resp);
     }
     let connect = |node: usize| -> Result<Connection, String> {
         let address = cluster.nodes[node].resp;
@@ -41,22 +41,22 @@ pub fn run() -> Result<ExitCode, String> {
         connection.map_err(|error| format!("cannot connect to {address}: {error}"))
     };
 
-    println!("3. Writing {KEYS} keys through node 1, the head.");
+    say!("3. Writing {KEYS} keys through node 1, the head.");
     let start = Instant::now();
     let mut head = connect(0)?;
     write(&mut head, 0..KEYS)?;
-    println!("   all acknowledged in {:.1} s: every one is on three disks", seconds(start));
+    say!("   all acknowledged in {:.1} s: every one is on three disks", seconds(start));
 
-    println!("4. Reading them back from every node.");
+    say!("4. Reading them back from every node.");
     for node in 0..3 {
         let found = count(&mut connect(node)?, KEYS)?;
-        println!("   node {}: {found} of {KEYS}", node + 1);
+        say!("   node {}: {found} of {KEYS}", node + 1);
         expect(found == KEYS, "a key is missing")?;
     }
 
-    println!("5. Killing node 2, the middle of the chain, with SIGKILL.");
+    say!("5. Killing node 2, the middle of the chain, with SIGKILL.");
     processes.kill(2)?;
-    println!("   a write needs every replica: node 1 takes one now, and its client waits");
+    say!("   a write needs every replica: node 1 takes one now, and its client waits");
     let pending = std::thread::spawn(move || -> Result<Duration, String> {
         let start = Instant::now();
         write(&mut head, KEYS..KEYS + 1)?;
@@ -66,18 +66,18 @@ pub fn run() -> Result<ExitCode, String> {
     while lags(&mut look)? == 0 {
         std::thread::sleep(Duration::from_millis(5));
     }
-    println!("   node 1 has logged it, and cannot commit it: nobody is told that it happened");
-    println!("6. Restarting node 2 from its disk.");
+    say!("   node 1 has logged it, and cannot commit it: nobody is told that it happened");
+    say!("6. Restarting node 2 from its disk.");
     processes.start(2)?;
     let waited = pending.join().map_err(|_| "the writer panicked")??;
-    println!("   the write completed, once, {:.1} s after it was sent", waited.as_secs_f64());
+    say!("   the write completed, once, {:.1} s after it was sent", waited.as_secs_f64());
     for node in 0..3 {
         let found = count(&mut connect(node)?, KEYS + 1)?;
-        println!("   node {}: {found} of {}", node + 1, KEYS + 1);
+        say!("   node {}: {found} of {}", node + 1, KEYS + 1);
         expect(found == KEYS + 1, "a key is missing")?;
     }
     processes.stop();
-    println!(
+    say!(
         "Nothing was lost. Next: `chainring check`, `chainring cluster chain`, `redis-cli -p 6380`."
     );
     Ok(ExitCode::SUCCESS)

@@ -1,5 +1,13 @@
 //! The command line of Chainring.
 
+/// Prints a line. A reader that has gone away (`chainring check | head`) is no reason to panic.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod check;
 mod cluster;
 mod demo;

@@ -57,7 +57,7 @@ pub fn init(args: &InitArgs) -> Result<ExitCode, String> {
     let (cluster, base) = read(&args.config)?;
     let node = cluster.node(args.id).map_err(|error| error.to_string())?;
     node::init(&cluster, node, &base).map_err(|error| error.to_string())?;
-    println!("node {} has its stores in {}", node.id, node.directory(&base).display());
+    say!("node {} has its stores in {}", node.id, node.directory(&base).display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -92,7 +92,7 @@ pub fn run(args: &NodeArgs) -> Result<ExitCode, String> {
         let options = NodeOptions { trace: args.trace.clone(), faults: None };
         let running = Node::start(&cluster, node, &base, options).await;
         let running = running.map_err(|error| format!("node {}: {error}", node.id))?;
-        println!("node {} serves {}", node.id, running.resp());
+        say!("node {} serves {}", node.id, running.resp());
         // A parent that waits for this line may have gone.
         let _ = std::io::stdout().flush();
         tracing::info!(node = node.id, resp = %running.resp(), udp = %node.udp, "serving");
@@ -113,9 +113,9 @@ pub fn replay(args: &ReplayArgs) -> Result<ExitCode, String> {
     let replayed = trace::replay(&args.files).map_err(|error| error.to_string())?;
     if args.json {
         // Numbers only, which always have a JSON form.
-        println!("{}", serde_json::to_string_pretty(&replayed).unwrap_or_default());
+        say!("{}", serde_json::to_string_pretty(&replayed).unwrap_or_default());
     } else {
-        println!("{replayed}");
+        say!("{replayed}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -37,8 +37,8 @@ fn a_run_with_a_kill_in_it_replays_step_by_step_and_a_forged_one_does_not() {
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let report: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!((&report["files"], &report["starts"]), (&3.into(), &4.into()), "{said}");
-    assert!(report["steps"].as_u64() > Some(10_000), "{said}");
-    assert!(report["received"].as_u64() > Some(5_000), "{said}");
+    assert!(report["steps"].as_u64() > Some(5_000), "{said}");
+    assert!(report["received"].as_u64() > Some(4_000), "{said}");
 
     // The controls. One flipped bit is a torn end: the rest of the file is not there any more, so that
     // others received what this node seems not to have sent.

@@ -7,7 +7,7 @@ use stateright::Model;
 use std::net::{SocketAddr, TcpListener};
 
 /// Serves the Explorer on `entry`, of the protocol as it is or without a mechanism, until the process
-/// ends.
+/// ends. Calls `announce` when the address can be had.
 ///
 /// # Errors
 /// When the address cannot be bound.
@@ -15,9 +15,11 @@ pub fn serve(
     entry: &Entry,
     lacks: Option<Mechanism>,
     addr: SocketAddr,
+    announce: impl FnOnce(),
 ) -> Result<(), std::io::Error> {
     // The Explorer panics where it cannot bind; finding out first gives the user a sentence.
     drop(TcpListener::bind(addr)?);
+    announce();
     match lacks {
         None => serve_with(entry, &Intact, addr),
         Some(mechanism) => serve_with(entry, &Without(mechanism), addr),

@@ -66,6 +66,7 @@ fn breadth_first_and_depth_first_and_our_own_graph_agree() {
 
 #[test]
 fn pruned_and_unpruned_agree_on_verdicts_and_on_the_set_of_histories() {
+    let (mut pruned_states, mut unpruned_states) = (0, 0);
     for setup in small() {
         let explored = |pruning| {
             let report = setup.check(None, pruning, &Options::default());
@@ -78,8 +79,11 @@ fn pruned_and_unpruned_agree_on_verdicts_and_on_the_set_of_histories() {
         assert!(pruned.stands() && unpruned.stands(), "{pruned}{unpruned}");
         assert_eq!(pruned_histories, unpruned_histories, "{setup}");
         assert!(pruned_histories.len() > 3, "something has happened in {setup}");
-        assert!(pruned.unique_states < unpruned.unique_states, "{pruned}{unpruned}");
+        pruned_states += pruned.unique_states;
+        unpruned_states += unpruned.unique_states;
     }
+    // Not of each system: what was dropped can be sent again, to a receiver that is down.
+    assert!(pruned_states < unpruned_states, "{pruned_states} and {unpruned_states}");
 }
 
 #[test]
