@@ -17,7 +17,7 @@
 //! # Format
 //!
 //! A record is a length and a CRC-32 (each four bytes, little endian), then so many bytes: a record in
-//! the [codec](crate::codec)'s form. A node's run is a header, then for each of its actors the rows of its
+//! the [`codec`]'s form. A node's run is a header, then for each of its actors the rows of its
 //! store and its steps. A trace begins with a copy of the stores, and is as large as what was said: it is
 //! made on demand.
 

@@ -13,7 +13,7 @@
 //! | 4 | version of this layout, little endian, now 1 |
 //! | 4 | CRC-32 of everything that follows, little endian |
 //! | 8 | length of what follows, little endian |
-//! | rest | `Option<Storage>` in the bytes of [`codec`](crate::codec); `None` is what `init` wrote |
+//! | rest | `Option<Storage>` in the bytes of [`codec`]; `None` is what `init` wrote |
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
