@@ -278,6 +278,15 @@ door = 5
     }
 
     #[test]
+    fn the_deployment_example_is_a_cluster() {
+        let text = include_str!("../../examples/deploy/cluster.toml");
+        let cluster = Cluster::parse(text).unwrap();
+        assert_eq!(cluster.nodes.len(), 3);
+        let data = cluster.nodes[0].directory(Path::new("/etc/chainring"));
+        assert_eq!(data, Path::new("/var/lib/chainring/node-1"));
+    }
+
+    #[test]
     fn mistakes_are_named_with_their_line() {
         for (from, to, line, what) in [
             ("id = 2", "id = 1", 12, "another node before this one has id = 1 too"),
