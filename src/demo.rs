@@ -45,7 +45,7 @@ pub fn run() -> Result<ExitCode, String> {
     let start = Instant::now();
     let mut head = connect(0)?;
     write(&mut head, 0..KEYS)?;
-    say!("   all acknowledged in {:.1} s: every one is on three disks", seconds(start));
+    say!("   all acknowledged in {:.2} s: every one is on three disks", seconds(start));
 
     say!("4. Reading them back from every node.");
     for node in 0..3 {
