@@ -3,7 +3,7 @@
 use chainring_runtime::config::{Cluster, NodeConfig, Protocol};
 use chainring_runtime::node;
 use clap::{Args, ValueEnum};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -54,6 +54,7 @@ const CLUSTER_FILE: &str = "cluster.toml";
 /// Starts the cluster, and waits until Ctrl-C, SIGTERM, or the end of its last node.
 pub fn run(args: &ClusterArgs) -> Result<ExitCode, String> {
     let ProtocolName::Chain = args.protocol;
+    let _lock = lock(&args.dir)?;
     let cluster = prepare(&args.dir, args.nodes, args.resp_port)?;
     let mut processes = Processes::new(&args.dir, args.trace);
     for node in &cluster.nodes {
@@ -95,6 +96,24 @@ pub fn run(args: &ClusterArgs) -> Result<ExitCode, String> {
         processes.stop();
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Makes this process the only one that runs the cluster of a directory: another one would choose other
+/// ports, and write them into the file that a node reads when it is brought back.
+fn lock(dir: &Path) -> Result<File, String> {
+    let path = dir.join("cluster.lock");
+    let failed = |error| format!("cannot lock {}: {error}", path.display());
+    fs::create_dir_all(dir).map_err(failed)?;
+    let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(format!(
+            "another `chainring cluster` runs the cluster in {}; stop it first, or choose another \
+             --dir",
+            dir.display()
+        )),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }
 
 /// Reads the cluster that is in the directory, or makes one there; its ports are chosen anew each time.

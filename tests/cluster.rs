@@ -16,6 +16,19 @@ fn a_cluster_serves_its_data_again_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     let (mut cluster, resp, _) = start_cluster(dir.path(), 3);
     let _: () = connect(resp[0]).set("greeting", "hello").unwrap();
+
+    // While it runs, nobody else may run it, nor choose other ports for it.
+    let file = dir.path().join("cluster.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    let second =
+        run(&["cluster", "chain", "--resp-port", "0", "--dir", dir.path().to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(
+        !second.status.success() && said.contains("another `chainring cluster` runs"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+
     cluster.signal(Signal::TERM);
     assert!(cluster.0.wait().unwrap().success(), "SIGTERM is a graceful end");
     let (_cluster, resp, _) = start_cluster(dir.path(), 3);
