@@ -136,6 +136,7 @@ pub fn prepare(dir: &Path, nodes: Option<u32>, resp_port: u16) -> Result<Cluster
             replica: number,
             gateway: nodes + number,
             door: 2 * nodes + number,
+            store: None,
             dir: None,
         };
         Cluster {
@@ -156,13 +157,15 @@ pub fn prepare(dir: &Path, nodes: Option<u32>, resp_port: u16) -> Result<Cluster
         ));
     }
     choose_ports(&mut cluster, resp_port)?;
-    let text = cluster.to_text();
-    fs::write(&file, text).map_err(failed("write"))?;
     if fresh {
-        for node in &cluster.nodes {
-            node::init(&cluster, node, dir).map_err(|error| error.to_string())?;
+        // The file is written last, so that a directory with a file has all its stores.
+        for number in 0..cluster.nodes.len() {
+            let node = &cluster.nodes[number];
+            let identity = node::init(&cluster, node, dir).map_err(|error| error.to_string())?;
+            cluster.nodes[number].store = Some(identity.to_string());
         }
     }
+    fs::write(&file, cluster.to_text()).map_err(failed("write"))?;
     Ok(cluster)
 }
 

@@ -56,8 +56,10 @@ fn read(config: &Path) -> Result<(Cluster, PathBuf), String> {
 pub fn init(args: &InitArgs) -> Result<ExitCode, String> {
     let (cluster, base) = read(&args.config)?;
     let node = cluster.node(args.id).map_err(|error| error.to_string())?;
-    node::init(&cluster, node, &base).map_err(|error| error.to_string())?;
+    let identity = node::init(&cluster, node, &base).map_err(|error| error.to_string())?;
     say!("node {} has its stores in {}", node.id, node.directory(&base).display());
+    say!("add to its [[node]], in every copy of the cluster file, so that no other store is ever");
+    say!("taken for this one: store = \"{identity}\"");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -174,6 +174,92 @@ fn a_node_without_stores_refuses_to_start() {
     assert!(said.contains("has no stores in") && said.contains("chainring init"), "{said}");
 }
 
+/// What a store is for, and which one it is, it says itself: none is taken for another.
+#[test]
+fn no_store_is_taken_for_another() {
+    let mut cluster = Cluster::start(3);
+    let _: () = cluster.connect(0).set("key", "value").unwrap();
+    cluster.stop();
+    let dir = |node: usize| cluster.dir.path().join(format!("node-{node}"));
+    let refuses = |what: &str| {
+        let out = cluster.command(2).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(1), "{said}");
+        assert!(said.contains(what), "{said}");
+    };
+    let aside = cluster.dir.path().join("aside");
+
+    // Another node's directory.
+    std::fs::rename(dir(3), &aside).unwrap();
+    std::fs::rename(dir(1), dir(3)).unwrap();
+    refuses("it belongs to a");
+    std::fs::rename(dir(3), dir(1)).unwrap();
+
+    // A store made anew after the disk was lost: it would answer that nothing is there.
+    let init = run(&["init", "--config", cluster.file().to_str().unwrap(), "--id", "3"]);
+    assert!(init.status.success());
+    refuses("and the cluster file names");
+    std::fs::remove_dir_all(dir(3)).unwrap();
+    std::fs::rename(&aside, dir(3)).unwrap();
+
+    // Another chain than the stores were made for.
+    let text = std::fs::read_to_string(cluster.file()).unwrap();
+    let (head, nodes) = text.split_once("[[node]]").unwrap();
+    let mut nodes: Vec<_> = nodes.split("[[node]]").collect();
+    nodes.swap(0, 1);
+    let other = format!("{head}[[node]]{}", nodes.join("[[node]]"));
+    std::fs::write(cluster.file(), other).unwrap();
+    refuses("was made for another chain");
+    std::fs::write(cluster.file(), text).unwrap();
+
+    cluster.restart(2);
+    let found: String = cluster.connect(2).get("key").unwrap();
+    assert_eq!(found, "value");
+}
+
+/// Small updates overtake the fragments of a large one at every link. The chain must get through, and be
+/// as quick as ever once the load is gone.
+#[test]
+fn large_values_beside_pipelined_small_ones_do_not_choke_the_chain() {
+    let cluster = Cluster::start(3);
+    let large = "x".repeat(1 << 20);
+    let stop = AtomicBool::new(false);
+    let small = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for writer in 0..6 {
+            let mut connection = cluster.connect(writer % 3);
+            let (stop, small) = (&stop, &small);
+            scope.spawn(move || {
+                for round in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let mut pipeline = redis::pipe();
+                    for key in 0..32 {
+                        pipeline.set(format!("{writer}:{key}"), round).ignore();
+                    }
+                    let _: () = pipeline.query(&mut connection).unwrap();
+                    small.fetch_add(32, Ordering::Relaxed);
+                }
+            });
+        }
+        let mut connection = cluster.connect(0);
+        for round in 0..20 {
+            let _: () = connection.set(format!("large:{}", round % 3), &large).unwrap();
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert!(small.into_inner() > 32 * 6, "the small ones went on");
+    for node in 0..3 {
+        let mut connection = cluster.connect(node);
+        let _: () = connection.set("after", node).unwrap();
+        let found: usize = connection.get("after").unwrap();
+        assert_eq!(found, node);
+        let length: usize = redis::cmd("STRLEN").arg("large:0").query(&mut connection).unwrap();
+        assert_eq!(length, large.len());
+    }
+}
+
 #[test]
 fn mistakes_on_the_command_line_get_a_sentence() {
     let dir = tempfile::tempdir().unwrap();

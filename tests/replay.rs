@@ -40,13 +40,30 @@ fn a_run_with_a_kill_in_it_replays_step_by_step_and_a_forged_one_does_not() {
     assert!(report["steps"].as_u64() > Some(5_000), "{said}");
     assert!(report["received"].as_u64() > Some(4_000), "{said}");
 
-    // The controls. One flipped bit is a torn end: the rest of the file is not there any more, so that
-    // others received what this node seems not to have sent.
-    let mut bytes = std::fs::read(files[0]).unwrap();
-    let half = bytes.len() / 2;
-    bytes[half] ^= 1;
-    std::fs::write(files[0], &bytes).unwrap();
+    // The controls. A trace that ends early is what a killed node leaves, but then others have received
+    // what this node seems not to have sent. A flipped bit is damage.
+    let whole = std::fs::read(files[0]).unwrap();
+    std::fs::write(files[0], &whole[..whole.len() / 2]).unwrap();
     let out = replay(&files);
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(!out.status.success() && said.contains("had not sent"), "{said}");
+    let mut bytes = whole.clone();
+    bytes[whole.len() / 2] ^= 1;
+    std::fs::write(files[0], &bytes).unwrap();
+    let out = replay(&files);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success() && said.contains("damaged behind byte"), "{said}");
+    std::fs::write(files[0], &whole).unwrap();
+
+    // What is no trace is neither replayed nor written over.
+    let letter = cluster.dir.path().join("letter");
+    std::fs::write(&letter, "Dear all, this is no trace, and it is dear to us.").unwrap();
+    let out = replay(&[files[0], letter.to_str().unwrap()]);
+    assert!(!out.status.success());
+    let mut command = harness::chainring();
+    command.args(["node", "--id", "1", "--config"]).arg(cluster.file());
+    let out = command.arg("--trace").arg(&letter).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success() && said.contains("no trace"), "{said}");
+    assert!(std::fs::read_to_string(&letter).unwrap().starts_with("Dear all"));
 }

@@ -127,7 +127,7 @@ pub enum Msg {
         /// The entry.
         entry: Entry,
     },
-    /// When an update came whose predecessors did not.
+    /// When an update came too early, and when what it waited for has come.
     Missing {
         /// The sender's epoch.
         epoch: u64,
@@ -177,6 +177,8 @@ pub enum Timer {
 pub struct Timeouts {
     /// Of [`Timer::Resend`].
     pub resend: Range<Duration>,
+    /// How often the wait before sending again doubles at the most, while nothing is acknowledged.
+    pub resend_doublings: u32,
     /// Of [`Timer::Retry`].
     pub retry: Range<Duration>,
     /// Of [`Timer::Deadline`]; `None` waits for ever.
@@ -187,6 +189,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Timeouts {
             resend: Duration::from_millis(40)..Duration::from_millis(60),
+            resend_doublings: 5,
             retry: Duration::from_millis(200)..Duration::from_millis(300),
             deadline: Some(Duration::from_secs(5)),
         }
@@ -265,6 +268,13 @@ impl View {
     pub fn predecessor(&self, id: Id) -> Option<Id> {
         let place = self.chain.iter().position(|member| *member == id)?;
         self.chain.get(place.checked_sub(1)?).copied()
+    }
+}
+
+impl Entry {
+    /// How many bytes of key and values it carries.
+    pub fn bytes(&self) -> usize {
+        self.key.len() + self.op.bytes()
     }
 }
 

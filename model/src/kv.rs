@@ -138,6 +138,15 @@ impl Op {
         matches!(self, Op::Get)
     }
 
+    /// How many bytes of values it carries.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Op::Put(value) | Op::Create(value) | Op::Update(value) => value.len(),
+            Op::CompareAndSwap { expected, new } => expected.len() + new.len(),
+            Op::Get | Op::Delete | Op::Increment(_) => 0,
+        }
+    }
+
     /// Refuses what no store takes: keys and values beyond the limits.
     ///
     /// # Errors

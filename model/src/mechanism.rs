@@ -63,6 +63,8 @@ mechanisms! {
     LogAdmission = "operation admitted by table alone",
     /// Operations of different incarnations of a gateway are different, and the older one is older.
     IncarnationCheck = "no incarnation check",
+    /// Operations of different lanes are different.
+    LanesApart = "lanes mixed up",
     /// A gateway's incarnation grows, durably, at each of its starts.
     IncarnationGrows = "incarnation reused after a restart",
     /// An update is taken only at the index after the last one.
@@ -79,8 +81,14 @@ mechanisms! {
     SaveThenSend = "send before save",
     /// A replica that recovers resumes from the log in its store.
     LogRecovery = "log forgotten in a crash",
+    /// A replica that recovers with a log sends it again.
+    ResumeAfterRestart = "no resend after a restart",
+    /// The head logs no more than its window holds.
+    WindowBound = "window without a bound",
     /// What the successor has not acknowledged is sent again.
     Retransmission = "no retransmission",
+    /// A write whose deadline has passed is unknown.
+    UnknownIsUnknown = "timed-out write called refused",
     /// A gateway sends an operation again while no reply came.
     Retry = "no retry",
     /// The head answers an operation that is committed with its recorded outcome.

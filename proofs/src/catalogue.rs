@@ -195,11 +195,33 @@ pub fn all() -> Vec<Entry> {
             .reached([ReadFound, Acknowledged, DuplicateAnswered, RecoveredAndServed]),
         ),
         Entry::new(
+            "chain-lanes",
+            "two lanes of one gateway side by side, and a crash of any actor",
+            Setup::new(
+                2,
+                [Client::new([Op::Increment(1), Op::Get]).beside(Client::new([Op::Increment(1)]))],
+            )
+            .crashes(1, Mortal::All)
+            .reached([
+                ReadFound,
+                AllAgree,
+                DuplicateAnswered,
+                RecoveredAndServed,
+                GivenUp,
+            ]),
+        ),
+        Entry::new(
             "chain-unknown",
             "deadlines pass at any moment, and clients go on",
             Setup {
                 deadlines: true,
-                ..Setup::new(2, [Client::new([Op::Increment(1), Op::Increment(1), Op::Get])])
+                ..Setup::new(
+                    2,
+                    [
+                        Client::new([Op::Increment(1), Op::Increment(1), Op::Get]),
+                        Client::new([put("7")]),
+                    ],
+                )
             }
             .reached([ReadFound, UnknownTookEffect, DuplicateAnswered]),
         ),
@@ -220,6 +242,32 @@ pub fn all() -> Vec<Entry> {
                 "any message may be lost for good: what is sent again keeps things going",
                 Setup { lossy: true, ..Setup::new(2, [Client::new([Op::Increment(1), Op::Get])]) }
                     .reached([ReadFound, Acknowledged, DuplicateAnswered]),
+            )
+        },
+        Entry {
+            steps: Steps::Graph,
+            ..Entry::new(
+                "chain-resume",
+                "any message may be lost for good, and any actor may crash",
+                Setup { lossy: true, ..Setup::new(2, [Client::new([Op::Increment(1)])]) }
+                    .crashes(1, Mortal::All)
+                    .reached([Acknowledged, RecoveredAndServed]),
+            )
+        },
+        Entry {
+            steps: Steps::Graph,
+            ..Entry::new(
+                "chain-full",
+                "windows of one entry: what does not fit waits, and is logged later",
+                Setup {
+                    lossy: true,
+                    window: Some(1),
+                    ..Setup::new(
+                        2,
+                        [Client::new([Op::Increment(1)]), Client::new([Op::Increment(1)])],
+                    )
+                }
+                .reached([Acknowledged, AllAgree]),
             )
         },
         Entry {

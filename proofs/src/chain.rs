@@ -18,8 +18,8 @@ use std::time::Duration;
 pub struct Client {
     /// The replica's place in the chain.
     pub nearest: Option<usize>,
-    /// What it does, in order.
-    pub ops: Vec<(Key, Op)>,
+    /// What it does in each of its gateway's lanes, in order; lanes go on side by side.
+    pub lanes: Vec<Vec<(Key, Op)>>,
 }
 
 /// A system to check: replicas `0..n` in a chain, then a gateway for each client, then the clients.
@@ -41,6 +41,8 @@ pub struct Setup {
     pub stale_gateways: bool,
     /// Whether clients and gateways hear from each other at any later time, rather than at once.
     pub slow_clients: bool,
+    /// How many entries a window holds; as many as in production if none is given.
+    pub window: Option<usize>,
     /// What must be reachable.
     pub reached: Vec<Reached>,
 }
@@ -60,7 +62,7 @@ impl Client {
     /// A client of the tail that works on key `x`.
     pub fn new(ops: impl IntoIterator<Item = Op>) -> Self {
         let ops = ops.into_iter().map(|op| (Key::from("x"), op)).collect();
-        Client { nearest: None, ops }
+        Client { nearest: None, lanes: vec![ops] }
     }
 
     /// The same, reading from the replica at this place.
@@ -69,9 +71,15 @@ impl Client {
         self
     }
 
-    /// The same, with its operation number `index` on another key.
+    /// The same, with operation number `index` of its first lane on another key.
     pub fn on(mut self, index: usize, key: &str) -> Self {
-        self.ops[index].0 = key.into();
+        self.lanes[0][index].0 = key.into();
+        self
+    }
+
+    /// The same, with another lane beside those that it has.
+    pub fn beside(mut self, other: Client) -> Self {
+        self.lanes.extend(other.lanes);
         self
     }
 }
@@ -88,6 +96,7 @@ impl Setup {
             deadlines: false,
             stale_gateways: false,
             slow_clients: false,
+            window: None,
             reached: vec![Reached::AllReturned],
         }
     }
@@ -116,6 +125,7 @@ impl Setup {
     ) -> Vec<(ProofActor<M>, Option<ProofStore>)> {
         let timeouts = Timeouts {
             resend: model_timeout(),
+            resend_doublings: 0,
             retry: model_timeout(),
             deadline: self.deadlines.then_some(Duration::ZERO),
         };
@@ -125,7 +135,10 @@ impl Setup {
         let replicas = (0..self.replicas).map(|_| {
             let mut store = ProofStore::default();
             Replica::init(&mut store, self.view());
-            let replica = Replica::with(timeouts.clone(), mechanisms.clone());
+            let mut replica = Replica::with(timeouts.clone(), mechanisms.clone());
+            if let Some(window) = self.window {
+                replica = replica.window(window);
+            }
             (ProofActor::Replica(replica), Some(store))
         });
         let gateways = self.clients.iter().enumerate().map(|(number, client)| {
@@ -143,7 +156,7 @@ impl Setup {
             (ProofActor::Gateway(gateway), Some(store))
         });
         let scripts = self.clients.iter().enumerate().map(|(number, client)| {
-            let script = Script { gateway: gateway(number), ops: client.ops.clone() };
+            let script = Script { gateway: gateway(number), lanes: client.lanes.clone() };
             (ProofActor::Script(script), None)
         });
         replicas.chain(gateways).chain(scripts).collect()
@@ -202,8 +215,11 @@ impl Display for Setup {
         let plural = |count: usize| if count == 1 { "" } else { "s" };
         write!(f, "{} replica{}", self.replicas, plural(self.replicas))?;
         for client in &self.clients {
-            let ops: Vec<_> = client.ops.iter().map(|(key, op)| spell(key, op)).collect();
-            write!(f, ", client ({})", ops.join(", "))?;
+            let lanes = client.lanes.iter().map(|ops| {
+                let ops: Vec<_> = ops.iter().map(|(key, op)| spell(key, op)).collect();
+                format!("({})", ops.join(", "))
+            });
+            write!(f, ", client {}", lanes.collect::<Vec<_>>().join(" beside "))?;
             if let Some(nearest) = client.nearest {
                 write!(f, " near {nearest}")?;
             }
@@ -223,6 +239,9 @@ impl Display for Setup {
         }
         if self.deadlines {
             f.write_str(", deadlines at any moment")?;
+        }
+        if let Some(window) = self.window {
+            write!(f, ", windows of {window}")?;
         }
         if self.slow_clients {
             f.write_str(", slow clients")?;

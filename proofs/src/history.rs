@@ -50,15 +50,20 @@ pub struct History {
     digest: u64,
 }
 
-/// A client, and how often it has given an operation up.
-type Thread = (Id, u32);
+/// A lane of a client has one operation open at a time.
+type Lane = (Id, u32);
+
+/// A lane, and how often it has given an operation up.
+type Thread = (Lane, u32);
 
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 struct Seen {
     keys: BTreeMap<Key, LinearizabilityTester<Thread, Register>>,
-    clients: BTreeMap<Id, Client>,
+    clients: BTreeMap<Lane, Client>,
     acknowledged: BTreeSet<OpId>,
     unknown: BTreeSet<OpId>,
+    /// Updates that their clients were told did not happen, by somebody who did not apply them.
+    denied: BTreeSet<OpId>,
     /// The newest start that each gateway has announced.
     starts: BTreeMap<Id, u32>,
     /// Whether a gateway has announced a start with a number that it had announced before.
@@ -76,6 +81,7 @@ impl History {
     /// An operation begins.
     pub fn invoke(&self, client: Id, id: OpId, key: &Key, op: &Op) -> History {
         self.with(|seen| {
+            let client = (client, id.lane);
             let known = seen.clients.entry(client).or_default();
             if let Some((open, ..)) = known.open.replace((id, key.clone(), op.clone())) {
                 known.given_up += 1;
@@ -90,6 +96,7 @@ impl History {
     /// An operation ends.
     pub fn end(&self, client: Id, id: OpId, outcome: &Outcome) -> History {
         self.with(|seen| {
+            let client = (client, id.lane);
             let known = seen.clients.entry(client).or_default();
             let thread = (client, known.given_up);
             let Some((open, key, op)) = known.open.take() else { return };
@@ -98,11 +105,16 @@ impl History {
                 return;
             }
             match outcome {
-                Outcome::Unknown | Outcome::Refused(Refusal::Unavailable) => {
+                Outcome::Unknown => {
                     known.given_up += 1;
                     seen.unknown.insert(id);
                 }
-                Outcome::Refused(Refusal::TooLarge) => known.given_up += 1,
+                Outcome::Refused(Refusal::Unavailable | Refusal::TooLarge) => {
+                    known.given_up += 1;
+                    if !op.is_read() {
+                        seen.denied.insert(id);
+                    }
+                }
                 outcome => {
                     if !op.is_read() {
                         seen.acknowledged.insert(id);
@@ -131,6 +143,11 @@ impl History {
     /// The updates that clients know to have happened (or to have been refused).
     pub fn acknowledged(&self) -> &BTreeSet<OpId> {
         &self.seen.acknowledged
+    }
+
+    /// The updates that clients know not to have happened, and never to happen.
+    pub fn denied(&self) -> &BTreeSet<OpId> {
+        &self.seen.denied
     }
 
     /// The operations that clients gave up on.

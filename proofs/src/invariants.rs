@@ -10,6 +10,8 @@
 //! | [`held`] | every acknowledged update is in table or log of every member | an update is acknowledged |
 //! | [`at_most_once`] | no operation is twice in a history | a duplicate was refused or answered |
 //! | [`incarnations_grow`] | a gateway's starts are numbered upwards | a start gave up an operation |
+//! | [`refused`] | what a client was told did not happen never does | |
+//! | [`bounded`] | no log outgrows its window | a write waited for room |
 //! | [`durable`] | what a live actor believes is what it has saved | an actor has recovered and served |
 //! | [`finish`] | a state in which nothing can happen has every script finished (no dead end) | |
 //!
@@ -25,6 +27,7 @@
 
 mod agreement;
 mod at_most_once;
+mod bounded;
 mod durable;
 mod finish;
 mod held;
@@ -32,11 +35,13 @@ mod in_process_requests;
 mod incarnations_grow;
 mod linearizable;
 mod reached;
+mod refused;
 mod stable;
 mod update_propagation;
 
 pub use agreement::agreement;
 pub use at_most_once::at_most_once;
+pub use bounded::bounded;
 pub use durable::durable;
 pub use finish::finish;
 pub use held::held;
@@ -44,6 +49,7 @@ pub use in_process_requests::in_process_requests;
 pub use incarnations_grow::incarnations_grow;
 pub use linearizable::linearizable;
 pub use reached::Reached;
+pub use refused::refused;
 pub use stable::stable;
 pub use update_propagation::update_propagation;
 
@@ -61,6 +67,8 @@ pub fn of_chain<W: World>() -> Vec<Property<W>> {
         held(),
         at_most_once(),
         incarnations_grow(),
+        refused(),
+        bounded(),
         durable(),
         finish(),
     ]

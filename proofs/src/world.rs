@@ -129,6 +129,12 @@ impl Member {
         newest.is_some_and(|(incarnation, seq, _)| (*incarnation, *seq) >= (id.incarnation, id.seq))
     }
 
+    /// Whether the operation is the newest of its lane in the operation table.
+    pub fn is_newest(&self, id: &OpId) -> bool {
+        let newest = self.lanes.get(&(id.gateway, id.lane));
+        newest.is_some_and(|(incarnation, seq, _)| (*incarnation, *seq) == (id.incarnation, id.seq))
+    }
+
     /// Whether the operation is in the log.
     pub fn has_logged(&self, id: &OpId) -> bool {
         self.log.values().any(|entry| entry.id == *id)

@@ -14,13 +14,16 @@ use std::collections::BTreeSet;
 const PINNED: &[(&str, usize)] = &[
     ("chain-one", 361),
     ("chain-reads", 20_360),
-    ("chain-crash", 79_273),
-    ("chain-keys", 16_573),
-    ("chain-compete", 13_923),
-    ("chain-count", 86_867),
-    ("chain-unknown", 263),
-    ("chain-redirect", 11_039),
+    ("chain-crash", 114_327),
+    ("chain-keys", 23_889),
+    ("chain-compete", 18_923),
+    ("chain-count", 99_690),
+    ("chain-lanes", 1_843),
+    ("chain-unknown", 12_699),
+    ("chain-redirect", 12_489),
     ("chain-lossy", 110),
+    ("chain-resume", 304),
+    ("chain-full", 2_116),
     ("chain-torn", 18_304),
 ];
 

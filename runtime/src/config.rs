@@ -12,6 +12,7 @@
 //! replica = 0             # the `Id`s of its actors, as traces and proofs print them
 //! gateway = 3
 //! door = 6
+//! store = "9f2c…"         # optional: the identity of its store; `chainring init` prints it
 //! dir = "node-1"          # optional: its data, relative to this file
 //! ```
 //!
@@ -63,6 +64,9 @@ pub struct NodeConfig {
     pub gateway: u32,
     /// The `Id` of its front door, the gateway's client.
     pub door: u32,
+    /// The identity of its replica's store, as `chainring init` prints it: no other store is taken for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
     /// Its data; relative to the cluster file. `node-ID` where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,

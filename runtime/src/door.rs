@@ -23,6 +23,9 @@ const LANES: u32 = 1024;
 /// How many KiB of keys and values are under way at the most; more wait.
 const KIBIBYTES: u32 = 64 << 10;
 
+/// How long an operation waits for others to end, before it is refused.
+const QUEUE_TIME: Duration = Duration::from_secs(5);
+
 /// How long the local replica may take to list keys.
 const SCAN_TIME: Duration = Duration::from_secs(5);
 
@@ -159,11 +162,12 @@ impl Service for Door {
             };
         let kibibytes = u32::try_from(bytes / 1024 + 1).unwrap_or(KIBIBYTES).min(KIBIBYTES);
         let incarnation = self.opened().await;
-        // The semaphores are never closed, so the permits come. They are given back when the operation
-        // returns, not when its client goes away: until then the lane is taken.
-        let (Ok(room), Ok(lane)) =
-            (door.kibibytes.acquire_many(kibibytes).await, door.lanes.acquire().await)
-        else {
+        let permits =
+            async { (door.kibibytes.acquire_many(kibibytes).await, door.lanes.acquire().await) };
+        // What waited in vain was not sent, so nothing has happened, nor will. (The semaphores are never
+        // closed.) Permits are given back when the operation returns, not when its client goes away:
+        // until then the lane is taken.
+        let Ok((Ok(room), Ok(lane))) = timeout(QUEUE_TIME, permits).await else {
             return Outcome::Refused(Refusal::Unavailable);
         };
         room.forget();

@@ -68,6 +68,7 @@ use self::deadlines::Deadlines;
 use self::inbox::Waiting;
 use crate::clock::{BootClock, Clock};
 use crate::disk::{Disk, DiskError};
+use crate::store::StoreFailed;
 
 /// The sizes of a driver.
 #[derive(Clone, Debug)]
@@ -678,7 +679,9 @@ fn pick(rng: &mut fastrand::Rng, range: Range<Duration>) -> Duration {
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> String {
-    if let Some(text) = panic.downcast_ref::<&str>() {
+    if let Some(failed) = panic.downcast_ref::<StoreFailed>() {
+        failed.to_string()
+    } else if let Some(text) = panic.downcast_ref::<&str>() {
         (*text).to_owned()
     } else if let Some(text) = panic.downcast_ref::<String>() {
         text.clone()

@@ -10,7 +10,7 @@ use crate::disk::DiskError;
 use crate::door::Door;
 use crate::driver::{Driver, DriverConfig, DriverError, Handle, Observer, Router, Routes, Step};
 use crate::resp::{Limits, Server};
-use crate::store::{LmdbDisk, LmdbOptions, LmdbStore};
+use crate::store::{Identity, LmdbDisk, LmdbOptions, LmdbStore};
 use crate::trace::{TraceFile, Tracer};
 use crate::transport::{
     AddressBook, Endpoint, Faults, Transport, TransportConfig, TransportCounters, TransportError,
@@ -18,6 +18,7 @@ use crate::transport::{
 use chainring_model::chain::{
     ChainActor, ChainState, Gateway, Key, Msg, Replica, Row, Timeouts, View,
 };
+use chainring_model::store::Store;
 use stateright::actor::Id;
 use std::future::Future;
 use std::io;
@@ -37,6 +38,31 @@ pub type NodeActor = ChainActor<NodeStore>;
 /// Why a node did not start, or ended.
 #[derive(Debug, Error)]
 pub enum NodeError {
+    /// When a store is not the one that the cluster file names.
+    #[error(
+        "the replica's store in {} has the identity {found}, and the cluster file names {named}. A \
+         store that was made anew does not hold what the chain relies on it for: bring the old one \
+         back",
+        dir.display()
+    )]
+    OtherStore {
+        /// The node's directory.
+        dir: PathBuf,
+        /// By the cluster file.
+        named: String,
+        /// In the store.
+        found: String,
+    },
+    /// When a store was made for another chain.
+    #[error(
+        "the replica's store in {} was made for another chain than the cluster file describes. The \
+         members of a chain and their order are fixed when its stores are made: restore the file",
+        dir.display()
+    )]
+    OtherView {
+        /// The node's directory.
+        dir: PathBuf,
+    },
     /// When a store cannot be made or opened.
     #[error("{0}")]
     Disk(#[from] DiskError),
@@ -76,32 +102,59 @@ pub struct NodeOptions {
     pub faults: Option<Faults>,
 }
 
-/// Makes the stores of a node, once in its life.
+/// Makes the stores of a node, once in its life, and returns the identity of its replica's.
 ///
 /// # Errors
 /// When there are stores already, or they cannot be made.
-pub fn init(cluster: &Cluster, node: &NodeConfig, base: &Path) -> Result<(), NodeError> {
+pub fn init(cluster: &Cluster, node: &NodeConfig, base: &Path) -> Result<Identity, NodeError> {
     let dir = node.directory(base);
-    for (kind, options) in KINDS {
-        LmdbDisk::init(&dir.join(kind), cluster.cluster, kind, options, |store| match kind {
-            REPLICA => Replica::init(store, view(cluster)),
-            _ => Gateway::init(store),
-        })?;
-    }
-    Ok(())
+    let number = cluster.cluster;
+    let kind = kind(GATEWAY, node.gateway);
+    LmdbDisk::init(&dir.join(GATEWAY), number, &kind, options(GATEWAY), Gateway::init)?;
+    let kind = self::kind(REPLICA, node.replica);
+    let fill = |store: &mut NodeStore| Replica::init(store, view(cluster));
+    Ok(LmdbDisk::init(&dir.join(REPLICA), number, &kind, options(REPLICA), fill)?)
+}
+
+/// What a store is for, as it says itself: nobody else's store is taken for an actor's own.
+fn kind(role: &str, id: u32) -> String {
+    format!("{role} {id}")
 }
 
 /// Whether a node's stores are there.
 pub fn is_initialised(node: &NodeConfig, base: &Path) -> bool {
-    KINDS.iter().any(|(kind, _)| node.directory(base).join(kind).exists())
+    [REPLICA, GATEWAY].iter().any(|role| node.directory(base).join(role).exists())
 }
 
 const REPLICA: &str = "replica";
 const GATEWAY: &str = "gateway";
-const KINDS: [(&str, LmdbOptions); 2] = [
-    (REPLICA, LmdbOptions { map_size: 64 << 20, check: crate::store::Check::Rows }),
-    (GATEWAY, LmdbOptions { map_size: 1 << 20, check: crate::store::Check::Rows }),
-];
+
+fn options(role: &str) -> LmdbOptions {
+    let map_size = if role == REPLICA { 64 << 20 } else { 1 << 20 };
+    LmdbOptions { map_size, ..LmdbOptions::default() }
+}
+
+/// Opens a node's stores, of its replica and of its gateway, if they are what the cluster file says.
+fn open(
+    cluster: &Cluster,
+    node: &NodeConfig,
+    base: &Path,
+) -> Result<[LmdbDisk<Key, Row>; 2], NodeError> {
+    let dir = node.directory(base);
+    let open = |role: &str, id| {
+        LmdbDisk::open(&dir.join(role), cluster.cluster, &kind(role, id), options(role))
+    };
+    let (replica, gateway) = (open(REPLICA, node.replica)?, open(GATEWAY, node.gateway)?);
+    let found = replica.identity().to_string();
+    if let Some(named) = node.store.as_ref().filter(|named| **named != found) {
+        return Err(NodeError::OtherStore { dir, named: named.clone(), found });
+    }
+    let stored = replica.store().get(&Key::View);
+    if stored != Some(Row::View(view(cluster))) {
+        return Err(NodeError::OtherView { dir });
+    }
+    Ok([replica, gateway])
+}
 
 /// The view that a cluster file describes: its nodes' replicas, in the order of the file.
 fn view(cluster: &Cluster) -> View {
@@ -136,11 +189,7 @@ impl Node {
         base: &Path,
         options: NodeOptions,
     ) -> Result<Self, NodeError> {
-        let dir = node.directory(base);
-        let mut disks = Vec::new();
-        for (kind, lmdb) in KINDS {
-            disks.push(LmdbDisk::open(&dir.join(kind), cluster.cluster, kind, lmdb)?);
-        }
+        let disks = open(cluster, node, base)?;
         let trace = match &options.trace {
             Some(path) => Some(
                 TraceFile::append(path, cluster, node.id)

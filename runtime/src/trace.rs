@@ -11,8 +11,8 @@
 //! keeps handlers deterministic.
 //!
 //! Steps are written before the batch that they belong to is committed or released, so the trace of a
-//! killed node lacks no step whose effects anybody saw. It may end in the middle of a record; what is
-//! behind its last whole record is ignored, and a restart writes behind that.
+//! killed node lacks no step whose effects anybody saw. It may end in the middle of a record; such an end
+//! is ignored, and a restart writes in its place. Damage anywhere else is refused.
 //!
 //! # Format
 //!
@@ -25,7 +25,7 @@ use crate::codec;
 use crate::config::Cluster;
 use crate::driver::{CommandOf, Event, Observer, Step};
 use crate::node::{self, NodeActor, NodeStore};
-use crate::store::Position;
+use crate::store::{Position, StoreFailed};
 use chainring_model::chain::{ChainState, GatewayState, Msg, ReplicaState, Timer};
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Actor, Command, Id, Out};
@@ -35,6 +35,7 @@ use std::fmt::{self, Display, Formatter};
 use std::fs::{File, OpenOptions};
 use std::hash::{Hash, Hasher};
 use std::io::{self, BufReader, Read, Write};
+use std::panic::{catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -87,12 +88,20 @@ impl TraceFile {
     pub fn append(path: &Path, cluster: &Cluster, node: u32) -> io::Result<Self> {
         let file =
             OpenOptions::new().read(true).append(true).create(true).truncate(false).open(path)?;
-        let mut whole = 0;
-        let mut frames = Frames::of(file.try_clone()?);
+        let mut frames = Frames::of(file.try_clone()?)?;
+        let mut first = true;
         while let Some(frame) = frames.next()? {
-            whole += 8 + frame.len() as u64;
+            let header = matches!(codec::decode(&frame), Ok(Record::Header { .. }));
+            if std::mem::take(&mut first) && !header {
+                return Err(io::Error::other("there is something in it that is no trace"));
+            }
         }
-        file.set_len(whole)?;
+        match frames.rest() {
+            Rest::Nothing | Rest::TornEnd if !first || frames.length == 0 => {
+                file.set_len(frames.whole)?;
+            }
+            _ => return Err(io::Error::other("there is something in it that is no trace")),
+        }
         let mut bytes = Vec::new();
         let cluster = Cow::Owned(cluster.to_text());
         write(&mut bytes, &Record::Header { format: FORMAT, node, cluster });
@@ -194,11 +203,17 @@ fn digest(state: &ChainState<NodeStore>, step: u64) -> u64 {
     const WHOLE: u64 = 256;
     let mut hasher = Xxh3::new();
     match state {
-        ChainState::Replica(ReplicaState { store, view, committed, keys, window })
-            if !step.is_multiple_of(WHOLE) =>
-        {
+        ChainState::Replica(ReplicaState {
+            store,
+            view,
+            committed,
+            keys,
+            window,
+            early,
+            resent,
+        }) if !step.is_multiple_of(WHOLE) => {
             let window = (window.iter().next().map(|(index, _)| index), window.last());
-            (store, view, committed, keys, window).hash(&mut hasher);
+            (store, view, committed, keys, window, early, resent).hash(&mut hasher);
         }
         ChainState::Gateway(GatewayState { store, incarnation, view, lanes })
             if !step.is_multiple_of(WHOLE) =>
@@ -211,28 +226,64 @@ fn digest(state: &ChainState<NodeStore>, step: u64) -> u64 {
 }
 
 /// The whole records of a file.
-struct Frames(BufReader<File>);
+struct Frames {
+    reader: BufReader<File>,
+    length: u64,
+    /// How many bytes the whole records take so far.
+    whole: u64,
+    /// Whether what follows them has the length that it announces, and yet is no record.
+    damaged: bool,
+}
+
+/// What stands behind the last whole record of a file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Rest {
+    /// Nothing.
+    Nothing,
+    /// The beginning of a record, as a killed process leaves it.
+    TornEnd,
+    /// Something else.
+    Damage,
+}
 
 impl Frames {
-    fn of(file: File) -> Self {
-        Frames(BufReader::with_capacity(1 << 20, file))
+    fn of(file: File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        let reader = BufReader::with_capacity(1 << 20, file);
+        Ok(Frames { reader, length, whole: 0, damaged: false })
+    }
+
+    /// What stands behind the whole records, once [`next`](Self::next) has given them all.
+    fn rest(&self) -> Rest {
+        match (self.whole == self.length, self.damaged) {
+            (true, _) => Rest::Nothing,
+            (false, false) => Rest::TornEnd,
+            (false, true) => Rest::Damage,
+        }
     }
 
     /// The next record's bytes; `None` at the end, or where a record is torn.
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut head = [0; 8];
-        if !fill(&mut self.0, &mut head)? {
+        if !fill(&mut self.reader, &mut head)? {
             return Ok(None);
         }
         let [l0, l1, l2, l3, c0, c1, c2, c3] = head;
         let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
         if length > LONGEST_RECORD {
+            self.damaged = true;
             return Ok(None);
         }
         let mut bytes = vec![0; length];
-        let whole = fill(&mut self.0, &mut bytes)?;
-        let crc = u32::from_le_bytes([c0, c1, c2, c3]);
-        Ok((whole && crc32fast::hash(&bytes) == crc).then_some(bytes))
+        if !fill(&mut self.reader, &mut bytes)? {
+            return Ok(None);
+        }
+        if crc32fast::hash(&bytes) != u32::from_le_bytes([c0, c1, c2, c3]) {
+            self.damaged = true;
+            return Ok(None);
+        }
+        self.whole += 8 + length as u64;
+        Ok(Some(bytes))
     }
 }
 
@@ -332,6 +383,19 @@ type Said = (Id, Id, u64);
 /// # Errors
 /// At the first step that does not agree, or message that was never sent.
 pub fn replay(paths: &[PathBuf]) -> Result<Replayed, ReplayError> {
+    // Rows that do not decode end an actor by unwinding; here they are what is wrong with a trace.
+    catch_unwind(|| replay_all(paths)).unwrap_or_else(|panic| {
+        match panic.downcast::<StoreFailed>() {
+            Ok(failed) => Err(ReplayError::NoTrace {
+                path: paths.first().cloned().unwrap_or_default(),
+                what: failed.to_string(),
+            }),
+            Err(panic) => resume_unwind(panic),
+        }
+    })
+}
+
+fn replay_all(paths: &[PathBuf]) -> Result<Replayed, ReplayError> {
     let mut seen = Replayed::default();
     let mut sent: HashSet<Said> = HashSet::new();
     let mut received: HashMap<Said, (usize, u64)> = HashMap::new();
@@ -341,11 +405,9 @@ pub fn replay(paths: &[PathBuf]) -> Result<Replayed, ReplayError> {
         let mut replay = FileReplay { path, actors: HashMap::new(), step: 0 };
         let read = |source| ReplayError::Read { path: path.clone(), source };
         let file = File::open(path).map_err(read)?;
-        let length = file.metadata().map_err(read)?.len();
-        let mut frames = Frames::of(file);
-        let mut whole = 0;
+        let mut frames = Frames::of(file).map_err(read)?;
+        let starts_before = seen.starts;
         while let Some(bytes) = frames.next().map_err(read)? {
-            whole += 8 + bytes.len() as u64;
             let record: Record<'static> = codec::decode(&bytes).map_err(|error| {
                 let what = format!("a record does not decode ({error})");
                 ReplayError::NoTrace { path: path.clone(), what }
@@ -377,12 +439,18 @@ pub fn replay(paths: &[PathBuf]) -> Result<Replayed, ReplayError> {
                 }
             }
         }
-        if seen.starts == 0 {
-            let what = "it does not begin with a whole record".to_string();
-            return Err(ReplayError::NoTrace { path: path.clone(), what });
+        let no_trace = |what: String| Err(ReplayError::NoTrace { path: path.clone(), what });
+        if seen.starts == starts_before {
+            return no_trace("it does not begin with a whole record".to_string());
+        }
+        match frames.rest() {
+            Rest::Nothing => {}
+            Rest::TornEnd => seen.torn += 1,
+            Rest::Damage => {
+                return no_trace(format!("it is damaged behind byte {}", frames.whole));
+            }
         }
         seen.files += 1;
-        seen.torn += usize::from(whole < length);
     }
     for (src, count) in deliveries {
         if traced.contains(&src) {

@@ -21,6 +21,7 @@ fn three() -> Cluster {
         replica: n,
         gateway: 3 + n,
         door: 6 + n,
+        store: None,
         dir: None,
     };
     let nodes = (0..).zip(&sockets).map(node).collect();

@@ -243,8 +243,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let Some((_, op)) = &lane.pending else {
             return;
         };
-        let outcome =
-            if op.is_read() { Outcome::Refused(Refusal::Unavailable) } else { Outcome::Unknown };
+        let known = op.is_read() || !self.mechanisms.has(Mechanism::UnknownIsUnknown);
+        let outcome = if known { Outcome::Refused(Refusal::Unavailable) } else { Outcome::Unknown };
         let op_id = state.op_id(id, number, lane);
         out.cancel_timer(Timer::Retry(number));
         self.end(state.to_mut(), op_id, outcome, out);

@@ -7,7 +7,7 @@
 //! either applied already, or still in the window, and then the key is dirty and the read goes to the
 //! tail. A dirty key is never answered locally.
 //!
-//! Four decisions to know before reading on:
+//! Five decisions to know before reading on:
 //!
 //! - **Entries are operations, and they apply when they commit, never before.** A replica's data is the
 //!   outcome of a prefix of one history, so no replica ever rolls data back, and an outcome is the same
@@ -18,9 +18,12 @@
 //!   nothing; all else is stale. (Lanes are compared one by one and are never forgotten, so an operation
 //!   of an older incarnation in a lane that the newer one has not used may still be admitted, once. Its
 //!   client was told that it is unknown, and so it is.)
-//! - **Links lose, duplicate and reorder.** Updates are taken at `last + 1` only. A gap is asked for; a
-//!   duplicate is acknowledged with the receiver's *own* `committed`; and a timer sends the window again
-//!   whenever the successor has been silent. Losing any one message loses nothing.
+//! - **Links lose, duplicate and reorder.** Updates are taken at `last + 1` only. A gap is asked for when
+//!   it appears, and what came too early is asked for when the gap is filled, once each; a duplicate is
+//!   acknowledged with the receiver's *own* `committed`; and a timer sends the window again, at growing
+//!   intervals, while the successor is silent. Losing any one message loses nothing.
+//! - **The window is bounded.** A head whose window is full logs nothing more. So a chain whose tail is
+//!   away for a day has not filled a disk, and what its clients asked for meanwhile did not happen.
 //! - **Crashes lose what was not saved, and nothing else.** An entry is saved before it is passed on, so
 //!   a replica that recovers resumes with the window that its log holds.
 //!
@@ -33,10 +36,19 @@ use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::borrow::Cow;
 use std::marker::PhantomData;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
-/// How many entries one turn sends again, so that a long window does not flood the link.
+/// How many entries are sent again at a time, so that a long window does not flood the link.
 const RESEND_ENTRIES: usize = 256;
+
+/// How many bytes of keys and values are sent again at a time, beyond the first entry's.
+const RESEND_BYTES: usize = 256 << 10;
+
+/// How many entries a head logs before the first of them is committed.
+const WINDOW_ENTRIES: usize = 4096;
+
+/// How many bytes of keys and values a head logs before the first of them is committed.
+const WINDOW_BYTES: usize = 64 << 20;
 
 /// The most keys in one [`Msg::Scanned`].
 const SCAN_KEYS: u32 = 1024;
@@ -45,6 +57,7 @@ const SCAN_KEYS: u32 = 1024;
 #[derive(Clone, Debug)]
 pub struct Replica<S, M = Intact> {
     timeouts: Timeouts,
+    window_entries: usize,
     mechanisms: M,
     store: PhantomData<S>,
 }
@@ -64,6 +77,11 @@ pub struct ReplicaState<S> {
     /// Mirrors the log above `committed`. Invariants: no gaps; contains what the successor lacks; empty
     /// at the tail.
     pub window: Window,
+    /// The highest update that came too early since the predecessor was last asked; 0 for none.
+    pub early: u64,
+    /// How often in a row the window was sent again with nothing acknowledged, up to
+    /// [`Timeouts::resend_doublings`].
+    pub resent: u32,
 }
 
 /// How an update that asks to be logged stands.
@@ -94,7 +112,13 @@ impl<S: Store<Key, Row>> Replica<S> {
 impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     /// A replica that has these mechanisms.
     pub fn with(timeouts: Timeouts, mechanisms: M) -> Self {
-        Replica { timeouts, mechanisms, store: PhantomData }
+        Replica { timeouts, window_entries: WINDOW_ENTRIES, mechanisms, store: PhantomData }
+    }
+
+    /// The same, with another bound for its window.
+    pub fn window(mut self, entries: usize) -> Self {
+        self.window_entries = entries;
+        self
     }
 
     /// Resumes from the store. A replica without one refuses to run: it cannot tell a new disk from a lost
@@ -122,10 +146,18 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
                 }
             }
         }
-        if !window.is_empty() {
+        if !window.is_empty() && self.mechanisms.has(Mechanism::ResumeAfterRestart) {
             out.set_timer(Timer::Resend, self.timeouts.resend.clone());
         }
-        ChainState::Replica(ReplicaState { store, view, committed: index, keys, window })
+        ChainState::Replica(ReplicaState {
+            store,
+            view,
+            committed: index,
+            keys,
+            window,
+            early: 0,
+            resent: 0,
+        })
     }
 
     pub(super) fn on_msg(
@@ -170,6 +202,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         entry: Entry,
         out: &mut Out<ChainActor<S, M>>,
     ) {
+        if entry.op.check(&entry.key).is_err() {
+            return; // no gateway sends this, and no store takes it
+        }
         if state.view.head() != Some(id) {
             let view = state.view.clone();
             return out.send(entry.id.gateway, Msg::Redirect { view });
@@ -185,6 +220,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             }
             Admission::Fresh => {}
         }
+        if self.is_full(&state.window) {
+            return; // its gateway asks again
+        }
         let index = state.last() + 1;
         self.take(id, state.to_mut(), index, entry, out);
     }
@@ -198,7 +236,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         (epoch, index, entry): (u64, u64, Entry),
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if epoch != state.view.epoch || state.view.predecessor(id) != Some(src) {
+        if epoch != state.view.epoch
+            || state.view.predecessor(id) != Some(src)
+            || entry.op.check(&entry.key).is_err()
+        {
             return;
         }
         if index <= state.last() {
@@ -212,9 +253,20 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         let next = state.last() + 1;
         if index > next && self.mechanisms.has(Mechanism::FifoCheck) {
-            return out.send(src, Msg::Missing { epoch, next });
+            if state.early == 0 {
+                out.send(src, Msg::Missing { epoch, next });
+            }
+            if index > state.early {
+                state.to_mut().early = index;
+            }
+            return;
         }
-        self.take(id, state.to_mut(), index, entry, out);
+        let state = state.to_mut();
+        self.take(id, state, index, entry, out);
+        let early = std::mem::take(&mut state.early);
+        if early > index {
+            out.send(src, Msg::Missing { epoch, next: index + 1 });
+        }
     }
 
     /// The successor lacks entries: send them again. It can lack nothing that is committed.
@@ -252,8 +304,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             return;
         }
         let state = state.to_mut();
+        state.resent = 0;
         while let Some((index, entry)) = state.window.pop(index) {
-            state.apply(index, &entry);
+            state.apply(index, &entry, self.lane(&entry.id));
         }
         state.save_committed(out);
         if let Some(predecessor) = state.view.predecessor(id) {
@@ -275,6 +328,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         key: kv::Key,
         out: &mut Out<ChainActor<S, M>>,
     ) {
+        if Op::Get.check(&key).is_err() {
+            return; // no gateway sends this, and no store takes it
+        }
         if !state.view.chain.contains(&id) {
             let view = state.view.clone();
             return out.send(op_id.gateway, Msg::Redirect { view });
@@ -303,6 +359,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         (ticket, after, limit): (u64, Option<kv::Key>, u32),
         out: &mut Out<ChainActor<S, M>>,
     ) {
+        if after.as_ref().is_some_and(|key| Op::Get.check(key).is_err()) {
+            return;
+        }
         let first = Key::Data("".into());
         let after = after.map(Key::Data);
         let from = after.as_ref().map_or(Bound::Included(&first), Bound::Excluded);
@@ -330,9 +389,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         if state.window.is_empty() {
             return;
         }
-        out.set_timer(Timer::Resend, self.timeouts.resend.clone());
+        let factor = 1 << state.resent.min(16);
+        let Range { start, end } = self.timeouts.resend.clone();
+        out.set_timer(Timer::Resend, start * factor..end * factor);
         if self.mechanisms.has(Mechanism::Retransmission) {
             self.resend(successor, state, 0, out);
+        }
+        if state.resent < self.timeouts.resend_doublings {
+            state.to_mut().resent += 1;
         }
     }
 
@@ -348,7 +412,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         let epoch = state.view.epoch;
         let predecessor = state.view.predecessor(id);
         let Some(successor) = state.view.successor(id) else {
-            let outcome = state.apply(index, &entry);
+            let outcome = state.apply(index, &entry, self.lane(&entry.id));
             state.save_committed(out);
             let id = entry.id;
             out.send(id.gateway, Msg::Reply { id, outcome });
@@ -385,10 +449,31 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         out: &mut Out<ChainActor<S, M>>,
     ) {
         let epoch = state.view.epoch;
+        let mut bytes = 0;
         for (index, entry) in state.window.from(next).take(RESEND_ENTRIES) {
+            if bytes > RESEND_BYTES {
+                break;
+            }
+            bytes += entry.bytes();
             let entry = entry.clone();
             out.send(successor, Msg::Update { epoch, index, entry });
         }
+    }
+
+    /// How many entries the head logs before the first of them is committed.
+    pub fn window_bound(&self) -> usize {
+        self.window_entries
+    }
+
+    fn is_full(&self, window: &Window) -> bool {
+        (window.len() >= self.window_entries || window.bytes() >= WINDOW_BYTES)
+            && self.mechanisms.has(Mechanism::WindowBound)
+    }
+
+    /// The key of an operation's lane in the operation table.
+    fn lane(&self, id: &OpId) -> Key {
+        let apart = self.mechanisms.has(Mechanism::LanesApart);
+        Key::Lane(id.gateway, if apart { id.lane } else { 0 })
     }
 
     /// Whether the head may log an operation.
@@ -408,7 +493,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         if logged == Some(this) {
             return Admission::Logged;
         }
-        let applied = match state.store.get(&Key::Lane(id.gateway, id.lane)) {
+        let applied = match state.store.get(&self.lane(id)) {
             Some(Row::Lane { incarnation, seq, outcome }) => {
                 let newest = number(incarnation, seq);
                 if newest == this {
@@ -462,8 +547,8 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
         }
     }
 
-    /// Applies an entry: data, operation table and `committed` move together.
-    fn apply(&mut self, index: u64, entry: &Entry) -> Outcome {
+    /// Applies an entry: data, operation table (at `lane`) and `committed` move together.
+    fn apply(&mut self, index: u64, entry: &Entry, lane: Key) -> Outcome {
         let before = self.value(&entry.key);
         let (after, outcome) = entry.op.apply(before.as_ref());
         match (&before, after) {
@@ -482,9 +567,9 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
                 }
             }
         }
-        let OpId { gateway, incarnation, lane, seq } = entry.id;
+        let OpId { incarnation, seq, .. } = entry.id;
         let row = Row::Lane { incarnation, seq, outcome: outcome.clone() };
-        self.store.put(Key::Lane(gateway, lane), row);
+        self.store.put(lane, row);
         self.store.delete(&Key::Log(index));
         self.committed = index;
         outcome

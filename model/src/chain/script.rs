@@ -7,14 +7,15 @@ use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::borrow::Cow;
 
-/// Invokes operations one after the other, through one lane of one gateway, each when the one before it
-/// has ended. It does not crash; when its gateway does, it gives up what was under way and goes on.
+/// Uses some lanes of one gateway at a time. In each it invokes operations one after the other, each when
+/// the one before it has ended. It does not crash; when its gateway does, it gives up what was under way
+/// and goes on.
 #[derive(Clone, Debug)]
 pub struct Script {
     /// Through which gateway.
     pub gateway: Id,
-    /// What to do, in order.
-    pub ops: Vec<(kv::Key, Op)>,
+    /// What to do in each lane, in order.
+    pub lanes: Vec<Vec<(kv::Key, Op)>>,
 }
 
 /// How far a script is.
@@ -22,9 +23,16 @@ pub struct Script {
 pub struct ScriptState {
     /// The gateway's start that this script knows of. Gateways of a model begin with 1.
     pub incarnation: u32,
+    /// How far each lane is.
+    pub lanes: Vec<ScriptLane>,
+}
+
+/// How far a lane of a script is.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct ScriptLane {
     /// How many operations were invoked.
     pub invoked: usize,
-    /// How many of them since that start: the `seq` of the last one.
+    /// How many of them since the gateway's start: the `seq` of the last one.
     pub seq: u64,
     /// Whether the last one of these is under way.
     pub waiting: bool,
@@ -35,8 +43,11 @@ impl Script {
         &self,
         out: &mut Out<ChainActor<S, M>>,
     ) -> ScriptState {
-        let mut state = ScriptState { incarnation: 1, invoked: 0, seq: 0, waiting: false };
-        self.invoke_next(&mut state, out);
+        let lanes = vec![ScriptLane::default(); self.lanes.len()];
+        let mut state = ScriptState { incarnation: 1, lanes };
+        for lane in 0..self.lanes.len() {
+            self.invoke_next(&mut state, lane, out);
+        }
         state
     }
 
@@ -48,13 +59,16 @@ impl Script {
     ) {
         match msg {
             Msg::Return { id, .. } if self.is_waiting_for(state, &id) => {
-                self.invoke_next(state.to_mut(), out);
+                self.invoke_next(state.to_mut(), id.lane as usize, out);
             }
             Msg::Opened { incarnation } if incarnation > state.incarnation => {
                 let state = state.to_mut();
-                (state.incarnation, state.seq) = (incarnation, 0);
-                if state.waiting {
-                    self.invoke_next(state, out);
+                state.incarnation = incarnation;
+                for lane in 0..self.lanes.len() {
+                    state.lanes[lane].seq = 0;
+                    if state.lanes[lane].waiting {
+                        self.invoke_next(state, lane, out);
+                    }
                 }
             }
             _ => {}
@@ -63,7 +77,8 @@ impl Script {
 
     /// Whether everything was invoked and has ended.
     pub fn is_finished(&self, state: &ScriptState) -> bool {
-        !state.waiting && state.invoked == self.ops.len()
+        let mut lanes = self.lanes.iter().zip(&state.lanes);
+        lanes.all(|(ops, lane)| !lane.waiting && lane.invoked == ops.len())
     }
 
     pub(super) fn is_obsolete(&self, state: &ScriptState, msg: &Msg) -> bool {
@@ -75,25 +90,26 @@ impl Script {
     }
 
     fn is_waiting_for(&self, state: &ScriptState, id: &OpId) -> bool {
-        state.waiting && id.incarnation == state.incarnation && id.seq == state.seq
+        let lane = state.lanes.get(id.lane as usize);
+        id.incarnation == state.incarnation
+            && lane.is_some_and(|lane| lane.waiting && lane.seq == id.seq)
     }
 
     fn invoke_next<S: Store<Key, Row>, M: Mechanisms>(
         &self,
         state: &mut ScriptState,
+        number: usize,
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        let next = self.ops.get(state.invoked).cloned();
-        state.waiting = next.is_some();
+        let incarnation = state.incarnation;
+        let lane = &mut state.lanes[number]; // as many as the script has
+        let next = self.lanes[number].get(lane.invoked).cloned();
+        lane.waiting = next.is_some();
         if let Some((key, op)) = next {
-            state.invoked += 1;
-            state.seq += 1;
-            let id = OpId {
-                gateway: self.gateway,
-                incarnation: state.incarnation,
-                lane: 0,
-                seq: state.seq,
-            };
+            lane.invoked += 1;
+            lane.seq += 1;
+            let (gateway, seq) = (self.gateway, lane.seq);
+            let id = OpId { gateway, incarnation, lane: number as u32, seq };
             out.send(self.gateway, Msg::Invoke { id, key, op });
         }
     }

@@ -14,12 +14,15 @@ pub struct Window {
     dirty: BTreeMap<Key, u32>,
     /// The newest entry of each lane of each gateway, and its index.
     lanes: BTreeMap<(Id, u32), (OpId, u64)>,
+    /// Of all keys and values here.
+    bytes: usize,
 }
 
 impl Window {
     /// Adds an entry; its index is greater than all that are here.
     pub(super) fn push(&mut self, index: u64, entry: Entry) {
         let id = entry.id;
+        self.bytes += entry.bytes();
         *self.dirty.entry(entry.key.clone()).or_default() += 1;
         self.lanes.insert((id.gateway, id.lane), (id, index));
         self.entries.insert(index, entry);
@@ -33,6 +36,7 @@ impl Window {
         }
         let (index, entry) = lowest.remove_entry();
         let id = entry.id;
+        self.bytes -= entry.bytes();
         if let Some(count) = self.dirty.get_mut(&entry.key) {
             *count -= 1;
             if *count == 0 {
@@ -63,6 +67,11 @@ impl Window {
     /// Whether nothing is in here.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// How many bytes of keys and values are in here.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// How many entries are in here.

@@ -125,7 +125,7 @@ impl Reached {
                     let system = W::system(state);
                     let unknown = system.history.unknown();
                     let members = members(system);
-                    unknown.iter().any(|id| members.iter().any(|member| member.has_applied(id)))
+                    unknown.iter().any(|id| members.iter().any(|member| member.is_newest(id)))
                 })
             }
         }

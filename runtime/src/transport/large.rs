@@ -86,7 +86,9 @@ impl Large {
         Self { limits, nonce, started: 0, kept: 0, peers: HashMap::new(), datagram: Vec::new() }
     }
 
-    /// Takes a message and sends as much of it as the window allows.
+    /// Takes a message and sends as much of it as the window allows. One that is on its way already, to
+    /// the same actor with the same bytes, is not taken again: protocols repeat what they hear nothing
+    /// of, and a large message takes its time.
     pub fn start(
         &mut self,
         to: SocketAddr,
@@ -96,6 +98,14 @@ impl Large {
         counters: &Tally,
         send: &mut dyn FnMut(&[u8], SocketAddr),
     ) {
+        let checksum = crc32fast::hash(&bytes);
+        let under_way = |message: &Message| {
+            let Fragment { src: from, dst: to, checksum: sum, .. } = message.whole;
+            (from, to, sum) == (src, dst, checksum) && message.bytes == bytes
+        };
+        if self.peers.get(&to).is_some_and(|peer| peer.messages.iter().any(under_way)) {
+            return;
+        }
         if self.kept + bytes.len() > self.limits.kept {
             add(&counters.large_given_up, 1);
             return;
@@ -108,7 +118,7 @@ impl Large {
             number: self.started,
             // The caller checks the length against a limit far below 4 GiB.
             total: bytes.len() as u32,
-            checksum: crc32fast::hash(&bytes),
+            checksum,
             size: self.limits.fragment,
             place: 0,
         };
