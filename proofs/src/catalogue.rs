@@ -2,6 +2,7 @@
 
 use crate::chain::{Client, Mortal, Setup};
 use crate::checked::Pruning;
+use crate::council::Council;
 use crate::graph;
 use crate::invariants::Reached;
 use crate::run::{Options, Report, run};
@@ -19,9 +20,18 @@ pub struct Entry {
     /// Whether it is left out unless asked for, because it takes long.
     pub deep: bool,
     /// What is checked.
-    pub setup: Setup,
+    pub subject: Subject,
     /// How the steps are interpreted.
     pub steps: Steps,
+}
+
+/// What is checked.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// A chain.
+    Chain(Setup),
+    /// Coordinators by themselves.
+    Council(Council),
 }
 
 /// How the steps of actors are interpreted.
@@ -37,7 +47,11 @@ pub enum Steps {
 
 impl Entry {
     fn new(name: &'static str, about: &'static str, setup: Setup) -> Self {
-        Entry { name, about, deep: false, setup, steps: Steps::Whole }
+        Self::of(name, about, Subject::Chain(setup))
+    }
+
+    fn of(name: &'static str, about: &'static str, subject: Subject) -> Self {
+        Entry { name, about, deep: false, subject, steps: Steps::Whole }
     }
 
     fn deep(mut self) -> Self {
@@ -47,10 +61,19 @@ impl Entry {
 
     /// Explores this configuration, of actors that have these mechanisms.
     pub fn run<M: Mechanisms>(&self, mechanisms: &M, options: &Options) -> Report {
-        let report = match self.steps {
-            Steps::Whole => run(|| self.setup.model(mechanisms, Pruning::On), options),
-            Steps::Graph => graph::run(&self.setup.model(mechanisms, Pruning::On)),
-            Steps::Torn(order) => run(|| self.setup.torn(mechanisms, order), options),
+        let report = match (&self.subject, self.steps) {
+            (Subject::Chain(setup), Steps::Whole) => {
+                run(|| setup.model(mechanisms, Pruning::On), options)
+            }
+            (Subject::Chain(setup), Steps::Graph) => {
+                graph::run(&setup.model(mechanisms, Pruning::On))
+            }
+            (Subject::Chain(setup), Steps::Torn(order)) => {
+                run(|| setup.torn(mechanisms, order), options)
+            }
+            (Subject::Council(council), _) => {
+                run(|| council.model(mechanisms, Pruning::On), options)
+            }
         };
         Report { name: self.name.to_string(), configuration: self.configuration(), ..report }
     }
@@ -62,7 +85,10 @@ impl Entry {
             Steps::Torn(Order::SaveFirst) => ", torn steps, saves first",
             Steps::Torn(Order::SendFirst) => ", torn steps, sends first",
         };
-        format!("{}{torn}", self.setup)
+        match &self.subject {
+            Subject::Chain(setup) => format!("{setup}{torn}"),
+            Subject::Council(council) => council.to_string(),
+        }
     }
 }
 
@@ -105,7 +131,16 @@ fn swap(expected: &str, new: &str) -> Op {
 /// Every model.
 pub fn all() -> Vec<Entry> {
     use Reached::*;
+    let council = |coordinators, proposers, rounds, crashes| {
+        Subject::Council(Council { coordinators, proposers, rounds, crashes })
+    };
     vec![
+        Entry::of(
+            "coordinators",
+            "two proposers duel over two epochs, with a crash: one view an epoch",
+            council(3, 2, 1, 1),
+        ),
+        Entry::of("coordinators-again", "the same with second ballots", council(3, 2, 2, 1)).deep(),
         Entry::new(
             "chain-one",
             "a chain of one commits on receipt",

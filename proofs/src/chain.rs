@@ -105,7 +105,7 @@ impl Setup {
 
     /// The chain's only view.
     fn view(&self) -> View {
-        View { epoch: 2, chain: (0..self.replicas).map(Id::from).collect() }
+        View::new(2, (0..self.replicas).map(Id::from).collect())
     }
 
     /// The actors and their initialised stores.
@@ -117,6 +117,7 @@ impl Setup {
             resend: model_timeout(),
             retry: model_timeout(),
             deadline: self.deadlines.then_some(Duration::ZERO),
+            ..Timeouts::default()
         };
         let clients = self.clients.len();
         let gateway = |client: usize| Id::from(self.replicas + client);

@@ -85,7 +85,8 @@ pub struct Member {
 impl Member {
     /// What a replica's saved store holds; `None` for other actors' stores.
     pub fn of(id: Id, store: &ProofStore) -> Option<Member> {
-        let Some(Row::View(view)) = store.get(&Key::View) else {
+        let (Some(Row::View(view)), Some(_)) = (store.get(&Key::View), store.get(&Key::Committed))
+        else {
             return None;
         };
         let mut member = Member {
