@@ -109,8 +109,8 @@ pub struct CoordinatorState<V, R, S> {
     pub reports: BTreeMap<Id, R>,
     /// The newest heartbeat of each member, by its start and number.
     pub heard: BTreeMap<Id, (u32, u64)>,
-    /// The members that it granted leases to since it started, or assumes to have granted; true while
-    /// a grant may be live, false once its own timer for the newest one has ended.
+    /// Those that it granted leases to since it started, or assumes to have granted; true while a grant
+    /// may be live, false once its own timer for the newest one has ended.
     pub leases: BTreeMap<Id, bool>,
 }
 

@@ -261,6 +261,102 @@ pub fn all() -> Vec<Entry> {
             )
         },
         Entry::new(
+            "chain-views",
+            "head, middle or tail suspected at any moment, rightly or wrongly",
+            Setup::new(3, [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b")])])
+                .views(1, 1)
+                .reached([
+                    ReadFound,
+                    DirtyForwarded,
+                    HeadLost,
+                    MiddleLost,
+                    TailLost,
+                    RemovedUnaware,
+                    LeaseLapsed,
+                    InstalledBusy,
+                    VoteWaits,
+                ]),
+        ),
+        Entry::new(
+            "chain-views-crash",
+            "a view change, and a crash of any replica, gateway or coordinator",
+            Setup::new(3, [Client::new([Op::Increment(1), Op::Get]).near(0)])
+                .views(1, 1)
+                .crashes(1, Mortal::All)
+                .reached([ReadFound, HeadLost, MiddleLost, TailLost, RecoveredAndServed]),
+        ),
+        Entry::new(
+            "chain-views-four",
+            "two who put and get, and a view change",
+            Setup::new(
+                3,
+                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
+            )
+            .views(1, 1)
+            .reached([ReadFound, HeadLost, MiddleLost, TailLost]),
+        )
+        .deep(),
+        Entry::new(
+            "chain-views-four-crash",
+            "two who put and get, a view change, and a crash",
+            Setup::new(
+                3,
+                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
+            )
+            .views(1, 1)
+            .crashes(1, Mortal::All)
+            .reached([ReadFound, HeadLost, MiddleLost, TailLost, RecoveredAndServed]),
+        )
+        .deep(),
+        Entry::new(
+            "chain-lease",
+            "a paused reader in a chain of two: its lease has lapsed before it is left out",
+            Setup::new(
+                2,
+                [Client::new([put("a"), Op::Get]), Client::new([Op::Get, Op::Get]).near(1)],
+            )
+            .views(1, 1)
+            .slow_leases(1)
+            .reached([
+                ReadFound,
+                HeadLost,
+                TailLost,
+                RemovedUnaware,
+                LeaseLapsed,
+                VoteWaits,
+            ]),
+        ),
+        Entry::new(
+            "chain-lease-crash",
+            "the same with a crash of a replica or of the coordinator",
+            Setup::new(2, [Client::new([put("a")]), Client::new([Op::Get, Op::Get]).near(1)])
+                .views(1, 1)
+                .suspects([1])
+                .slow_leases(0)
+                .crashes(1, Mortal::Members)
+                .reached([ReadFound, TailLost, RemovedUnaware, LeaseLapsed, RecoveredAndServed]),
+        ),
+        Entry::new(
+            "chain-lease-council",
+            "the same with three coordinators",
+            Setup::new(2, [Client::new([put("a")]), Client::new([Op::Get]).near(1)])
+                .views(3, 1)
+                .suspects([1])
+                .slow_leases(0)
+                .reached([ReadFound, TailLost, RemovedUnaware, LeaseLapsed, VoteWaits]),
+        ),
+        Entry::new(
+            "chain-views-twice",
+            "two view changes",
+            Setup::new(
+                3,
+                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
+            )
+            .views(1, 2)
+            .reached([ReadFound, HeadLost, MiddleLost, TailLost, RemovedUnaware]),
+        )
+        .deep(),
+        Entry::new(
             "chain-crash-twice",
             "as chain-crash, with two crashes",
             Setup::new(

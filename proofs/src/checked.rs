@@ -53,6 +53,7 @@ where
     local: fn(&A::Msg) -> bool,
     scope: Option<Scope<A, H>>,
     assumption: Option<Assumption<A, H>>,
+    witness: Option<Witness<A, H>>,
     properties: Vec<Property<Self>>,
 }
 
@@ -63,6 +64,9 @@ type Scope<A, H> = Arc<
 
 /// Which states are possible in the world that a model stands for.
 type Assumption<A, H> = Arc<dyn Fn(&ActorModelState<A, H>) -> bool + Send + Sync>;
+
+/// What a history takes from an action, beside the messages.
+type Witness<A, H> = fn(&H, &ActionOf<A>) -> Option<H>;
 
 type ActionOf<A> = ActorModelAction<<A as Actor>::Msg, <A as Actor>::Timer, <A as Actor>::Random>;
 
@@ -115,6 +119,7 @@ where
             local: |_| false,
             scope: None,
             assumption: None,
+            witness: None,
             properties: Vec::new(),
         }
     }
@@ -162,6 +167,12 @@ where
         assumption: impl Fn(&ActorModelState<A, H>) -> bool + Send + Sync + 'static,
     ) -> Self {
         self.assumption = Some(Arc::new(assumption));
+        self
+    }
+
+    /// Records actions in the history, for assumptions to speak of.
+    pub fn witness(mut self, witness: Witness<A, H>) -> Self {
+        self.witness = Some(witness);
         self
     }
 
@@ -335,7 +346,10 @@ where
             ActorModelAction::Crash(id) => Some(*id),
             _ => None,
         };
-        let system = self.inner.next_state(&last.system, action)?;
+        let mut system = self.inner.next_state(&last.system, action.clone())?;
+        if let Some(seen) = self.witness.and_then(|witness| witness(&system.history, &action)) {
+            system.history = seen;
+        }
         let (crashes, retired) = (last.crashes, last.retired.clone());
         let mut next = CheckedState { system, crashes, retired };
         if let Some(id) = crashed {

@@ -81,6 +81,8 @@ pub struct Decisions {
     went_back: bool,
     /// The newest heartbeat of a member that a coordinator has granted.
     granted: BTreeMap<(Id, Id), (u32, u64)>,
+    /// What of that the coordinator's own timer has ended.
+    ended: BTreeMap<(Id, Id), (u32, u64)>,
 }
 
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
@@ -182,6 +184,15 @@ impl History {
         &self.seen.decisions
     }
 
+    /// The coordinator's own timer for its grants to the member ends: all that it ever gave are over.
+    pub fn end_grants(&self, coordinator: Id, member: Id) -> Option<History> {
+        let pair = (coordinator, member);
+        let newest = *self.seen.decisions.granted.get(&pair)?;
+        Some(self.with(|seen| {
+            seen.decisions.ended.insert(pair, newest);
+        }))
+    }
+
     fn with(&self, change: impl FnOnce(&mut Seen)) -> History {
         let mut seen = Seen::clone(&self.seen);
         change(&mut seen);
@@ -236,9 +247,11 @@ impl Decisions {
         self.views.values().next_back()
     }
 
-    /// The newest heartbeat of `member` that `coordinator` ever granted, by start and number.
-    pub fn granted(&self, coordinator: Id, member: Id) -> Option<(u32, u64)> {
-        self.granted.get(&(coordinator, member)).copied()
+    /// The coordinators whose own timers have ended grants to `member`, and up to which heartbeat of it,
+    /// by start and number.
+    pub fn ended(&self, member: Id) -> impl Iterator<Item = (Id, (u32, u64))> {
+        let of_it = self.ended.iter().filter(move |((_, other), _)| *other == member);
+        of_it.map(|((coordinator, _), newest)| (*coordinator, *newest))
     }
 }
 

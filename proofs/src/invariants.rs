@@ -10,9 +10,12 @@
 //! | [`held`] | every acknowledged update is in table or log of every member | an update is acknowledged |
 //! | [`at_most_once`] | no operation is twice in a history | a duplicate was refused or answered |
 //! | [`incarnations_grow`] | a gateway's starts are numbered upwards | a start gave up an operation |
+//! | [`one_view`] | an epoch has one view | a view change, of head, middle and tail |
+//! | [`epochs_advance`] | nobody goes back to an older view | |
 //! | [`durable`] | what a live actor believes is what it has saved | an actor has recovered and served |
 //! | [`finish`] | a state in which nothing can happen has every script finished (no dead end) | |
 //!
+//! Where it is said of members, it is those of the newest decided view, whichever view each of them is in.
 //! Invariants look at what is *saved*, so they hold of actors that are down too; that the living believe
 //! the same is [`durable`].
 //!
@@ -26,11 +29,13 @@
 mod agreement;
 mod at_most_once;
 mod durable;
+mod epochs_advance;
 mod finish;
 mod held;
 mod in_process_requests;
 mod incarnations_grow;
 mod linearizable;
+mod one_view;
 mod reached;
 mod stable;
 mod update_propagation;
@@ -38,11 +43,13 @@ mod update_propagation;
 pub use agreement::agreement;
 pub use at_most_once::at_most_once;
 pub use durable::durable;
+pub use epochs_advance::epochs_advance;
 pub use finish::finish;
 pub use held::held;
 pub use in_process_requests::in_process_requests;
 pub use incarnations_grow::incarnations_grow;
 pub use linearizable::linearizable;
+pub use one_view::one_view;
 pub use reached::Reached;
 pub use stable::stable;
 pub use update_propagation::update_propagation;
@@ -61,6 +68,8 @@ pub fn of_chain<W: World>() -> Vec<Property<W>> {
         held(),
         at_most_once(),
         incarnations_grow(),
+        one_view(),
+        epochs_advance(),
         durable(),
         finish(),
     ]

@@ -430,8 +430,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             }
             Msg::Views(coordinator::Msg::Install { view }) => view.epoch <= state.view.epoch,
             Msg::Views(coordinator::Msg::Lease { boot, n }) => {
-                let with_boot = self.mechanisms.has(Mechanism::BootCheck);
-                with_boot && (*boot, *n) < (state.lease.boot, state.lease.n)
+                let (grant, newest) = ((*boot, *n), (state.lease.boot, state.lease.n));
+                self.mechanisms.has(Mechanism::BootCheck)
+                    && (grant < newest || grant == newest && !state.lease.awaits(src, *n))
             }
             _ => false,
         }

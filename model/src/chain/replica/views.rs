@@ -75,6 +75,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             Some(_) => {}
         }
         state.save_committed(out);
+        if !state.lease.is_live() {
+            self.heartbeat(state, out); // what it asked for in an older epoch is not granted any more
+        }
     }
 
     /// The last member commits all it has: replies to each, and one acknowledgement for all.
