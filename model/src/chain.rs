@@ -19,6 +19,7 @@
 //! | [`Missing`](Msg::Missing) | successor → predecessor | asks for the entries from an index on | |
 //! | [`Ack`](Msg::Ack) | successor → predecessor | everything up to an index is committed | OSDI '04 §3.3 |
 //! | [`Scan`](Msg::Scan) / [`Scanned`](Msg::Scanned) | client ↔ replica | a page of its keys; not linearizable | |
+//! | [`Views`](Msg::Views) | replica, gateway ↔ coordinator | which view holds, who lives, who may answer reads: the table of [`coordinator`] | OSDI '04 §3.1 |
 //!
 //! Messages may be lost, duplicated and reordered. Every message of the chain carries the epoch of its
 //! sender's view, and a replica takes it only in that same epoch.
@@ -33,33 +34,27 @@
 
 mod actor;
 mod gateway;
+mod lease;
 mod replica;
 mod script;
+mod view;
 mod window;
 
-pub use actor::{ChainActor, ChainState};
+pub use actor::{ChainActor, ChainState, Nested};
 pub use gateway::{Gateway, GatewayState};
+pub use lease::{Heartbeat, Lease};
 pub use replica::{Replica, ReplicaState};
 pub use script::{Script, ScriptState};
+pub use view::{Report, View};
 pub use window::Window;
 
+use crate::coordinator;
 use crate::kv::{self, Op, OpId, Outcome, Value};
 use crate::store::OrderedKey;
 use serde::{Deserialize, Serialize};
 use stateright::actor::Id;
 use std::ops::Range;
 use std::time::Duration;
-
-/// Who is in the chain, in order, during one epoch.
-///
-/// Invariants: `chain` is not empty and names nobody twice; there is one view an epoch.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-pub struct View {
-    /// The number of this view; grows with each.
-    pub epoch: u64,
-    /// The members from head to tail.
-    pub chain: Vec<Id>,
-}
 
 /// One update, as it stands in logs and travels down the chain: an operation, not its result. Its
 /// outcome is a function of the entries before it, the same at every replica.
@@ -159,6 +154,8 @@ pub enum Msg {
         /// How many keys the replica holds in all.
         total: u64,
     },
+    /// When views are decided, told, asked for and reported on: see [`coordinator`].
+    Views(coordinator::Msg<View, Report>),
 }
 
 /// The timers of a chain's actors.
@@ -166,6 +163,14 @@ pub enum Msg {
 pub enum Timer {
     /// When a replica's successor has acknowledged nothing for a while: send the window again.
     Resend,
+    /// When a replica has to say that it lives.
+    Heartbeat,
+    /// When the time of a heartbeat, and of the lease that it became, is over. Two take turns.
+    Lapse(u8),
+    /// When a gateway has to ask whether there is a newer view.
+    Follow,
+    /// A coordinator's.
+    Views(coordinator::Timer),
     /// When an operation of this lane had no reply for a while: send it again.
     Retry(u32),
     /// When an operation of this lane has taken too long: its client is told what is known.
@@ -183,6 +188,10 @@ pub struct Timeouts {
     pub retry: Range<Duration>,
     /// Of [`Timer::Deadline`]; `None` waits for ever.
     pub deadline: Option<Duration>,
+    /// Of [`Timer::Follow`].
+    pub follow: Range<Duration>,
+    /// Of everything about views and leases.
+    pub views: coordinator::Timeouts,
 }
 
 impl Default for Timeouts {
@@ -192,6 +201,8 @@ impl Default for Timeouts {
             resend_doublings: 5,
             retry: Duration::from_millis(200)..Duration::from_millis(300),
             deadline: Some(Duration::from_secs(5)),
+            follow: Duration::from_millis(200)..Duration::from_millis(300),
+            views: coordinator::Timeouts::default(),
         }
     }
 }
@@ -199,11 +210,11 @@ impl Default for Timeouts {
 /// The keys of a chain actor's store, a variant a table.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Key {
-    /// The newest view that the replica has installed; holds a [`Row::View`].
+    /// The newest view that the replica or gateway has installed; holds a [`Row::View`].
     View,
     /// Up to where the log is applied; holds a [`Row::Committed`].
     Committed,
-    /// Which start of the gateway this is; holds a [`Row::Incarnation`].
+    /// Which start of the gateway or replica this is; holds a [`Row::Incarnation`].
     Started,
     /// The last operation applied of a gateway's lane; holds a [`Row::Lane`].
     Lane(Id, u32),
@@ -211,6 +222,8 @@ pub enum Key {
     Log(u64),
     /// A client's key; holds a [`Row::Data`].
     Data(kv::Key),
+    /// A coordinator's; holds a [`Row::Views`].
+    Views(coordinator::Key),
 }
 
 /// The rows of a chain actor's store.
@@ -245,30 +258,8 @@ pub enum Row {
         /// What the key holds.
         value: Value,
     },
-}
-
-impl View {
-    /// The member that updates enter at.
-    pub fn head(&self) -> Option<Id> {
-        self.chain.first().copied()
-    }
-
-    /// The member that commits.
-    pub fn tail(&self) -> Option<Id> {
-        self.chain.last().copied()
-    }
-
-    /// The member after `id`.
-    pub fn successor(&self, id: Id) -> Option<Id> {
-        let place = self.chain.iter().position(|member| *member == id)?;
-        self.chain.get(place + 1).copied()
-    }
-
-    /// The member before `id`.
-    pub fn predecessor(&self, id: Id) -> Option<Id> {
-        let place = self.chain.iter().position(|member| *member == id)?;
-        self.chain.get(place.checked_sub(1)?).copied()
-    }
+    /// At [`Key::Views`].
+    Views(coordinator::Row<View>),
 }
 
 impl Entry {
@@ -289,6 +280,8 @@ impl OrderedKey for Key {
             Key::Lane(id, lane) => [&[3], &id_bytes(id)[..], &lane.to_be_bytes()].concat(),
             Key::Log(index) => [&[4], &index.to_be_bytes()[..]].concat(),
             Key::Data(key) => [&[5], &key[..]].concat(),
+            Key::Views(coordinator::Key::Decided) => vec![6, 0],
+            Key::Views(coordinator::Key::Vote) => vec![6, 1],
         }
     }
 
@@ -305,6 +298,8 @@ impl OrderedKey for Key {
             }
             (4, rest) => Key::Log(u64::from_be_bytes(rest.try_into().ok()?)),
             (5, key) => Key::Data(key.into()),
+            (6, [0]) => Key::Views(coordinator::Key::Decided),
+            (6, [1]) => Key::Views(coordinator::Key::Vote),
             _ => return None,
         })
     }
@@ -330,6 +325,8 @@ mod tests {
             Key::Data("".into()),
             Key::Data("a".into()),
             Key::Data("ab".into()),
+            Key::Views(coordinator::Key::Decided),
+            Key::Views(coordinator::Key::Vote),
         ];
         for key in &keys {
             assert_eq!(Key::from_bytes(&key.to_bytes()).as_ref(), Some(key));

@@ -11,6 +11,7 @@
 //! [`chain::Replica`] from top to bottom: it is the protocol.
 
 pub mod chain;
+pub mod coordinator;
 pub mod kv;
 pub mod mechanism;
 pub mod prune;

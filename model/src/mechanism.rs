@@ -93,4 +93,28 @@ mechanisms! {
     Retry = "no retry",
     /// The head answers an operation that is committed with its recorded outcome.
     RecordedOutcome = "no recorded outcome",
+    /// A replica takes updates, requests for them and acknowledgements of its own epoch only.
+    EpochCheck = "no epoch check",
+    /// On a new view, whoever has a successor sends it the log again.
+    ResendOnInstall = "no resend on install",
+    /// On a new view, the tail commits its log.
+    TailCommitsLog = "a tail does not commit its log on install",
+    /// A replica answers reads only while it has a lease.
+    LeaseForReads = "reads without a lease",
+    /// A lease is counted from when its heartbeat was sent.
+    LeaseFromSending = "lease counted from receipt",
+    /// A grant counts only in the start of the replica that asked for it.
+    BootCheck = "heartbeat without boot",
+    /// A view that leaves a member out is voted for only when no grant to it may be live.
+    LeaseWait = "no lease wait",
+    /// Every acceptor waits for its own grants, not the proposer alone.
+    EveryVoteWaits = "an acceptor votes while its own grant lives",
+    /// A coordinator that voted for a view that leaves a member out grants that member nothing.
+    VoteEndsGrants = "grants go on after the vote",
+    /// A coordinator that starts assumes that it granted every member a lease at that moment.
+    GrantsAssumed = "a restarted coordinator forgets its grants",
+    /// An acceptor's promise is saved before it is given.
+    PromiseSaved = "an acceptor forgets its promise",
+    /// For an epoch that is decided, an acceptor answers with the view, and never promises or votes.
+    DecidedAnswers = "an acceptor promises for a decided epoch",
 }

@@ -2,6 +2,7 @@
 
 use crate::chain::{Client, Mortal, Setup};
 use crate::checked::Pruning;
+use crate::council::Council;
 use crate::graph;
 use crate::invariants::Reached;
 use crate::run::{Options, Report, run};
@@ -19,9 +20,18 @@ pub struct Entry {
     /// Whether it is left out unless asked for, because it takes long.
     pub deep: bool,
     /// What is checked.
-    pub setup: Setup,
+    pub subject: Subject,
     /// How the steps are interpreted.
     pub steps: Steps,
+}
+
+/// What is checked.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// A chain.
+    Chain(Setup),
+    /// Coordinators by themselves.
+    Council(Council),
 }
 
 /// How the steps of actors are interpreted.
@@ -37,7 +47,11 @@ pub enum Steps {
 
 impl Entry {
     fn new(name: &'static str, about: &'static str, setup: Setup) -> Self {
-        Entry { name, about, deep: false, setup, steps: Steps::Whole }
+        Self::of(name, about, Subject::Chain(setup))
+    }
+
+    fn of(name: &'static str, about: &'static str, subject: Subject) -> Self {
+        Entry { name, about, deep: false, subject, steps: Steps::Whole }
     }
 
     fn deep(mut self) -> Self {
@@ -54,10 +68,19 @@ impl Entry {
     }
 
     fn run_with<M: Mechanisms>(&self, mechanisms: &M, options: &Options) -> Report {
-        let report = match self.steps {
-            Steps::Whole => run(|| self.setup.model(mechanisms, Pruning::On), options),
-            Steps::Graph => graph::run(&self.setup.model(mechanisms, Pruning::On)),
-            Steps::Torn(order) => run(|| self.setup.torn(mechanisms, order), options),
+        let report = match (&self.subject, self.steps) {
+            (Subject::Chain(setup), Steps::Whole) => {
+                run(|| setup.model(mechanisms, Pruning::On), options)
+            }
+            (Subject::Chain(setup), Steps::Graph) => {
+                graph::run(&setup.model(mechanisms, Pruning::On))
+            }
+            (Subject::Chain(setup), Steps::Torn(order)) => {
+                run(|| setup.torn(mechanisms, order), options)
+            }
+            (Subject::Council(council), _) => {
+                run(|| council.model(mechanisms, Pruning::On), options)
+            }
         };
         Report { name: self.name.to_string(), configuration: self.configuration(), ..report }
     }
@@ -69,7 +92,10 @@ impl Entry {
             Steps::Torn(Order::SaveFirst) => ", torn steps, saves first",
             Steps::Torn(Order::SendFirst) => ", torn steps, sends first",
         };
-        format!("{}{torn}", self.setup)
+        match &self.subject {
+            Subject::Chain(setup) => format!("{setup}{torn}"),
+            Subject::Council(council) => council.to_string(),
+        }
     }
 }
 
@@ -112,7 +138,16 @@ fn swap(expected: &str, new: &str) -> Op {
 /// Every model.
 pub fn all() -> Vec<Entry> {
     use Reached::*;
+    let council = |coordinators, proposers, rounds, crashes| {
+        Subject::Council(Council { coordinators, proposers, rounds, crashes })
+    };
     vec![
+        Entry::of(
+            "coordinators",
+            "two proposers duel over two epochs, with a crash: one view an epoch",
+            council(3, 2, 1, 1),
+        ),
+        Entry::of("coordinators-again", "the same with second ballots", council(3, 2, 2, 1)).deep(),
         Entry::new(
             "chain-one",
             "a chain of one commits on receipt",
@@ -280,6 +315,102 @@ pub fn all() -> Vec<Entry> {
                     .reached([ReadFound, RecoveredAndServed, GivenUp]),
             )
         },
+        Entry::new(
+            "chain-views",
+            "head, middle or tail suspected at any moment, rightly or wrongly",
+            Setup::new(3, [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b")])])
+                .views(1, 1)
+                .reached([
+                    ReadFound,
+                    DirtyForwarded,
+                    HeadLost,
+                    MiddleLost,
+                    TailLost,
+                    RemovedUnaware,
+                    LeaseLapsed,
+                    InstalledBusy,
+                    VoteWaits,
+                ]),
+        ),
+        Entry::new(
+            "chain-views-crash",
+            "a view change, and a crash of any replica, gateway or coordinator",
+            Setup::new(3, [Client::new([Op::Increment(1), Op::Get]).near(0)])
+                .views(1, 1)
+                .crashes(1, Mortal::All)
+                .reached([ReadFound, HeadLost, MiddleLost, TailLost, RecoveredAndServed]),
+        ),
+        Entry::new(
+            "chain-views-four",
+            "two who put and get, and a view change",
+            Setup::new(
+                3,
+                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
+            )
+            .views(1, 1)
+            .reached([ReadFound, HeadLost, MiddleLost, TailLost]),
+        )
+        .deep(),
+        Entry::new(
+            "chain-views-four-crash",
+            "two who put and get, a view change, and a crash",
+            Setup::new(
+                3,
+                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
+            )
+            .views(1, 1)
+            .crashes(1, Mortal::All)
+            .reached([ReadFound, HeadLost, MiddleLost, TailLost, RecoveredAndServed]),
+        )
+        .deep(),
+        Entry::new(
+            "chain-lease",
+            "a paused reader in a chain of two: its lease has lapsed before it is left out",
+            Setup::new(
+                2,
+                [Client::new([put("a"), Op::Get]), Client::new([Op::Get, Op::Get]).near(1)],
+            )
+            .views(1, 1)
+            .slow_leases(1)
+            .reached([
+                ReadFound,
+                HeadLost,
+                TailLost,
+                RemovedUnaware,
+                LeaseLapsed,
+                VoteWaits,
+            ]),
+        ),
+        Entry::new(
+            "chain-lease-crash",
+            "the same with a crash of a replica or of the coordinator",
+            Setup::new(2, [Client::new([put("a")]), Client::new([Op::Get, Op::Get]).near(1)])
+                .views(1, 1)
+                .suspects([1])
+                .slow_leases(0)
+                .crashes(1, Mortal::Members)
+                .reached([ReadFound, TailLost, RemovedUnaware, LeaseLapsed, RecoveredAndServed]),
+        ),
+        Entry::new(
+            "chain-lease-council",
+            "the same with three coordinators",
+            Setup::new(2, [Client::new([put("a")]), Client::new([Op::Get]).near(1)])
+                .views(3, 1)
+                .suspects([1])
+                .slow_leases(0)
+                .reached([ReadFound, TailLost, RemovedUnaware, LeaseLapsed, VoteWaits]),
+        ),
+        Entry::new(
+            "chain-views-twice",
+            "two view changes",
+            Setup::new(
+                3,
+                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
+            )
+            .views(1, 2)
+            .reached([ReadFound, HeadLost, MiddleLost, TailLost, RemovedUnaware]),
+        )
+        .deep(),
         Entry::new(
             "chain-crash-twice",
             "as chain-crash, with two crashes",

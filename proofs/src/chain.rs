@@ -5,13 +5,19 @@ use crate::history::History;
 use crate::invariants::{Reached, of_chain};
 use crate::run::{Options, Report, run};
 use crate::torn::{Order, Torn};
-use crate::world::{ChainModel, ProofActor, ProofStore};
-use chainring_model::chain::{Gateway, Msg, Replica, Script, Timeouts, View};
+use crate::world::{ChainModel, ProofActor, ProofStore, System, messages};
+use chainring_model::chain::{
+    ChainState, Gateway, Msg, Nested, Replica, Script, Timeouts, Timer, View,
+};
+use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{Key, Op, Value};
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
-use stateright::actor::{Id, model_timeout};
+use stateright::actor::{ActorModelAction, Id, model_timeout};
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
+
+/// The epoch of the view that every model begins with.
+pub const FIRST_EPOCH: u64 = 2;
 
 /// What one client does, and which replica its gateway reads from (the tail where none is named).
 #[derive(Clone, Debug)]
@@ -22,7 +28,8 @@ pub struct Client {
     pub lanes: Vec<Vec<(Key, Op)>>,
 }
 
-/// A system to check: replicas `0..n` in a chain, then a gateway for each client, then the clients.
+/// A system to check: replicas `0..n` in a chain, then a gateway for each client, then the clients,
+/// then the coordinators.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// How many replicas.
@@ -39,6 +46,18 @@ pub struct Setup {
     pub deadlines: bool,
     /// Whether gateways begin with an older view, of the reversed chain.
     pub stale_gateways: bool,
+    /// How many coordinators decide views; without any, the first one stays.
+    pub coordinators: usize,
+    /// How many of them suspect anyone, each any member at any time.
+    pub proposers: usize,
+    /// How many view changes there are, at the most.
+    pub views: u64,
+    /// Who may be suspected; anyone, where nobody is named.
+    pub suspects: Vec<usize>,
+    /// How many more heartbeats than its first each start of a replica sends, at the most.
+    pub heartbeats: u64,
+    /// Whether heartbeats and grants arrive at once.
+    pub swift_leases: bool,
     /// Whether clients and gateways hear from each other at any later time, rather than at once.
     pub slow_clients: bool,
     /// How many entries a window holds; as many as in production if none is given.
@@ -50,8 +69,12 @@ pub struct Setup {
 /// Who may crash.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mortal {
-    /// Replicas and gateways.
+    /// Replicas, gateways and coordinators.
     All,
+    /// Replicas and coordinators.
+    Members,
+    /// Coordinators.
+    Coordinators,
     /// Replicas.
     Replicas,
     /// Gateways.
@@ -95,6 +118,12 @@ impl Setup {
             lossy: false,
             deadlines: false,
             stale_gateways: false,
+            coordinators: 0,
+            proposers: 0,
+            views: 0,
+            suspects: Vec::new(),
+            heartbeats: 0,
+            swift_leases: true,
             slow_clients: false,
             window: None,
             reached: vec![Reached::AllReturned],
@@ -107,15 +136,35 @@ impl Setup {
         self
     }
 
+    /// With so many coordinators, one of which suspects, and at most so many view changes.
+    pub fn views(mut self, coordinators: usize, views: u64) -> Self {
+        (self.coordinators, self.proposers, self.views) = (coordinators, 1, views);
+        self
+    }
+
+    /// Where only these are suspected.
+    pub fn suspects(mut self, suspects: impl IntoIterator<Item = usize>) -> Self {
+        self.suspects = suspects.into_iter().collect();
+        self
+    }
+
+    /// Where heartbeats and grants take their time, and so many more heartbeats are sent.
+    pub fn slow_leases(mut self, heartbeats: u64) -> Self {
+        (self.swift_leases, self.heartbeats) = (false, heartbeats);
+        self
+    }
+
     /// With these reachable, too.
     pub fn reached(mut self, reached: impl IntoIterator<Item = Reached>) -> Self {
         self.reached.extend(reached);
         self
     }
 
-    /// The chain's only view.
+    /// The chain's first view.
     fn view(&self) -> View {
-        View { epoch: 2, chain: (0..self.replicas).map(Id::from).collect() }
+        let first = self.replicas + 2 * self.clients.len();
+        let coordinators = (first..first + self.coordinators).map(Id::from).collect();
+        View::new(FIRST_EPOCH, (0..self.replicas).map(Id::from).collect()).decided_by(coordinators)
     }
 
     /// The actors and their initialised stores.
@@ -128,6 +177,7 @@ impl Setup {
             resend_doublings: 0,
             retry: model_timeout(),
             deadline: self.deadlines.then_some(Duration::ZERO),
+            ..Timeouts::default()
         };
         let clients = self.clients.len();
         let gateway = |client: usize| Id::from(self.replicas + client);
@@ -159,17 +209,32 @@ impl Setup {
             let script = Script { gateway: gateway(number), lanes: client.lanes.clone() };
             (ProofActor::Script(script), None)
         });
-        replicas.chain(gateways).chain(scripts).collect()
+        let coordinators = (0..self.coordinators).map(|_| {
+            let mut store = Nested(ProofStore::default());
+            Coordinator::init(&mut store, self.view());
+            let followers = (0..clients).map(gateway).collect();
+            let timeouts = timeouts.views.clone();
+            let coordinator = Coordinator::with(followers, timeouts, mechanisms.clone());
+            (ProofActor::Coordinator(coordinator), Some(store.0))
+        });
+        replicas.chain(gateways).chain(scripts).chain(coordinators).collect()
     }
 
     fn mortal(&self) -> Vec<Id> {
         let gateways = self.replicas + self.clients.len();
+        let coordinators = gateways + self.clients.len()..;
+        let coordinators = coordinators.take(self.coordinators);
         let range = match self.mortal {
             Mortal::All => 0..gateways,
-            Mortal::Replicas => 0..self.replicas,
+            Mortal::Replicas | Mortal::Members => 0..self.replicas,
             Mortal::Gateways => self.replicas..gateways,
+            Mortal::Coordinators => 0..0,
         };
-        range.map(Id::from).collect()
+        let too = match self.mortal {
+            Mortal::All | Mortal::Members | Mortal::Coordinators => self.coordinators,
+            Mortal::Replicas | Mortal::Gateways => 0,
+        };
+        range.chain(coordinators.take(too)).map(Id::from).collect()
     }
 
     /// The model that checks this.
@@ -179,8 +244,18 @@ impl Setup {
         if self.lossy {
             model = model.lossy();
         }
-        if !self.slow_clients {
-            model = model.local(is_local);
+        model = model.local(match (self.slow_clients, self.swift_leases) {
+            (false, false) => is_of_clients,
+            (false, true) => |msg| is_of_clients(msg) || is_of_leases(msg),
+            (true, false) => |_| false,
+            (true, true) => is_of_leases,
+        });
+        if self.coordinators > 0 {
+            let this = self.clone();
+            model = model.scope(move |system, action| this.is_in_scope(system, action));
+            if mechanisms.has(Mechanism::LeaseFromSending) {
+                model = model.assume(clocks_run_alike).witness(witness_grants);
+            }
         }
         for (actor, store) in self.actors(mechanisms) {
             model = model.actor(actor, store);
@@ -200,6 +275,46 @@ impl Setup {
     /// Explores this with torn steps.
     pub fn check_torn(&self, order: Order, options: &Options) -> Report {
         run(|| self.torn(&Intact, order), options)
+    }
+
+    /// Which timers fire. What is left out, and why nothing is lost by that:
+    ///
+    /// - suspicions beyond the number of view changes, heartbeats beyond theirs, and ballots beyond those
+    ///   that a crash makes necessary: these bound the model;
+    /// - gateways do not ask for views, for no announcement is lost for good;
+    /// - a lease lapses, and a grant ends, when somebody waits for that: earlier it would change nothing
+    ///   but what a read delayed until then would show, too.
+    fn is_in_scope<M: Mechanisms>(
+        &self,
+        system: &System<M>,
+        action: &ActorModelAction<Msg, Timer, ()>,
+    ) -> bool {
+        let ActorModelAction::Timeout(id, timer) = action else { return true };
+        let state = |id: Id| &*system.actor_states[usize::from(id)];
+        let open = |view: &View| view.epoch < FIRST_EPOCH + self.views;
+        match (timer, state(*id)) {
+            (Timer::Heartbeat, ChainState::Replica(state)) => state.lease.n <= self.heartbeats,
+            (Timer::Follow, _) => false,
+            (Timer::Lapse(_), _) => {
+                self.view().coordinators.iter().any(|other| awaits_end(system, *other, *id))
+            }
+            (Timer::Views(timer), ChainState::Coordinator(state)) => match timer {
+                coordinator::Timer::Suspect(member) => {
+                    let suspects = &self.suspects;
+                    let place = state.decided.coordinators.iter().position(|other| other == id);
+                    open(&state.decided)
+                        && place.is_some_and(|place| place < self.proposers)
+                        && (suspects.is_empty() || suspects.contains(&usize::from(*member)))
+                }
+                coordinator::Timer::Expire(member) => awaits_end(system, *id, *member),
+                coordinator::Timer::Drive => {
+                    let rounds = if self.crashes > 0 { 2 } else { 1 };
+                    open(&state.decided)
+                        && state.promised.is_none_or(|promised| promised.round < rounds)
+                }
+            },
+            _ => true,
+        }
     }
 
     /// The model that also tears the steps of those who may crash.
@@ -231,6 +346,8 @@ impl Display for Setup {
         if self.crashes > 0 {
             let who = match self.mortal {
                 Mortal::All => "any actor",
+                Mortal::Members => "a replica or coordinator",
+                Mortal::Coordinators => "a coordinator",
                 Mortal::Replicas => "a replica",
                 Mortal::Gateways => "a gateway",
             };
@@ -246,6 +363,19 @@ impl Display for Setup {
         if self.slow_clients {
             f.write_str(", slow clients")?;
         }
+        if self.coordinators > 0 {
+            let (count, views) = (self.coordinators, self.views);
+            let who = match &self.suspects[..] {
+                [] => "anyone".to_string(),
+                some => format!("{some:?}"),
+            };
+            write!(f, ", {count} coordinator{}, {who} suspected at any time", plural(count))?;
+            write!(f, ", {views} view change{}", plural(views as usize))?;
+            match self.swift_leases {
+                true => f.write_str(", leases granted at once, clocks run alike")?,
+                false => write!(f, ", {} more heartbeats, clocks run alike", self.heartbeats)?,
+            }
+        }
         if self.stale_gateways {
             f.write_str(", gateways with an older view")?;
         }
@@ -253,8 +383,68 @@ impl Display for Setup {
     }
 }
 
+/// Whether the coordinator would vote for a view without the member if its grants had ended.
+fn awaits_end<M: Mechanisms>(system: &System<M>, coordinator: Id, member: Id) -> bool {
+    let ChainState::Coordinator(state) = &*system.actor_states[usize::from(coordinator)] else {
+        return false;
+    };
+    let without =
+        |view: &View| view.epoch == state.decided.epoch + 1 && !view.chain.contains(&member);
+    let proposed = state.proposal.as_ref().and_then(|proposal| proposal.view.as_ref());
+    proposed.is_some_and(without)
+        || messages(system).any(|envelope| match envelope.msg {
+            Msg::Views(coordinator::Msg::Accept { view, .. }) => {
+                envelope.dst == coordinator && without(view)
+            }
+            _ => false,
+        })
+}
+
+/// **The clock assumption**, and the only one: a replica's timer for a heartbeat, set before the heartbeat
+/// was sent, ends before the timer of a coordinator that granted it, set later and for longer. So there is
+/// no state in which a coordinator's *own timer* has ended its newest grant to a replica while that replica
+/// still counts a grant that this coordinator gave it.
+///
+/// Grants are told apart by the start and the number of their heartbeat. A replica that counts a grant
+/// which was never given, and a coordinator that does not wait because it has forgotten a grant, are errors
+/// of the protocol, and stay.
+fn clocks_run_alike<M: Mechanisms>(system: &System<M>) -> bool {
+    let decisions = system.history.decisions();
+    system.actor_states.iter().enumerate().all(|(id, state)| match &**state {
+        ChainState::Replica(replica) => {
+            let lease = &replica.lease;
+            decisions.ended(Id::from(id)).all(|(coordinator, ended)| {
+                let mut counted = lease.held.iter().chain(&lease.asked);
+                !counted.any(|heartbeat| {
+                    heartbeat.grants.contains(&coordinator) && (lease.boot, heartbeat.n) <= ended
+                })
+            })
+        }
+        _ => true,
+    })
+}
+
+/// Keeps which timers of coordinators have ended grants: what they know of it they may forget in a crash.
+fn witness_grants<A>(
+    history: &History,
+    action: &ActorModelAction<A, Timer, ()>,
+) -> Option<History> {
+    match action {
+        ActorModelAction::Timeout(id, Timer::Views(coordinator::Timer::Expire(member))) => {
+            history.end_grants(*id, *member)
+        }
+        _ => None,
+    }
+}
+
+/// What replicas and coordinators say to each other about leases.
+fn is_of_leases(msg: &Msg) -> bool {
+    use coordinator::Msg::{Heartbeat, Lease};
+    matches!(msg, Msg::Views(Heartbeat { .. } | Lease { .. }))
+}
+
 /// What a client and its gateway say to each other, inside one process.
-fn is_local(msg: &Msg) -> bool {
+fn is_of_clients(msg: &Msg) -> bool {
     matches!(msg, Msg::Opened { .. } | Msg::Invoke { .. } | Msg::Return { .. })
 }
 

@@ -16,6 +16,8 @@
 //!   up. A client that hears late sees a longer operation, and of two histories that differ in nothing
 //!   else the one with the longer operations is linearizable if the other is. (Tests compare this with
 //!   runs in which they may arrive at any time.)
+//! - **Some timers fire so often and no more**, where a model says so (its *scope*).
+//! - **Impossible states are left out**, where a model names an assumption about the world.
 //! - **Obsolete messages are dropped.** An actor says which messages are no-ops to it now and for ever
 //!   ([`Prune`]); dropping them merges states that differ in nothing else. That each *is* a no-op when
 //!   it is dropped is asserted on the spot. That it would stay one is the `audit` of
@@ -49,8 +51,24 @@ where
     crashes: u8,
     pruning: Pruning,
     local: fn(&A::Msg) -> bool,
+    scope: Option<Scope<A, H>>,
+    assumption: Option<Assumption<A, H>>,
+    witness: Option<Witness<A, H>>,
     properties: Vec<Property<Self>>,
 }
+
+/// Which actions belong to a model.
+type Scope<A, H> = Arc<
+    dyn Fn(&ActorModelState<A, H>, &ActionOf<A>) -> bool + Send + Sync, // of the state before it
+>;
+
+/// Which states are possible in the world that a model stands for.
+type Assumption<A, H> = Arc<dyn Fn(&ActorModelState<A, H>) -> bool + Send + Sync>;
+
+/// What a history takes from an action, beside the messages.
+type Witness<A, H> = fn(&H, &ActionOf<A>) -> Option<H>;
+
+type ActionOf<A> = ActorModelAction<<A as Actor>::Msg, <A as Actor>::Timer, <A as Actor>::Random>;
 
 /// What is done about obsolete messages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -99,6 +117,9 @@ where
             crashes: 0,
             pruning: Pruning::On,
             local: |_| false,
+            scope: None,
+            assumption: None,
+            witness: None,
             properties: Vec::new(),
         }
     }
@@ -127,6 +148,31 @@ where
     /// Which messages never leave a process, and arrive at once.
     pub fn local(mut self, local: fn(&A::Msg) -> bool) -> Self {
         self.local = local;
+        self
+    }
+
+    /// Leaves out actions: so many timers of a kind, and no more. What a model does not say about the
+    /// world because of this is part of its name.
+    pub fn scope(
+        mut self,
+        scope: impl Fn(&ActorModelState<A, H>, &ActionOf<A>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.scope = Some(Arc::new(scope));
+        self
+    }
+
+    /// Assumes something about the world: states without it do not occur.
+    pub fn assume(
+        mut self,
+        assumption: impl Fn(&ActorModelState<A, H>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.assumption = Some(Arc::new(assumption));
+        self
+    }
+
+    /// Records actions in the history, for assumptions to speak of.
+    pub fn witness(mut self, witness: Witness<A, H>) -> Self {
+        self.witness = Some(witness);
         self
     }
 
@@ -291,7 +337,7 @@ where
                     ActorModelAction::Drop(envelope) => !(self.local)(&envelope.msg),
                     ActorModelAction::Deliver { msg, .. } => !(self.local)(msg),
                     _ => true,
-                }
+                } && self.scope.as_ref().is_none_or(|scope| scope(&state.system, action))
         });
     }
 
@@ -300,7 +346,10 @@ where
             ActorModelAction::Crash(id) => Some(*id),
             _ => None,
         };
-        let system = self.inner.next_state(&last.system, action)?;
+        let mut system = self.inner.next_state(&last.system, action.clone())?;
+        if let Some(seen) = self.witness.and_then(|witness| witness(&system.history, &action)) {
+            system.history = seen;
+        }
         let (crashes, retired) = (last.crashes, last.retired.clone());
         let mut next = CheckedState { system, crashes, retired };
         if let Some(id) = crashed {
@@ -308,7 +357,8 @@ where
             next.crashes += 1;
         }
         self.tidy(&mut next);
-        (next != *last).then_some(next)
+        let possible = |assumption: &Assumption<A, H>| assumption(&next.system);
+        (next != *last && self.assumption.as_ref().is_none_or(possible)).then_some(next)
     }
 
     fn format_action(&self, action: &Self::Action) -> String {

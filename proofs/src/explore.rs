@@ -1,6 +1,6 @@
 //! Opening a model in stateright's Explorer.
 
-use crate::catalogue::{Entry, Steps};
+use crate::catalogue::{Entry, Steps, Subject};
 use crate::checked::Pruning;
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 use stateright::Model;
@@ -28,12 +28,15 @@ pub fn serve(
 }
 
 fn serve_with<M: Mechanisms>(entry: &Entry, mechanisms: &M, addr: SocketAddr) {
-    match entry.steps {
-        Steps::Whole | Steps::Graph => {
-            entry.setup.model(mechanisms, Pruning::On).checker().threads(2).serve(addr);
+    match (&entry.subject, entry.steps) {
+        (Subject::Chain(setup), Steps::Whole | Steps::Graph) => {
+            setup.model(mechanisms, Pruning::On).checker().threads(2).serve(addr);
         }
-        Steps::Torn(order) => {
-            entry.setup.torn(mechanisms, order).checker().threads(2).serve(addr);
+        (Subject::Chain(setup), Steps::Torn(order)) => {
+            setup.torn(mechanisms, order).checker().threads(2).serve(addr);
+        }
+        (Subject::Council(council), _) => {
+            council.model(mechanisms, Pruning::On).checker().threads(2).serve(addr);
         }
     }
 }

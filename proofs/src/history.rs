@@ -7,7 +7,8 @@
 //!
 //! Linearizability is local (Herlihy & Wing, TOPLAS 1990), so every key has a history of its own.
 
-use chainring_model::chain::Msg;
+use chainring_model::chain::{Msg, View};
+use chainring_model::coordinator;
 use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal, Value};
 use stateright::actor::{Envelope, Id};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
@@ -69,6 +70,24 @@ struct Seen {
     /// Whether a gateway has announced a start with a number that it had announced before.
     restarted_backwards: bool,
     read: bool,
+    decisions: Decisions,
+}
+
+/// What was announced about views.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Decisions {
+    /// The views that were announced, by epoch.
+    views: BTreeMap<u64, View>,
+    /// Whether two were announced for one epoch.
+    torn: bool,
+    /// The highest epoch that each actor has shown to know.
+    epochs: BTreeMap<Id, u64>,
+    /// Whether an actor has shown a lower one after that.
+    went_back: bool,
+    /// The newest heartbeat of a member that a coordinator has granted.
+    granted: BTreeMap<(Id, Id), (u32, u64)>,
+    /// What of that the coordinator's own timer has ended.
+    ended: BTreeMap<(Id, Id), (u32, u64)>,
 }
 
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
@@ -182,6 +201,20 @@ impl History {
         })
     }
 
+    /// What was announced about views.
+    pub fn decisions(&self) -> &Decisions {
+        &self.seen.decisions
+    }
+
+    /// The coordinator's own timer for its grants to the member ends: all that it ever gave are over.
+    pub fn end_grants(&self, coordinator: Id, member: Id) -> Option<History> {
+        let pair = (coordinator, member);
+        let newest = *self.seen.decisions.granted.get(&pair)?;
+        Some(self.with(|seen| {
+            seen.decisions.ended.insert(pair, newest);
+        }))
+    }
+
     fn with(&self, change: impl FnOnce(&mut Seen)) -> History {
         let mut seen = Seen::clone(&self.seen);
         change(&mut seen);
@@ -191,9 +224,66 @@ impl History {
     }
 }
 
+impl Decisions {
+    /// What follows from a message that was sent, if anything.
+    pub fn hear(&self, src: Id, dst: Id, msg: &coordinator::MsgOf<View>) -> Option<Decisions> {
+        use coordinator::Msg::{Heartbeat, Install, Lease, Prepare};
+        let mut next = self.clone();
+        let epoch = match msg {
+            Install { view } | Prepare { decided: view, .. } => {
+                let before = next.views.entry(view.epoch).or_insert_with(|| view.clone());
+                next.torn |= before != view;
+                view.epoch
+            }
+            Heartbeat { epoch, .. } => *epoch,
+            Lease { boot, n } => {
+                let newest = next.granted.entry((src, dst)).or_default();
+                *newest = (*newest).max((*boot, *n));
+                return (next != *self).then_some(next);
+            }
+            _ => return None,
+        };
+        let highest = next.epochs.entry(src).or_default();
+        next.went_back |= epoch < *highest;
+        *highest = epoch.max(*highest);
+        (next != *self).then_some(next)
+    }
+
+    /// Whether at most one view was announced for each epoch.
+    pub fn are_unique(&self) -> bool {
+        !self.torn
+    }
+
+    /// Whether no actor ever went back to an older view.
+    pub fn advance(&self) -> bool {
+        !self.went_back
+    }
+
+    /// Whether this view was announced for its epoch, if any was.
+    pub fn agree(&self, view: &View) -> bool {
+        self.views.get(&view.epoch).is_none_or(|announced| announced == view)
+    }
+
+    /// The newest view that was announced.
+    pub fn newest(&self) -> Option<&View> {
+        self.views.values().next_back()
+    }
+
+    /// The coordinators whose own timers have ended grants to `member`, and up to which heartbeat of it,
+    /// by start and number.
+    pub fn ended(&self, member: Id) -> impl Iterator<Item = (Id, (u32, u64))> {
+        let of_it = self.ended.iter().filter(move |((_, other), _)| *other == member);
+        of_it.map(|((coordinator, _), newest)| (*coordinator, *newest))
+    }
+}
+
 impl Recorder<Msg> for History {
-    fn sent(&self, Envelope { src, msg, .. }: Envelope<&Msg>) -> Option<Self> {
+    fn sent(&self, Envelope { src, dst, msg }: Envelope<&Msg>) -> Option<Self> {
         match msg {
+            Msg::Views(msg) => {
+                let decisions = self.seen.decisions.hear(src, dst, msg)?;
+                Some(self.with(|seen| seen.decisions = decisions))
+            }
             Msg::Invoke { id, key, op } => Some(self.invoke(src, *id, key, op)),
             Msg::Opened { incarnation } => Some(self.start(src, *incarnation)),
             _ => None,

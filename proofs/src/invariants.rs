@@ -12,9 +12,12 @@
 //! | [`incarnations_grow`] | a gateway's starts are numbered upwards | a start gave up an operation |
 //! | [`refused`] | what a client was told did not happen never does | |
 //! | [`bounded`] | no log outgrows its window | a write waited for room |
+//! | [`one_view`] | an epoch has one view | a view change, of head, middle and tail |
+//! | [`epochs_advance`] | nobody goes back to an older view | |
 //! | [`durable`] | what a live actor believes is what it has saved | an actor has recovered and served |
 //! | [`finish`] | a state in which nothing can happen has every script finished (no dead end) | |
 //!
+//! Where it is said of members, it is those of the newest decided view, whichever view each of them is in.
 //! Invariants look at what is *saved*, so they hold of actors that are down too; that the living believe
 //! the same is [`durable`].
 //!
@@ -29,11 +32,13 @@ mod agreement;
 mod at_most_once;
 mod bounded;
 mod durable;
+mod epochs_advance;
 mod finish;
 mod held;
 mod in_process_requests;
 mod incarnations_grow;
 mod linearizable;
+mod one_view;
 mod reached;
 mod refused;
 mod stable;
@@ -43,11 +48,13 @@ pub use agreement::agreement;
 pub use at_most_once::at_most_once;
 pub use bounded::bounded;
 pub use durable::durable;
+pub use epochs_advance::epochs_advance;
 pub use finish::finish;
 pub use held::held;
 pub use in_process_requests::in_process_requests;
 pub use incarnations_grow::incarnations_grow;
 pub use linearizable::linearizable;
+pub use one_view::one_view;
 pub use reached::Reached;
 pub use refused::refused;
 pub use stable::stable;
@@ -69,6 +76,8 @@ pub fn of_chain<W: World>() -> Vec<Property<W>> {
         incarnations_grow(),
         refused(),
         bounded(),
+        one_view(),
+        epochs_advance(),
         durable(),
         finish(),
     ]

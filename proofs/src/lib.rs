@@ -5,6 +5,7 @@
 //!
 //! - [`checked::Checked`] is the model around a system of actors; [`torn::Torn`] is one that tears an
 //!   actor's step apart and crashes it in between;
+//! - [`chain`] and [`council`] make models of chains, and of coordinators by themselves;
 //! - [`history`] records what clients saw, and judges whether it is linearizable;
 //! - [`invariants`] has every property, one a file;
 //! - [`catalogue`] lists the configurations by name, and [`mutants`] those that must fail;
@@ -13,6 +14,7 @@
 pub mod catalogue;
 pub mod chain;
 pub mod checked;
+pub mod council;
 pub mod explore;
 pub mod graph;
 pub mod history;

@@ -88,6 +88,18 @@ pub fn of(lacks: Mechanism) -> Mutant {
         Retransmission => ("chain-lossy", CAN_FINISH),
         Retry => ("chain-lossy", CAN_FINISH),
         RecordedOutcome => ("chain-lossy", CAN_FINISH),
+        EpochCheck => ("chain-views", "linearizable"),
+        ResendOnInstall => ("chain-views", "no dead end"),
+        TailCommitsLog => ("chain-views", "no dead end"),
+        LeaseForReads => ("chain-lease", "linearizable"),
+        LeaseFromSending => ("chain-lease", "linearizable"),
+        BootCheck => ("chain-lease-crash", "linearizable"),
+        LeaseWait => ("chain-lease", "linearizable"),
+        EveryVoteWaits => ("chain-lease-council", "linearizable"),
+        VoteEndsGrants => ("chain-lease-council", "linearizable"),
+        GrantsAssumed => ("chain-lease-crash", "linearizable"),
+        PromiseSaved => ("coordinators", "one view an epoch"),
+        DecidedAnswers => ("coordinators", "one view an epoch"),
     };
     let mut entry = catalogue::find(model).expect("the table above names models of the catalogue");
     if lacks == SaveThenSend {

@@ -3,6 +3,7 @@
 use crate::checked::{Checked, CheckedState};
 use crate::history::History;
 use chainring_model::chain::{ChainActor, ChainState, Entry, Key, Msg, Row, View};
+use chainring_model::coordinator;
 use chainring_model::kv::{self, OpId, Outcome, Value};
 use chainring_model::store::{MapStore, Store};
 use chainring_model::{Intact, Mechanisms};
@@ -85,7 +86,8 @@ pub struct Member {
 impl Member {
     /// What a replica's saved store holds; `None` for other actors' stores.
     pub fn of(id: Id, store: &ProofStore) -> Option<Member> {
-        let Some(Row::View(view)) = store.get(&Key::View) else {
+        let (Some(Row::View(view)), Some(_)) = (store.get(&Key::View), store.get(&Key::Committed))
+        else {
             return None;
         };
         let mut member = Member {
@@ -163,11 +165,25 @@ pub fn members<M: Mechanisms>(system: &System<M>) -> Vec<Rc<Member>> {
     })
 }
 
-/// The members of the newest installed view, from head to tail.
+/// The newest view that is decided, as far as any replica or coordinator knows.
+pub fn newest<M: Mechanisms>(system: &System<M>) -> Option<View> {
+    let stores = system.actor_storages.iter().flatten();
+    let views = stores.filter_map(|store| {
+        let installed = store.get(&Key::View);
+        let decided = store.get(&Key::Views(coordinator::Key::Decided));
+        match (installed, decided) {
+            (Some(Row::View(view)), _) => Some(view),
+            (_, Some(Row::Views(coordinator::Row::Decided(view)))) => Some(view),
+            _ => None,
+        }
+    });
+    views.max_by_key(|view| view.epoch)
+}
+
+/// The members of the newest decided view, from head to tail, in whatever view each of them is.
 pub fn chain<M: Mechanisms>(system: &System<M>) -> Vec<Rc<Member>> {
     let mut members = members(system);
-    let newest = members.iter().map(|member| &member.view).max_by_key(|view| view.epoch);
-    let Some(view) = newest.cloned() else { return Vec::new() };
+    let Some(view) = newest(system) else { return Vec::new() };
     let place = |member: &Rc<Member>| view.chain.iter().position(|id| *id == member.id);
     members.retain(|member| place(member).is_some());
     members.sort_by_key(place);

@@ -1,6 +1,7 @@
 //! The controls: every mutant is caught by the property that names it.
 
 use chainring_model::Mechanism;
+use chainring_proofs::catalogue::Subject;
 use chainring_proofs::chain::Mortal;
 use chainring_proofs::mutants;
 use chainring_proofs::run::{Options, Search};
@@ -30,7 +31,7 @@ fn the_intact_protocol_passes_where_its_mutants_fail() {
 #[test]
 fn torn_steps_pass_save_first_and_fail_send_first() {
     let mutant = mutants::of(Mechanism::SaveThenSend);
-    let setup = mutant.entry.setup;
+    let Subject::Chain(setup) = mutant.entry.subject else { panic!("a chain") };
     assert_eq!((setup.crashes, setup.mortal), (1, Mortal::All));
     let explored = |order| setup.check_torn(order, &Options::default());
     let (save_first, send_first) = (explored(Order::SaveFirst), explored(Order::SendFirst));

@@ -158,7 +158,7 @@ fn open(
 
 /// The view that a cluster file describes: its nodes' replicas, in the order of the file.
 fn view(cluster: &Cluster) -> View {
-    View { epoch: 1, chain: cluster.nodes.iter().map(NodeConfig::replica).collect() }
+    View::new(1, cluster.nodes.iter().map(NodeConfig::replica).collect())
 }
 
 /// The actors of a node, as values: what the driver runs, and what a replay runs again.

@@ -211,9 +211,10 @@ fn digest(state: &ChainState<NodeStore>, step: u64) -> u64 {
             window,
             early,
             resent,
+            lease,
         }) if !step.is_multiple_of(WHOLE) => {
             let window = (window.iter().next().map(|(index, _)| index), window.last());
-            (store, view, committed, keys, window, early, resent).hash(&mut hasher);
+            (store, view, committed, keys, window, early, resent, lease).hash(&mut hasher);
         }
         ChainState::Gateway(GatewayState { store, incarnation, view, lanes })
             if !step.is_multiple_of(WHOLE) =>

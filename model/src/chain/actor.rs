@@ -1,13 +1,16 @@
 //! The actors of a chain as one type, for interpreters that run many actors of one type.
 
 use super::{
-    Gateway, GatewayState, Key, Msg, Replica, ReplicaState, Row, Script, ScriptState, Timer,
+    Gateway, GatewayState, Key, Msg, Replica, ReplicaState, Report, Row, Script, ScriptState,
+    Timer, View,
 };
+use crate::coordinator::{self, Coordinator, CoordinatorState};
 use crate::mechanism::{Intact, Mechanisms};
 use crate::prune::Prune;
 use crate::store::Store;
-use stateright::actor::{Actor, Id, Out};
+use stateright::actor::{Actor, Command, Id, Out};
 use std::borrow::Cow;
+use std::ops::Bound;
 
 /// Any actor of a chain.
 #[derive(Clone, Debug)]
@@ -16,6 +19,8 @@ pub enum ChainActor<S, M = Intact> {
     Replica(Replica<S, M>),
     /// Where operations come in.
     Gateway(Gateway<S, M>),
+    /// One of those who decide views.
+    Coordinator(Coordinator<View, Nested<S>, M>),
     /// A client of a gateway, in models.
     Script(Script),
 }
@@ -29,9 +34,15 @@ pub enum ChainState<S> {
     Replica(ReplicaState<S>),
     /// Of a gateway.
     Gateway(GatewayState<S>),
+    /// Of a coordinator.
+    Coordinator(CoordinatorState<View, Report, Nested<S>>),
     /// Of a script.
     Script(ScriptState),
 }
+
+/// A coordinator's store inside a chain actor's: its keys and rows are variants of the chain's.
+#[derive(Clone, Debug, Hash, PartialEq)]
+pub struct Nested<S>(pub S);
 
 /// Runs `$call` with the part of the state that belongs to the actor, and puts it back; a part that was
 /// borrowed and not changed leaves the whole borrowed. An actor that is stopped does nothing.
@@ -65,8 +76,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Actor for ChainActor<S, M> {
     type Storage = S;
     type Random = ();
 
-    fn on_start(&self, _: Id, storage: &Option<S>, out: &mut Out<Self>) -> ChainState<S> {
+    fn on_start(&self, id: Id, storage: &Option<S>, out: &mut Out<Self>) -> ChainState<S> {
         match self {
+            ChainActor::Coordinator(coordinator) => {
+                let mut nested = Out::new();
+                let started = coordinator.start(id, storage.clone().map(Nested), &mut nested);
+                lift(nested, out);
+                started.map_or(ChainState::Stopped, ChainState::Coordinator)
+            }
             ChainActor::Replica(replica) => replica.on_start(storage, out),
             ChainActor::Gateway(gateway) => gateway.on_start(storage, out),
             ChainActor::Script(script) => ChainState::Script(script.on_start(out)),
@@ -88,6 +105,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Actor for ChainActor<S, M> {
             ChainActor::Gateway(gateway) => {
                 with_part!(state, Gateway, |part| gateway.on_msg(id, part, src, msg, out));
             }
+            ChainActor::Coordinator(coordinator) => {
+                let Msg::Views(msg) = msg else { return };
+                let mut nested = Out::new();
+                with_part!(state, Coordinator, |part| {
+                    coordinator.receive(id, part, src, msg, &mut nested)
+                });
+                lift(nested, out);
+            }
             ChainActor::Script(script) => {
                 with_part!(state, Script, |part| script.on_msg(part, msg, out));
             }
@@ -108,6 +133,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Actor for ChainActor<S, M> {
             ChainActor::Gateway(gateway) => {
                 with_part!(state, Gateway, |part| gateway.on_timeout(id, part, timer, out));
             }
+            ChainActor::Coordinator(coordinator) => {
+                let Timer::Views(timer) = timer else { return };
+                let mut nested = Out::new();
+                with_part!(state, Coordinator, |part| {
+                    coordinator.timeout(id, part, timer, &mut nested)
+                });
+                lift(nested, out);
+            }
             ChainActor::Script(_) => {}
         }
     }
@@ -116,6 +149,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Actor for ChainActor<S, M> {
         match self {
             ChainActor::Replica(_) => "replica".to_string(),
             ChainActor::Gateway(_) => "gateway".to_string(),
+            ChainActor::Coordinator(_) => "coordinator".to_string(),
             ChainActor::Script(_) => "client".to_string(),
         }
     }
@@ -130,10 +164,62 @@ impl<S: Store<Key, Row>, M: Mechanisms> Prune for ChainActor<S, M> {
             (ChainActor::Gateway(gateway), ChainState::Gateway(state)) => {
                 gateway.is_obsolete(state, msg)
             }
+            (ChainActor::Coordinator(coordinator), ChainState::Coordinator(state)) => match msg {
+                Msg::Views(msg) => coordinator.is_past(state, msg),
+                _ => true,
+            },
             (ChainActor::Script(script), ChainState::Script(state)) => {
                 script.is_obsolete(state, msg)
             }
             _ => false,
         }
+    }
+}
+
+/// Makes a coordinator's commands those of a chain actor.
+fn lift<S: Store<Key, Row>, M: Mechanisms>(
+    nested: Out<Coordinator<View, Nested<S>, M>>,
+    out: &mut Out<ChainActor<S, M>>,
+) {
+    for command in nested {
+        match command {
+            Command::Send(dst, msg) => out.send(dst, Msg::Views(msg)),
+            Command::SetTimer(timer, duration) => out.set_timer(Timer::Views(timer), duration),
+            Command::CancelTimer(timer) => out.cancel_timer(Timer::Views(timer)),
+            Command::Save(Nested(store)) => out.save(store),
+            Command::ChooseRandom(..) => {} // a coordinator chooses nothing
+        }
+    }
+}
+
+impl<S: Store<Key, Row>> Store<coordinator::Key, coordinator::Row<View>> for Nested<S> {
+    fn get(&self, key: &coordinator::Key) -> Option<coordinator::Row<View>> {
+        match self.0.get(&Key::Views(*key)) {
+            Some(Row::Views(row)) => Some(row),
+            _ => None,
+        }
+    }
+
+    fn put(&mut self, key: coordinator::Key, row: coordinator::Row<View>) {
+        self.0.put(Key::Views(key), Row::Views(row));
+    }
+
+    fn delete(&mut self, key: &coordinator::Key) {
+        self.0.delete(&Key::Views(*key));
+    }
+
+    fn scan(
+        &self,
+        from: Bound<&coordinator::Key>,
+        to: Bound<&coordinator::Key>,
+        limit: usize,
+    ) -> Vec<(coordinator::Key, coordinator::Row<View>)> {
+        let (from, to) = (from.map(|key| Key::Views(*key)), to.map(|key| Key::Views(*key)));
+        let rows = self.0.scan(from.as_ref(), to.as_ref(), usize::MAX).into_iter();
+        let rows = rows.filter_map(|row| match row {
+            (Key::Views(key), Row::Views(row)) => Some((key, row)),
+            _ => None,
+        });
+        rows.take(limit).collect()
     }
 }

@@ -9,10 +9,14 @@
 //!   replicas need to remember one outcome a lane, and the table is bounded.
 //! - **Incarnations.** A gateway counts its starts, durably, before it says anything. An operation of an
 //!   earlier start can never be taken for one of this start; its client was told that it is unknown.
+//! - **Views.** A gateway follows the newest view that it hears of, durably: coordinators tell it, replicas
+//!   redirect it, and while neither does it asks. What is under way then goes to where the new view says,
+//!   under the same identity; so an operation whose head or tail died ends by itself, exactly once.
 //! - **Clients** are told of a start with [`Msg::Opened`], and name operations after it. A late
 //!   [`Msg::Invoke`] of an earlier start, or a duplicate, is refused.
 
 use super::{ChainActor, ChainState, Key, Msg, Row, Timeouts, Timer, View};
+use crate::coordinator;
 use crate::kv::{self, Op, OpId, Outcome, Refusal};
 use crate::mechanism::{Intact, Mechanism, Mechanisms};
 use crate::store::Store;
@@ -39,7 +43,8 @@ pub struct GatewayState<S> {
     pub store: S,
     /// Which start this is. Invariant: greater than at any earlier start.
     pub incarnation: u32,
-    /// The newest view that it heard of. Invariant: its epoch never goes back between two starts.
+    /// The newest view that it heard of; mirrors [`Key::View`] where that is not the one that it is
+    /// configured with. Invariant: its epoch never goes back.
     pub view: View,
     /// The lanes in use.
     pub lanes: BTreeMap<u32, Lane>,
@@ -55,7 +60,7 @@ pub struct Lane {
 }
 
 impl<S: Store<Key, Row>> Gateway<S> {
-    /// A gateway for one client (a front door, or a script), which starts out with this view and reads
+    /// A gateway for one client (a front door, or a script), which first starts with this view, and reads
     /// from the `nearest` replica, or from the tail.
     pub fn new(client: Id, nearest: Option<Id>, view: View, timeouts: Timeouts) -> Self {
         Self::with(client, nearest, view, timeouts, Intact)
@@ -79,7 +84,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         Gateway { client, nearest, view, timeouts, mechanisms, store: PhantomData }
     }
 
-    /// The view that every start begins with.
+    /// The view that the first start begins with.
     pub fn view(&self) -> &View {
         &self.view
     }
@@ -102,12 +107,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         store.put(Key::Started, Row::Incarnation(incarnation));
         out.save(store.clone());
         out.send(self.client, Msg::Opened { incarnation });
-        ChainState::Gateway(GatewayState {
-            store,
-            incarnation,
-            view: self.view.clone(),
-            lanes: BTreeMap::new(),
-        })
+        let view = match store.get(&Key::View) {
+            Some(Row::View(view)) if view.epoch > self.view.epoch => view,
+            _ => self.view.clone(),
+        };
+        if !view.coordinators.is_empty() {
+            out.set_timer(Timer::Follow, self.timeouts.follow.clone());
+        }
+        ChainState::Gateway(GatewayState { store, incarnation, view, lanes: BTreeMap::new() })
     }
 
     pub(super) fn on_msg(
@@ -123,7 +130,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
                 self.on_invoke(state, op_id, (key, op), out);
             }
             Msg::Reply { id: op_id, outcome } => self.on_reply(state, op_id, outcome, out),
-            Msg::Redirect { view } => self.on_redirect(id, state, view, out),
+            Msg::Redirect { view } | Msg::Views(coordinator::Msg::Install { view }) => {
+                self.on_view(id, state, view, out);
+            }
             // Not for gateways.
             _ => {}
         }
@@ -174,8 +183,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         self.end(state.to_mut(), id, outcome, out);
     }
 
-    /// A replica knows a newer view: what is under way goes where that says.
-    fn on_redirect(
+    /// A replica or a coordinator knows a view: if it is newer, what is under way goes where it says.
+    fn on_view(
         &self,
         id: Id,
         state: &mut Cow<'_, GatewayState<S>>,
@@ -185,7 +194,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         if view.epoch <= state.view.epoch || view.chain.is_empty() {
             return;
         }
-        state.to_mut().view = view;
+        let state = state.to_mut();
+        state.store.put(Key::View, Row::View(view.clone()));
+        out.save(state.store.clone());
+        state.view = view;
         for (number, lane) in &state.lanes {
             if let Some((key, op)) = lane.pending.clone() {
                 let op_id = state.op_id(id, *number, lane);
@@ -204,8 +216,18 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         match timer {
             Timer::Retry(lane) => self.on_retry(id, state, *lane, out),
             Timer::Deadline(lane) => self.on_deadline(id, state, *lane, out),
-            Timer::Resend => {}
+            Timer::Follow => self.on_follow(state, out),
+            // Not a gateway's.
+            Timer::Resend | Timer::Heartbeat | Timer::Lapse(_) | Timer::Views(_) => {}
         }
+    }
+
+    /// Whoever should have told this gateway of a view may be dead: ask all who could know.
+    fn on_follow(&self, state: &GatewayState<S>, out: &mut Out<ChainActor<S, M>>) {
+        let epoch = state.view.epoch;
+        let ask = Msg::Views(coordinator::Msg::Ask { epoch });
+        out.broadcast(&state.view.coordinators, &ask);
+        out.set_timer(Timer::Follow, self.timeouts.follow.clone());
     }
 
     /// No reply for a while: ask again; a read now at the tail, which answers whatever is dirty.
@@ -302,7 +324,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
                     || (state.lanes.get(&id.lane)).is_some_and(|lane| lane.seq >= id.seq)
                         && !state.is_pending(id)
             }
-            Msg::Redirect { view } => view.epoch <= self.view.epoch,
+            Msg::Redirect { view } | Msg::Views(coordinator::Msg::Install { view }) => {
+                view.epoch <= state.view.epoch
+            }
             _ => false,
         }
     }

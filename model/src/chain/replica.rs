@@ -27,9 +27,14 @@
 //! - **Crashes lose what was not saved, and nothing else.** An entry is saved before it is passed on, so
 //!   a replica that recovers resumes with the window that its log holds.
 //!
-//! Left out of this file: who decides views, and how they change. The epoch is in every message.
+//! The rest of a replica is in `replica/`: `reads` has who answers them, `views` what happens when the
+//! view changes. The epoch is in every message of this file.
 
-use super::{ChainActor, ChainState, Entry, Key, Msg, Row, Timeouts, Timer, View, Window};
+mod reads;
+mod views;
+
+use super::{ChainActor, ChainState, Entry, Key, Lease, Msg, Row, Timeouts, Timer, View, Window};
+use crate::coordinator;
 use crate::kv::{self, Op, OpId, Outcome};
 use crate::mechanism::{Intact, Mechanism, Mechanisms};
 use crate::store::Store;
@@ -49,9 +54,6 @@ const WINDOW_ENTRIES: usize = 4096;
 
 /// How many bytes of keys and values a head logs before the first of them is committed.
 const WINDOW_BYTES: usize = 64 << 20;
-
-/// The most keys in one [`Msg::Scanned`].
-const SCAN_KEYS: u32 = 1024;
 
 /// A replica of a chain, as a value: what it is configured with. Its state is a [`ReplicaState`].
 #[derive(Clone, Debug)]
@@ -82,6 +84,8 @@ pub struct ReplicaState<S> {
     /// How often in a row the window was sent again with nothing acknowledged, up to
     /// [`Timeouts::resend_doublings`].
     pub resent: u32,
+    /// The right to answer reads.
+    pub lease: Lease,
 }
 
 /// How an update that asks to be logged stands.
@@ -128,7 +132,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         storage: &Option<S>,
         out: &mut Out<ChainActor<S, M>>,
     ) -> ChainState<S> {
-        let Some(store) = storage.clone() else {
+        let Some(mut store) = storage.clone() else {
             return ChainState::Stopped;
         };
         let (Some(Row::View(view)), Some(Row::Committed { index, keys })) =
@@ -149,7 +153,17 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         if !window.is_empty() && self.mechanisms.has(Mechanism::ResumeAfterRestart) {
             out.set_timer(Timer::Resend, self.timeouts.resend.clone());
         }
-        ChainState::Replica(ReplicaState {
+        let mut lease = Lease::default();
+        if !view.coordinators.is_empty() {
+            let started = match store.get(&Key::Started) {
+                Some(Row::Incarnation(started)) => started,
+                _ => 0,
+            };
+            lease.boot = started + 1;
+            store.put(Key::Started, Row::Incarnation(lease.boot));
+            out.save(store.clone());
+        }
+        let mut state = ReplicaState {
             store,
             view,
             committed: index,
@@ -157,7 +171,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             window,
             early: 0,
             resent: 0,
-        })
+            lease,
+        };
+        self.heartbeat(&mut state, out);
+        ChainState::Replica(state)
     }
 
     pub(super) fn on_msg(
@@ -184,6 +201,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             Msg::Scan { ticket, after, limit } => {
                 self.on_scan(state, src, (ticket, after, limit), out)
             }
+            Msg::Views(msg) => self.on_views(id, state, src, msg, out),
             // Not for replicas.
             Msg::Opened { .. }
             | Msg::Invoke { .. }
@@ -236,7 +254,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         (epoch, index, entry): (u64, u64, Entry),
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if epoch != state.view.epoch
+        if !self.is_current(state, epoch)
             || state.view.predecessor(id) != Some(src)
             || entry.op.check(&entry.key).is_err()
         {
@@ -278,7 +296,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         (epoch, next): (u64, u64),
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if epoch != state.view.epoch
+        if !self.is_current(state, epoch)
             || state.view.successor(id) != Some(src)
             || next <= state.committed
         {
@@ -296,7 +314,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         (epoch, index): (u64, u64),
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if epoch != state.view.epoch
+        if !self.is_current(state, epoch)
             || state.view.successor(id) != Some(src)
             || index <= state.committed
             || index > state.last()
@@ -319,62 +337,6 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
     }
 
-    /// A read: here if the key is clean or we are the tail, at the tail otherwise (ATC '09, section 2.3).
-    fn on_query(
-        &self,
-        id: Id,
-        state: &mut Cow<'_, ReplicaState<S>>,
-        op_id: OpId,
-        key: kv::Key,
-        out: &mut Out<ChainActor<S, M>>,
-    ) {
-        if Op::Get.check(&key).is_err() {
-            return; // no gateway sends this, and no store takes it
-        }
-        if !state.view.chain.contains(&id) {
-            let view = state.view.clone();
-            return out.send(op_id.gateway, Msg::Redirect { view });
-        }
-        match state.view.tail() {
-            Some(tail)
-                if tail != id
-                    && state.window.is_dirty(&key)
-                    && self.mechanisms.has(Mechanism::DirtyForwarded) =>
-            {
-                let op = Op::Get;
-                out.send(tail, Msg::Request { id: op_id, key, op });
-            }
-            _ => {
-                let (_, outcome) = state.peek(&key, &Op::Get);
-                out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });
-            }
-        }
-    }
-
-    /// A client lists keys. What it gets is what this replica has applied, no more is promised.
-    fn on_scan(
-        &self,
-        state: &ReplicaState<S>,
-        src: Id,
-        (ticket, after, limit): (u64, Option<kv::Key>, u32),
-        out: &mut Out<ChainActor<S, M>>,
-    ) {
-        if after.as_ref().is_some_and(|key| Op::Get.check(key).is_err()) {
-            return;
-        }
-        let first = Key::Data("".into());
-        let after = after.map(Key::Data);
-        let from = after.as_ref().map_or(Bound::Included(&first), Bound::Excluded);
-        let rows = state.store.scan(from, Bound::Unbounded, limit.min(SCAN_KEYS) as usize);
-        let keys = rows.into_iter().filter_map(|(key, _)| match key {
-            Key::Data(key) => Some(key),
-            _ => None,
-        });
-        let keys = keys.collect();
-        let total = state.keys;
-        out.send(src, Msg::Scanned { ticket, keys, total });
-    }
-
     pub(super) fn on_timeout(
         &self,
         id: Id,
@@ -382,7 +344,22 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         timer: &Timer,
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        let Timer::Resend = timer else { return };
+        match timer {
+            Timer::Resend => self.on_resend(id, state, out),
+            Timer::Heartbeat => self.heartbeat(state.to_mut(), out),
+            Timer::Lapse(slot) => state.to_mut().lease.lapse(*slot),
+            // Not a replica's.
+            Timer::Retry(_) | Timer::Deadline(_) | Timer::Follow | Timer::Views(_) => {}
+        }
+    }
+
+    /// The successor has acknowledged nothing for a while.
+    fn on_resend(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
         let Some(successor) = state.view.successor(id) else {
             return;
         };
@@ -476,6 +453,11 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         Key::Lane(id.gateway, if apart { id.lane } else { 0 })
     }
 
+    /// Whether a message of the chain belongs to the view that this replica has installed.
+    fn is_current(&self, state: &ReplicaState<S>, epoch: u64) -> bool {
+        epoch == state.view.epoch || !self.mechanisms.has(Mechanism::EpochCheck)
+    }
+
     /// Whether the head may log an operation.
     fn admission(&self, state: &ReplicaState<S>, id: &OpId) -> Admission {
         if !self.mechanisms.has(Mechanism::Deduplication) {
@@ -511,6 +493,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
 
     /// Old epochs stay old, what is committed stays committed, and a stale operation stays stale.
     pub(super) fn is_obsolete(&self, id: Id, state: &ReplicaState<S>, src: Id, msg: &Msg) -> bool {
+        if !self.mechanisms.has(Mechanism::EpochCheck) {
+            return false;
+        }
         match msg {
             Msg::Request { id: op_id, op, .. } => {
                 !op.is_read()
@@ -522,6 +507,12 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
                 *epoch < state.view.epoch
                     || (*epoch == state.view.epoch
                         && (*index <= state.committed || state.view.successor(id) != Some(src)))
+            }
+            Msg::Views(coordinator::Msg::Install { view }) => view.epoch <= state.view.epoch,
+            Msg::Views(coordinator::Msg::Lease { boot, n }) => {
+                let (grant, newest) = ((*boot, *n), (state.lease.boot, state.lease.n));
+                self.mechanisms.has(Mechanism::BootCheck)
+                    && (grant < newest || grant == newest && !state.lease.awaits(src, *n))
             }
             _ => false,
         }

@@ -1,7 +1,9 @@
 //! Persist, then speak: what an actor acts on is what it has saved.
 
 use crate::world::{Member, World, members};
-use chainring_model::chain::ChainState;
+use chainring_model::chain::{ChainState, Key, Row};
+use chainring_model::coordinator;
+use chainring_model::store::Store;
 use stateright::Property;
 use stateright::actor::Id;
 use std::rc::Rc;
@@ -16,6 +18,17 @@ pub fn durable<W: World>() -> Property<W> {
         whole.all(|(id, (actor, saved))| match &**actor {
             ChainState::Stopped | ChainState::Script(_) => true,
             ChainState::Gateway(gateway) => saved.as_ref() == Some(&gateway.store),
+            ChainState::Coordinator(coordinator) => {
+                let vote = coordinator.promised.map(|promised| {
+                    let accepted = coordinator.accepted.clone();
+                    Row::Views(coordinator::Row::Vote { promised, accepted })
+                });
+                let decided = Row::Views(coordinator::Row::Decided(coordinator.decided.clone()));
+                let row = |key| saved.as_ref().and_then(|saved| saved.get(&Key::Views(key)));
+                saved.as_ref() == Some(&coordinator.store.0)
+                    && row(coordinator::Key::Vote) == vote
+                    && row(coordinator::Key::Decided) == Some(decided)
+            }
             ChainState::Replica(replica) => {
                 let of_this = |member: &&Rc<Member>| usize::from(member.id) == id;
                 let Some(member) = members.iter().find(of_this) else { return false };

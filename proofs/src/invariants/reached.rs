@@ -1,8 +1,11 @@
 //! What must be reachable, so that no property holds because nothing happened.
 
-use crate::world::{World, chain, finished, members, messages};
-use chainring_model::chain::{ChainActor, ChainState, Msg};
+use crate::chain::FIRST_EPOCH;
+use crate::world::{Member, World, chain, finished, members, messages, newest};
+use chainring_model::chain::{ChainActor, ChainState, Msg, View};
 use stateright::Property;
+use stateright::actor::Id;
+use std::rc::Rc;
 
 /// Things that happen in some run of a model.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,6 +36,36 @@ pub enum Reached {
     Redirected,
     /// An operation's outcome is unknown to its client, and yet it took effect.
     UnknownTookEffect,
+    /// The head was removed, and every script finished.
+    HeadLost,
+    /// A member that was neither head nor tail was removed, and every script finished.
+    MiddleLost,
+    /// The tail was removed, and every script finished.
+    TailLost,
+    /// Every script finished, and a member that is removed does not know it.
+    RemovedUnaware,
+    /// A replica has no lease, but is in the view.
+    LeaseLapsed,
+    /// A replica has installed a view with entries in its log.
+    InstalledBusy,
+    /// A coordinator waits for a grant to end before it votes.
+    VoteWaits,
+}
+
+/// Whether every script finished after the member at the place that `which` picks was removed.
+fn lost<W: World>(world: &W, state: &W::State, which: fn(&View, Id) -> bool) -> bool {
+    let system = W::system(state);
+    let newest = newest(system).unwrap_or_else(|| View::new(0, Vec::new()));
+    let mut actors = world.actors().iter();
+    let first = actors.find_map(|actor| match actor {
+        ChainActor::Gateway(gateway) => Some(gateway.view().clone()),
+        _ => None,
+    });
+    finished(world, state)
+        && first.is_some_and(|first| {
+            let mut members = first.chain.iter();
+            members.any(|member| !newest.chain.contains(member) && which(&first, *member))
+        })
 }
 
 impl Reached {
@@ -128,6 +161,52 @@ impl Reached {
                     unknown.iter().any(|id| members.iter().any(|member| member.is_newest(id)))
                 })
             }
+            Reached::HeadLost => Property::sometimes("the head was lost", |world, state| {
+                lost(world, state, |first, member| first.head() == Some(member))
+            }),
+            Reached::MiddleLost => Property::sometimes("the middle was lost", |world, state| {
+                let inner = |first: &View, member| {
+                    first.head() != Some(member) && first.tail() != Some(member)
+                };
+                lost(world, state, inner)
+            }),
+            Reached::TailLost => Property::sometimes("the tail was lost", |world, state| {
+                lost(world, state, |first, member| first.tail() == Some(member))
+            }),
+            Reached::RemovedUnaware => {
+                Property::sometimes("a removed member is unaware", |world, state| {
+                    let system = W::system(state);
+                    let newest = newest(system).map_or(Vec::new(), |newest| newest.chain);
+                    let unaware = |member: &Rc<Member>| {
+                        !newest.contains(&member.id) && member.view.chain.contains(&member.id)
+                    };
+                    finished(world, state) && members(system).iter().any(unaware)
+                })
+            }
+            Reached::LeaseLapsed => Property::sometimes("a lease has lapsed", |_, state| {
+                let states = W::system(state).actor_states.iter();
+                let mut leases = states.filter_map(|state| match &**state {
+                    ChainState::Replica(state) => Some(&state.lease),
+                    _ => None,
+                });
+                leases.any(|lease| lease.asked.is_none() && lease.held.is_none())
+            }),
+            Reached::InstalledBusy => {
+                Property::sometimes("a view is installed under way", |_, state| {
+                    let members = members(W::system(state));
+                    let mut busy = members.iter().filter(|member| !member.log.is_empty());
+                    busy.any(|member| member.view.epoch > FIRST_EPOCH)
+                })
+            }
+            Reached::VoteWaits => Property::sometimes("a vote waits for a grant", |_, state| {
+                W::system(state).actor_states.iter().any(|state| match &**state {
+                    ChainState::Coordinator(state) => {
+                        let proposal = state.proposal.as_ref();
+                        proposal.is_some_and(|this| this.view.is_some() && this.votes.is_empty())
+                    }
+                    _ => false,
+                })
+            }),
         }
     }
 }

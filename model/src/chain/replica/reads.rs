@@ -1,0 +1,79 @@
+//! Reads: who answers them.
+//!
+//! A read needs no place in the history of updates, only a promise that what it sees is not stale. Two
+//! things give it: the replica has a *lease*, so no view has left it out, and every update that was ever
+//! acknowledged has passed through it; and the key is *clean*, so whatever has passed through it is
+//! committed. For a dirty key only the tail can say how much is.
+
+use super::{Replica, ReplicaState};
+use crate::chain::{ChainActor, Key, Msg, Row};
+use crate::kv::{self, Op, OpId};
+use crate::mechanism::{Mechanism, Mechanisms};
+use crate::store::Store;
+use stateright::actor::{Id, Out};
+use std::borrow::Cow;
+use std::ops::Bound;
+
+/// The most keys in one [`Msg::Scanned`].
+const SCAN_KEYS: u32 = 1024;
+
+impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
+    /// A read: here if the key is clean or we are the tail, at the tail otherwise (ATC '09, section 2.3).
+    pub(super) fn on_query(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        op_id: OpId,
+        key: kv::Key,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if Op::Get.check(&key).is_err() {
+            return; // no gateway sends this, and no store takes it
+        }
+        if !state.view.chain.contains(&id) {
+            let view = state.view.clone();
+            return out.send(op_id.gateway, Msg::Redirect { view });
+        }
+        if !self.may_read(state) && self.mechanisms.has(Mechanism::LeaseForReads) {
+            return; // the gateway asks again, and there may be a lease by then
+        }
+        match state.view.tail() {
+            Some(tail)
+                if tail != id
+                    && state.window.is_dirty(&key)
+                    && self.mechanisms.has(Mechanism::DirtyForwarded) =>
+            {
+                let op = Op::Get;
+                out.send(tail, Msg::Request { id: op_id, key, op });
+            }
+            _ => {
+                let (_, outcome) = state.peek(&key, &Op::Get);
+                out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });
+            }
+        }
+    }
+
+    /// A client lists keys. What it gets is what this replica has applied, no more is promised.
+    pub(super) fn on_scan(
+        &self,
+        state: &ReplicaState<S>,
+        src: Id,
+        (ticket, after, limit): (u64, Option<kv::Key>, u32),
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if after.as_ref().is_some_and(|key| Op::Get.check(key).is_err()) {
+            return;
+        }
+        let first = Key::Data("".into());
+        let after = after.map(Key::Data);
+        let from = after.as_ref().map_or(Bound::Included(&first), Bound::Excluded);
+        let rows = state.store.scan(from, Bound::Unbounded, limit.min(SCAN_KEYS) as usize);
+        let keys = rows.into_iter().filter_map(|(key, _)| match key {
+            Key::Data(key) => Some(key),
+            _ => None,
+        });
+        let keys = keys.collect();
+        let total = state.keys;
+        out.send(src, Msg::Scanned { ticket, keys, total });
+    }
+}

@@ -1,0 +1,150 @@
+//! What a replica has to do with views: it installs them, and asks for leases.
+//!
+//! A view takes effect at each replica when that replica installs it, and no message of another epoch is
+//! taken. What a new view asks of a replica is little, because entries apply only when they commit:
+//!
+//! - the **tail** commits every entry of its log, for there is nobody after it who could lack one;
+//! - **everyone else** sends its log to its successor again, for that may be another one than before.
+//!   What a successor lacks is in the log of its new predecessor, because each replica has at least what
+//!   its successors have, and no less committed than they have is dropped from its log;
+//! - whoever is **not in the view** falls silent. It keeps its store, and can only return by joining.
+
+use super::{Replica, ReplicaState};
+use crate::chain::{ChainActor, Key, Msg, Row, Timer, View};
+use crate::coordinator;
+use crate::mechanism::{Mechanism, Mechanisms};
+use crate::store::Store;
+use stateright::actor::{Id, Out};
+use std::borrow::Cow;
+
+impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
+    /// A coordinator speaks.
+    pub(super) fn on_views(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        src: Id,
+        msg: coordinator::MsgOf<View>,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if !state.view.coordinators.contains(&src) {
+            return;
+        }
+        match msg {
+            coordinator::Msg::Install { view } => self.on_install(id, state, view, out),
+            coordinator::Msg::Lease { boot, n } => self.on_lease(state, src, (boot, n), out),
+            // Not for replicas.
+            _ => {}
+        }
+    }
+
+    /// A newer view is decided (OSDI '04, section 3.1).
+    fn on_install(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        view: View,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if view.epoch <= state.view.epoch {
+            return;
+        }
+        let state = state.to_mut();
+        state.store.put(Key::View, Row::View(view.clone()));
+        state.view = view;
+        (state.early, state.resent) = (0, 0); // they were about another neighbour
+        out.cancel_timer(Timer::Resend);
+        if !state.view.chain.contains(&id) {
+            for slot in [0, 1] {
+                state.lease.lapse(slot);
+                out.cancel_timer(Timer::Lapse(slot));
+            }
+            return out.save(state.store.clone());
+        }
+        match state.view.successor(id) {
+            None => {
+                if self.mechanisms.has(Mechanism::TailCommitsLog) {
+                    self.commit_log(id, state, out);
+                }
+            }
+            Some(successor) if !state.window.is_empty() => {
+                if self.mechanisms.has(Mechanism::ResendOnInstall) {
+                    self.resend(successor, state, 0, out);
+                    out.set_timer(Timer::Resend, self.timeouts.resend.clone());
+                }
+            }
+            Some(_) => {}
+        }
+        state.save_committed(out);
+        if !state.lease.is_live() {
+            self.heartbeat(state, out); // what it asked for in an older epoch is not granted any more
+        }
+    }
+
+    /// The last member commits all it has: replies to each, and one acknowledgement for all.
+    fn commit_log(&self, id: Id, state: &mut ReplicaState<S>, out: &mut Out<ChainActor<S, M>>) {
+        let epoch = state.view.epoch;
+        while let Some((index, entry)) = state.window.pop(u64::MAX) {
+            let outcome = state.apply(index, &entry, self.lane(&entry.id));
+            let id = entry.id;
+            out.send(id.gateway, Msg::Reply { id, outcome });
+        }
+        let index = state.committed;
+        if let Some(predecessor) = state.view.predecessor(id)
+            && index > 0
+        {
+            out.send(predecessor, Msg::Ack { epoch, index });
+        }
+    }
+
+    /// Says that this replica lives, and asks for a lease, whose time begins now.
+    pub(super) fn heartbeat(&self, state: &mut ReplicaState<S>, out: &mut Out<ChainActor<S, M>>) {
+        if state.view.coordinators.is_empty() {
+            return;
+        }
+        let epoch = state.view.epoch;
+        let (n, slot) = state.lease.ask();
+        if self.mechanisms.has(Mechanism::LeaseFromSending) {
+            self.set_lapse(slot, out);
+        }
+        let boot = state.lease.boot;
+        let heartbeat = Msg::Views(coordinator::Msg::Heartbeat { boot, n, epoch });
+        out.broadcast(&state.view.coordinators, &heartbeat);
+        out.set_timer(Timer::Heartbeat, self.timeouts.views.heartbeat.clone());
+    }
+
+    /// A coordinator grants its part of a lease, for a heartbeat of this start and no other.
+    fn on_lease(
+        &self,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        src: Id,
+        (boot, n): (u32, u64),
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if boot != state.lease.boot && self.mechanisms.has(Mechanism::BootCheck)
+            || !state.lease.awaits(src, n)
+        {
+            return;
+        }
+        let state = state.to_mut();
+        let majority = state.view.coordinators.len() / 2 + 1;
+        if let Some(slot) = state.lease.count(src, majority) {
+            out.cancel_timer(Timer::Lapse(slot));
+        }
+        if !self.mechanisms.has(Mechanism::LeaseFromSending)
+            && let Some(held) = &state.lease.held
+        {
+            self.set_lapse(held.slot, out);
+        }
+    }
+
+    /// Whether this replica may answer reads: while it has a lease, or where nobody grants any.
+    pub(super) fn may_read(&self, state: &ReplicaState<S>) -> bool {
+        state.view.coordinators.is_empty() || state.lease.is_live()
+    }
+
+    fn set_lapse(&self, slot: u8, out: &mut Out<ChainActor<S, M>>) {
+        let lease = self.timeouts.views.lease;
+        out.set_timer(Timer::Lapse(slot), lease..lease);
+    }
+}

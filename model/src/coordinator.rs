@@ -1,0 +1,836 @@
+//! Who decides the sequence of views: the seeds' "master", made of one, three or five.
+//!
+//! A *view* says who serves in an *epoch*, and in which role. Coordinators decide one view an epoch, each
+//! by one instance of Paxos (Lamport, "Paxos Made Simple", 2001), whose acceptors are the coordinators
+//! that the view before it names. They also hear the members' heartbeats, and so suspect those that fall
+//! silent; and they grant *leases*, the right to answer reads. What a view is they do not know: a
+//! [`View`] says which successions it permits and which it would choose.
+//!
+//! | message | from → to | purpose |
+//! |---|---|---|
+//! | [`Heartbeat`](Msg::Heartbeat) / [`Lease`](Msg::Lease) | member ↔ coordinator | liveness, and the epoch that the member has installed; the right to answer reads |
+//! | [`Ask`](Msg::Ask) / [`Install`](Msg::Install) | anyone → coordinator; coordinator → anyone | the newest decided view |
+//! | [`Report`](Msg::Report) | member → coordinator | what bears on the next view |
+//! | [`Prepare`](Msg::Prepare) / [`Promise`](Msg::Promise) | proposer ↔ acceptor | Paxos, phase 1 |
+//! | [`Accept`](Msg::Accept) / [`Accepted`](Msg::Accepted) | proposer ↔ acceptor | Paxos, phase 2 |
+//!
+//! # One view an epoch
+//!
+//! - **Acceptors work on one epoch**, the one after the newest view that they know to be decided. A
+//!   `Prepare` for epoch e+1 carries the decided view e: an acceptor that did not know it installs it, and
+//!   only then drops its promise and vote of epoch e. An acceptor that knows e+1 to be decided answers
+//!   with that view, and never promises. So a proposer that slept through an epoch learns it, and cannot
+//!   decide it a second time with acceptors that have dropped their votes.
+//! - **Ballots are never reused.** A proposer is an acceptor too. It promises its own ballot, durably,
+//!   before it asks anyone else, and a ballot is above all that it has promised: so a restart cannot
+//!   propose two views with one ballot, and needs no counter of its own.
+//! - **Refusals are silent.** Whoever gets nowhere begins a higher ballot after a random wait, and each
+//!   attempt of one is seen by the others, so ballots converge. No message of the protocol is sent again:
+//!   a new ballot does what sending again would.
+//! - **An undecided vote is finished.** An acceptor that has voted and hears of no decision for a while
+//!   proposes the epoch itself: the proposer may have died between the votes and the announcement.
+//! - **A lost announcement repairs itself**: heartbeats carry the member's epoch, and a coordinator
+//!   answers an older one with the view. Whoever sends no heartbeats asks.
+//!
+//! # Leases
+//!
+//! A lease lets a member answer reads without asking anyone, because no view leaves it out while the
+//! lease lives. (Gray & Cheriton, "Leases", SOSP '89.) The member sends a numbered heartbeat; a
+//! coordinator that knows the member to be in the newest view answers with a grant of the same number;
+//! grants of a majority for *one* heartbeat are a lease, which the member counts from when it *sent*
+//! that heartbeat, and which is over well before any granter's own timer for the same grant ends.
+//!
+//! The wait is tied to the vote:
+//!
+//! - an acceptor refuses to vote for a view that leaves a member out while a grant of its own to that
+//!   member may be live;
+//! - once it has voted for such a view, it grants the member nothing: its vote is durable, and so is that;
+//! - a coordinator that starts assumes that it granted every member a lease at that moment.
+//!
+//! So of the majority that granted and the majority that voted, someone is in both, and its grant had run
+//! out when it voted: *if a member holds a lease, then it is in every view from the one that it has
+//! installed to the newest decided one*. That sentence is all that reads need. It speaks of no particular
+//! epoch, so a lease outlives the installation of a view, and reads do not pause when somebody else is
+//! removed. (What that takes is that no grant ever answers another heartbeat than its own: numbers do not
+//! begin again within a start of the member, and starts are counted, durably, in `boot`; and that grants
+//! are remembered across epochs.)
+//!
+//! The assumption about clocks is the only one, and it is about *rates*: the member's timer, set first
+//! and for less, ends before the granter's, set later and for longer.
+//!
+//! # What is left out
+//!
+//! The coordinators themselves do not change. A coordinator that lost its disk must not come back.
+
+mod view;
+
+pub use view::View;
+
+use crate::mechanism::{Intact, Mechanism, Mechanisms};
+use crate::prune::Prune;
+use crate::store::Store;
+use serde::{Deserialize, Serialize};
+use stateright::actor::{Actor, Id, Out};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Debug, Formatter};
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::time::Duration;
+
+/// A coordinator, as a value: what it is configured with. Its state is a [`CoordinatorState`].
+#[derive(Clone, Debug)]
+pub struct Coordinator<V, S, M = Intact> {
+    followers: Vec<Id>,
+    timeouts: Timeouts,
+    mechanisms: M,
+    types: PhantomData<(V, S)>,
+}
+
+/// What a coordinator knows.
+#[derive(Clone, Debug, Hash, PartialEq)]
+pub struct CoordinatorState<V, R, S> {
+    /// All that survives a crash. Invariant: equal to what was last saved, after every handler.
+    pub store: S,
+    /// Mirrors [`Key::Decided`]: the newest view that it knows to be decided. Invariant: its epoch never
+    /// goes back.
+    pub decided: V,
+    /// Mirrors [`Key::Vote`], for the epoch after `decided`: it takes part in no ballot below this one.
+    /// Invariant: within an epoch, never goes back.
+    pub promised: Option<Ballot>,
+    /// Mirrors [`Key::Vote`]: the newest vote, in the epoch after `decided`. Invariants: not above
+    /// `promised`; whoever it leaves out is granted nothing.
+    pub accepted: Option<(Ballot, V)>,
+    /// What it proposes itself, if anything.
+    pub proposal: Option<Proposal<V>>,
+    /// The members that it has not heard from for too long.
+    pub suspects: BTreeSet<Id>,
+    /// What members have reported since the newest view, each one's newest.
+    pub reports: BTreeMap<Id, R>,
+    /// The newest heartbeat of each member, by its start and number.
+    pub heard: BTreeMap<Id, (u32, u64)>,
+    /// Those that it granted leases to since it started, or assumes to have granted; true while a grant
+    /// may be live, false once its own timer for the newest one has ended.
+    pub leases: BTreeMap<Id, bool>,
+}
+
+/// A proposal under way.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Proposal<V> {
+    /// Its ballot. Invariant: used by nobody else, and for nothing else, in this epoch.
+    pub ballot: Ballot,
+    /// Phase 1: who promised, and what each had voted for.
+    pub promises: BTreeMap<Id, Option<(Ballot, V)>>,
+    /// Phase 2: what is proposed. Invariant: never another one in this ballot.
+    pub view: Option<V>,
+    /// Phase 2: who voted for it.
+    pub votes: BTreeSet<Id>,
+}
+
+/// The number of an attempt to decide an epoch.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Ballot {
+    /// Grows with every attempt.
+    pub round: u32,
+    /// Whose attempt it is: makes ballots of one round different.
+    pub proposer: Id,
+}
+
+/// What coordinators, members and followers say to each other; the [module's table](self) tells who to
+/// whom.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Msg<V, R> {
+    /// When a member is alive, and wants a lease.
+    Heartbeat {
+        /// Which start of the member.
+        boot: u32,
+        /// The number of this heartbeat in that start.
+        n: u64,
+        /// The epoch that the member has installed.
+        epoch: u64,
+    },
+    /// When a coordinator grants its part of a lease.
+    Lease {
+        /// Of the heartbeat.
+        boot: u32,
+        /// Of the heartbeat.
+        n: u64,
+    },
+    /// When somebody wants to know whether there is a newer view.
+    Ask {
+        /// The epoch of the newest view that the sender knows.
+        epoch: u64,
+    },
+    /// When a view is decided, and when somebody shows that they do not know.
+    Install {
+        /// The decided view.
+        view: V,
+    },
+    /// When a member has something to say that bears on the next view.
+    Report(R),
+    /// When a proposer begins a ballot for the epoch after `decided`.
+    Prepare {
+        /// The decided view that it follows.
+        decided: V,
+        /// Its ballot.
+        ballot: Ballot,
+    },
+    /// When an acceptor takes part in a ballot.
+    Promise {
+        /// The epoch to be decided.
+        epoch: u64,
+        /// The ballot.
+        ballot: Ballot,
+        /// Its newest vote.
+        accepted: Option<(Ballot, V)>,
+    },
+    /// When a proposer asks for votes.
+    Accept {
+        /// The ballot.
+        ballot: Ballot,
+        /// The view to vote for.
+        view: V,
+    },
+    /// When an acceptor has voted.
+    Accepted {
+        /// The epoch to be decided.
+        epoch: u64,
+        /// The ballot.
+        ballot: Ballot,
+    },
+}
+
+/// The timers of a coordinator.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Timer {
+    /// When a member has been silent for too long.
+    Suspect(Id),
+    /// When the newest grant to a member has certainly ended there.
+    Expire(Id),
+    /// When an epoch is still undecided: propose, or propose again.
+    Drive,
+}
+
+/// How long to wait for what, in the business of views.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Timeouts {
+    /// How often a member sends a heartbeat.
+    pub heartbeat: Range<Duration>,
+    /// How long a lease lasts, from when its heartbeat was sent. It must be less than `grant` by more than
+    /// the rates of two clocks may differ.
+    pub lease: Duration,
+    /// How long a coordinator waits for a lease that it granted to end ([`Timer::Expire`]).
+    pub grant: Duration,
+    /// After how much silence a member is suspected ([`Timer::Suspect`]).
+    pub suspect: Range<Duration>,
+    /// How much later each further coordinator acts on the same thing, so that one proposes and the
+    /// others find it done.
+    pub stagger: Duration,
+    /// Of [`Timer::Drive`].
+    pub drive: Range<Duration>,
+}
+
+/// The keys of a coordinator's store.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Key {
+    /// The newest decided view; holds a [`Row::Decided`].
+    Decided,
+    /// Promise and vote for the epoch after it; holds a [`Row::Vote`].
+    Vote,
+}
+
+/// The rows of a coordinator's store.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Row<V> {
+    /// At [`Key::Decided`].
+    Decided(V),
+    /// At [`Key::Vote`].
+    Vote {
+        /// The highest ballot promised.
+        promised: Ballot,
+        /// The newest vote.
+        accepted: Option<(Ballot, V)>,
+    },
+}
+
+/// The state of a coordinator of these views with this store.
+pub type StateOf<V, S> = CoordinatorState<V, <V as View>::Report, S>;
+
+/// A message among coordinators of these views.
+pub type MsgOf<V> = Msg<V, <V as View>::Report>;
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            heartbeat: Duration::from_millis(40)..Duration::from_millis(60),
+            lease: Duration::from_millis(250),
+            grant: Duration::from_millis(300),
+            suspect: Duration::from_millis(300)..Duration::from_millis(350),
+            stagger: Duration::from_millis(60),
+            drive: Duration::from_millis(100)..Duration::from_millis(200),
+        }
+    }
+}
+
+impl<V: View, S: Store<Key, Row<V>>> Coordinator<V, S> {
+    /// A coordinator that tells decided views to members, other coordinators and these `followers`, the
+    /// gateways. Who the coordinators are is in the views.
+    pub fn new(followers: Vec<Id>, timeouts: Timeouts) -> Self {
+        Self::with(followers, timeouts, Intact)
+    }
+
+    /// Fills a new store, once in its life, with the view that the cluster begins with.
+    pub fn init(store: &mut S, first: V) {
+        store.put(Key::Decided, Row::Decided(first));
+    }
+}
+
+impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
+    /// A coordinator that has these mechanisms.
+    pub fn with(followers: Vec<Id>, timeouts: Timeouts, mechanisms: M) -> Self {
+        Coordinator { followers, timeouts, mechanisms, types: PhantomData }
+    }
+
+    /// Resumes from the store. A coordinator without one refuses to run: it would have forgotten votes.
+    pub fn start(&self, id: Id, storage: Option<S>, out: &mut Out<Self>) -> Option<StateOf<V, S>> {
+        let store = storage?;
+        let Some(Row::Decided(decided)) = store.get(&Key::Decided) else {
+            return None;
+        };
+        let (promised, accepted) = match store.get(&Key::Vote) {
+            Some(Row::Vote { promised, accepted }) => (Some(promised), accepted),
+            _ => (None, None),
+        };
+        let mut leases = BTreeMap::new();
+        if self.mechanisms.has(Mechanism::GrantsAssumed) {
+            for member in decided.leased() {
+                leases.insert(*member, true);
+                out.set_timer(Timer::Expire(*member), self.grant());
+            }
+        }
+        for member in decided.members() {
+            out.set_timer(Timer::Suspect(member), self.suspect(&decided, id));
+        }
+        if accepted.is_some() {
+            out.set_timer(Timer::Drive, self.timeouts.drive.clone());
+        }
+        Some(CoordinatorState {
+            store,
+            decided,
+            promised,
+            accepted,
+            proposal: None,
+            suspects: BTreeSet::new(),
+            reports: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            leases,
+        })
+    }
+
+    /// Handles a message.
+    pub fn receive(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, StateOf<V, S>>,
+        src: Id,
+        msg: MsgOf<V>,
+        out: &mut Out<Self>,
+    ) {
+        match msg {
+            Msg::Heartbeat { boot, n, epoch } => {
+                self.on_heartbeat(id, state, src, (boot, n, epoch), out);
+            }
+            Msg::Ask { epoch } => self.on_ask(state, src, epoch, out),
+            Msg::Install { view } => self.on_install(id, state, view, out),
+            Msg::Report(report) => self.on_report(id, state, src, report, out),
+            Msg::Prepare { decided, ballot } => {
+                self.on_prepare(id, state, src, decided, ballot, out);
+            }
+            Msg::Promise { epoch, ballot, accepted } => {
+                self.on_promise(id, state, src, (epoch, ballot, accepted), out);
+            }
+            Msg::Accept { ballot, view } => self.on_accept(state, src, ballot, view, out),
+            Msg::Accepted { epoch, ballot } => {
+                self.on_accepted(id, state, src, (epoch, ballot), out);
+            }
+            // Not for coordinators.
+            Msg::Lease { .. } => {}
+        }
+    }
+
+    /// A member lives, and wants a lease. Only a new heartbeat says so: a late one is history.
+    fn on_heartbeat(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, StateOf<V, S>>,
+        src: Id,
+        (boot, n, epoch): (u32, u64, u64),
+        out: &mut Out<Self>,
+    ) {
+        if epoch != state.decided.epoch() {
+            if epoch < state.decided.epoch() {
+                let view = state.decided.clone();
+                out.send(src, Msg::Install { view });
+            } else {
+                let epoch = state.decided.epoch();
+                self.broadcast(id, &state.decided, Msg::Ask { epoch }, out);
+            }
+            return;
+        }
+        let known = state.heard.get(&src);
+        if !state.decided.members().contains(&src) || known >= Some(&(boot, n)) {
+            return;
+        }
+        let state = state.to_mut();
+        state.heard.insert(src, (boot, n));
+        state.suspects.remove(&src);
+        out.set_timer(Timer::Suspect(src), self.suspect(&state.decided, id));
+        if !state.decided.leased().contains(&src)
+            || state.has_voted_against(src) && self.mechanisms.has(Mechanism::VoteEndsGrants)
+        {
+            return;
+        }
+        state.leases.insert(src, true);
+        out.set_timer(Timer::Expire(src), self.grant());
+        out.send(src, Msg::Lease { boot, n });
+    }
+
+    /// Somebody wants to know whether there is a newer view.
+    fn on_ask(&self, state: &StateOf<V, S>, src: Id, epoch: u64, out: &mut Out<Self>) {
+        if epoch < state.decided.epoch() {
+            let view = state.decided.clone();
+            out.send(src, Msg::Install { view });
+        }
+    }
+
+    /// Another coordinator knows a decided view.
+    fn on_install(&self, id: Id, state: &mut Cow<'_, StateOf<V, S>>, view: V, out: &mut Out<Self>) {
+        if view.epoch() > state.decided.epoch() {
+            self.install(id, state.to_mut(), view, out);
+        }
+    }
+
+    /// A member says something that bears on the next view. The first coordinator acts at once.
+    fn on_report(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, StateOf<V, S>>,
+        src: Id,
+        report: V::Report,
+        out: &mut Out<Self>,
+    ) {
+        if state.reports.get(&src) == Some(&report) || !state.decided.heeds(src, &report) {
+            return;
+        }
+        let state = state.to_mut();
+        state.reports.insert(src, report);
+        if state.decided.coordinators().first() == Some(&id) {
+            self.propose(id, state, out);
+        } else if state.wishes().is_some() {
+            out.set_timer(Timer::Drive, self.timeouts.drive.clone());
+        }
+    }
+
+    /// Phase 1 at an acceptor.
+    fn on_prepare(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, StateOf<V, S>>,
+        src: Id,
+        decided: V,
+        ballot: Ballot,
+        out: &mut Out<Self>,
+    ) {
+        if decided.epoch() < state.decided.epoch() {
+            let epoch = decided.epoch() + 1;
+            if !self.mechanisms.has(Mechanism::DecidedAnswers) {
+                return out.send(src, Msg::Promise { epoch, ballot, accepted: None });
+            }
+            let view = state.decided.clone();
+            return out.send(src, Msg::Install { view });
+        }
+        if decided.epoch() == state.decided.epoch() && Some(ballot) <= state.promised {
+            return;
+        }
+        let state = state.to_mut();
+        if decided.epoch() > state.decided.epoch() {
+            self.install(id, state, decided, out);
+        }
+        state.promised = Some(ballot);
+        if self.mechanisms.has(Mechanism::PromiseSaved) {
+            state.save_vote(out);
+        }
+        let epoch = state.decided.epoch() + 1;
+        let accepted = state.accepted.clone();
+        out.send(src, Msg::Promise { epoch, ballot, accepted });
+    }
+
+    /// Phase 1 at the proposer.
+    fn on_promise(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, StateOf<V, S>>,
+        src: Id,
+        (epoch, ballot, accepted): (u64, Ballot, Option<(Ballot, V)>),
+        out: &mut Out<Self>,
+    ) {
+        let Some(proposal) = &state.proposal else { return };
+        if epoch != state.decided.epoch() + 1
+            || proposal.ballot != ballot
+            || proposal.view.is_some()
+            || proposal.promises.contains_key(&src)
+            || state.promised != Some(ballot)
+        {
+            return;
+        }
+        self.note_promise(id, state.to_mut(), src, accepted, out);
+    }
+
+    /// Phase 2 at an acceptor: the vote, which waits for this acceptor's own grants to end.
+    fn on_accept(
+        &self,
+        state: &mut Cow<'_, StateOf<V, S>>,
+        src: Id,
+        ballot: Ballot,
+        view: V,
+        out: &mut Out<Self>,
+    ) {
+        let epoch = view.epoch();
+        if epoch <= state.decided.epoch() {
+            if !self.mechanisms.has(Mechanism::DecidedAnswers) {
+                return out.send(src, Msg::Accepted { epoch, ballot });
+            }
+            let view = state.decided.clone();
+            return out.send(src, Msg::Install { view });
+        }
+        if !state.decided.permits(&view)
+            || Some(ballot) < state.promised
+            || state.accepted.as_ref().is_some_and(|(voted, _)| *voted >= ballot)
+            || !state.may_leave_out(&view)
+                && self.mechanisms.has(Mechanism::LeaseWait)
+                && self.mechanisms.has(Mechanism::EveryVoteWaits)
+        {
+            return;
+        }
+        let state = state.to_mut();
+        state.promised = Some(ballot);
+        state.accepted = Some((ballot, view));
+        state.save_vote(out);
+        out.send(src, Msg::Accepted { epoch, ballot });
+        out.set_timer(Timer::Drive, self.timeouts.drive.clone());
+    }
+
+    /// Phase 2 at the proposer.
+    fn on_accepted(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, StateOf<V, S>>,
+        src: Id,
+        (epoch, ballot): (u64, Ballot),
+        out: &mut Out<Self>,
+    ) {
+        let Some(proposal) = &state.proposal else { return };
+        if epoch != state.decided.epoch() + 1
+            || proposal.ballot != ballot
+            || proposal.view.is_none()
+            || proposal.votes.contains(&src)
+        {
+            return;
+        }
+        self.note_vote(id, state.to_mut(), src, out);
+    }
+
+    /// Handles a timer.
+    pub fn timeout(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, StateOf<V, S>>,
+        timer: &Timer,
+        out: &mut Out<Self>,
+    ) {
+        match timer {
+            Timer::Suspect(member) => {
+                let state = state.to_mut();
+                state.suspects.insert(*member);
+                self.propose(id, state, out);
+            }
+            Timer::Expire(member) => {
+                let state = state.to_mut();
+                state.leases.insert(*member, false);
+                self.vote_for_own(id, state, out);
+            }
+            Timer::Drive => {
+                if state.accepted.is_some() || state.wishes().is_some() {
+                    self.begin_ballot(id, state.to_mut(), out);
+                } else if state.proposal.is_some() {
+                    state.to_mut().proposal = None;
+                }
+            }
+        }
+    }
+
+    /// Proposes what it would like, unless something is under way already: then later.
+    fn propose(&self, id: Id, state: &mut StateOf<V, S>, out: &mut Out<Self>) {
+        if state.wishes().is_none() {
+            return;
+        }
+        if state.proposal.is_none() && state.accepted.is_none() {
+            self.begin_ballot(id, state, out);
+        } else {
+            out.set_timer(Timer::Drive, self.timeouts.drive.clone());
+        }
+    }
+
+    /// Begins a ballot above everything that it has promised, with its own promise.
+    fn begin_ballot(&self, id: Id, state: &mut StateOf<V, S>, out: &mut Out<Self>) {
+        let round = state.promised.map_or(0, |promised| promised.round) + 1;
+        let ballot = Ballot { round, proposer: id };
+        state.promised = Some(ballot);
+        if self.mechanisms.has(Mechanism::PromiseSaved) {
+            state.save_vote(out);
+        }
+        let (promises, votes) = (BTreeMap::new(), BTreeSet::new());
+        state.proposal = Some(Proposal { ballot, promises, view: None, votes });
+        let decided = state.decided.clone();
+        self.broadcast(id, &state.decided, Msg::Prepare { decided, ballot }, out);
+        out.set_timer(Timer::Drive, self.timeouts.drive.clone());
+        let accepted = state.accepted.clone();
+        self.note_promise(id, state, id, accepted, out);
+    }
+
+    /// Counts a promise; a majority of them fixes what is proposed: the newest vote among them, which may
+    /// have been decided already, or else what this coordinator would like.
+    fn note_promise(
+        &self,
+        id: Id,
+        state: &mut StateOf<V, S>,
+        src: Id,
+        accepted: Option<(Ballot, V)>,
+        out: &mut Out<Self>,
+    ) {
+        let majority = state.majority();
+        let wishes = state.wishes();
+        let Some(proposal) = &mut state.proposal else { return };
+        proposal.promises.insert(src, accepted);
+        if proposal.promises.len() < majority {
+            return;
+        }
+        let promises = std::mem::take(&mut proposal.promises);
+        let newest = promises.into_values().flatten().max_by_key(|(ballot, _)| *ballot);
+        let Some(view) = newest.map(|(_, view)| view).or(wishes) else {
+            state.proposal = None; // what it was begun for has passed
+            return;
+        };
+        let ballot = proposal.ballot;
+        proposal.view = Some(view.clone());
+        self.broadcast(id, &state.decided, Msg::Accept { ballot, view }, out);
+        self.vote_for_own(id, state, out);
+    }
+
+    /// The proposer's own vote, which waits as everyone's does: tried again when a grant ends.
+    fn vote_for_own(&self, id: Id, state: &mut StateOf<V, S>, out: &mut Out<Self>) {
+        let Some(Proposal { ballot, view: Some(view), votes, .. }) = &state.proposal else {
+            return;
+        };
+        if votes.contains(&id)
+            || state.promised != Some(*ballot)
+            || !state.may_leave_out(view) && self.mechanisms.has(Mechanism::LeaseWait)
+        {
+            return;
+        }
+        state.accepted = Some((*ballot, view.clone()));
+        state.save_vote(out);
+        self.note_vote(id, state, id, out);
+    }
+
+    /// Counts a vote; a majority of them has decided.
+    fn note_vote(&self, id: Id, state: &mut StateOf<V, S>, src: Id, out: &mut Out<Self>) {
+        let majority = state.majority();
+        let Some(proposal) = &mut state.proposal else { return };
+        proposal.votes.insert(src);
+        if proposal.votes.len() < majority {
+            return;
+        }
+        let Some(view) = proposal.view.clone() else { return };
+        let mut audience: BTreeSet<Id> = self.followers.iter().copied().collect();
+        for concerned in [&state.decided, &view] {
+            audience.extend(concerned.members());
+            audience.extend(concerned.coordinators());
+        }
+        audience.remove(&id);
+        self.install(id, state, view.clone(), out);
+        out.broadcast(&audience, &Msg::Install { view });
+    }
+
+    /// Moves on to the epoch after a decided view. What was promised and voted for up to it is dropped;
+    /// grants are not: a member keeps its lease from one view to the next.
+    fn install(&self, id: Id, state: &mut StateOf<V, S>, view: V, out: &mut Out<Self>) {
+        let members = view.members();
+        for member in state.decided.members().iter().filter(|member| !members.contains(member)) {
+            out.cancel_timer(Timer::Suspect(*member));
+            out.cancel_timer(Timer::Expire(*member));
+        }
+        for member in &members {
+            out.set_timer(Timer::Suspect(*member), self.suspect(&view, id));
+        }
+        state.store.put(Key::Decided, Row::Decided(view.clone()));
+        state.store.delete(&Key::Vote);
+        out.save(state.store.clone());
+        (state.promised, state.accepted, state.proposal) = (None, None, None);
+        state.suspects.retain(|member| members.contains(member));
+        state.heard.retain(|member, _| members.contains(member));
+        state.leases.retain(|member, _| members.contains(member));
+        state.reports.retain(|src, report| view.heeds(*src, report));
+        state.decided = view;
+        if state.wishes().is_some() {
+            out.set_timer(Timer::Drive, self.timeouts.drive.clone());
+        } else {
+            out.cancel_timer(Timer::Drive);
+        }
+    }
+
+    /// Tells the other coordinators.
+    fn broadcast(&self, id: Id, view: &V, msg: MsgOf<V>, out: &mut Out<Self>) {
+        let others = view.coordinators().iter().filter(|other| **other != id);
+        out.broadcast(others, &msg);
+    }
+
+    fn grant(&self) -> Range<Duration> {
+        self.timeouts.grant..self.timeouts.grant
+    }
+
+    /// Coordinators suspect one after the other, so that one proposes and the others find it done.
+    fn suspect(&self, view: &V, id: Id) -> Range<Duration> {
+        let place = view.coordinators().iter().position(|coordinator| *coordinator == id);
+        let stagger = self.timeouts.stagger * place.unwrap_or(0) as u32;
+        let Range { start, end } = self.timeouts.suspect.clone();
+        start + stagger..end + stagger
+    }
+
+    /// Decided epochs stay decided, and ballots below a promise stay below it.
+    pub fn is_past(&self, state: &StateOf<V, S>, msg: &MsgOf<V>) -> bool {
+        if !self.mechanisms.has(Mechanism::PromiseSaved) {
+            return false;
+        }
+        let next = state.decided.epoch() + 1;
+        let below = |ballot: &Ballot| Some(*ballot) < state.promised;
+        // A ballot that it does not pursue now it will not pursue again.
+        let pursued =
+            |ballot: &Ballot| state.proposal.as_ref().filter(|proposal| proposal.ballot == *ballot);
+        let foreign =
+            |ballot: &Ballot| Some(*ballot) <= state.promised && pursued(ballot).is_none();
+        match msg {
+            Msg::Install { view } => view.epoch() < next,
+            Msg::Prepare { decided, ballot } => {
+                decided.epoch() + 1 == next && Some(*ballot) <= state.promised
+            }
+            Msg::Promise { epoch, ballot, .. } => {
+                *epoch < next
+                    || *epoch == next
+                        && (below(ballot)
+                            || foreign(ballot)
+                            || pursued(ballot).is_some_and(|proposal| proposal.view.is_some()))
+            }
+            Msg::Accept { ballot, view } => {
+                view.epoch() == next
+                    && (below(ballot)
+                        || state.accepted.as_ref().is_some_and(|(voted, _)| voted >= ballot))
+            }
+            Msg::Accepted { epoch, ballot } => *epoch < next || *epoch == next && foreign(ballot),
+            Msg::Lease { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+impl<V: View, S: Store<Key, Row<V>>> StateOf<V, S> {
+    /// How many coordinators decide.
+    fn majority(&self) -> usize {
+        self.decided.coordinators().len() / 2 + 1
+    }
+
+    /// The view that this coordinator would have next.
+    fn wishes(&self) -> Option<V> {
+        self.decided.next(&self.suspects, &self.reports)
+    }
+
+    /// Whether none of its own grants to those that `view` leaves out may be live.
+    fn may_leave_out(&self, view: &V) -> bool {
+        let mut left_out = self.decided.leased().iter().filter(|id| !view.leased().contains(id));
+        left_out.all(|member| self.leases.get(member) != Some(&true))
+    }
+
+    /// Whether its newest vote, in an epoch that it does not know to be decided, leaves the member out.
+    fn has_voted_against(&self, member: Id) -> bool {
+        self.accepted.as_ref().is_some_and(|(_, view)| !view.leased().contains(&member))
+    }
+
+    fn save_vote<M: Mechanisms>(&mut self, out: &mut Out<Coordinator<V, S, M>>) {
+        if let Some(promised) = self.promised {
+            let accepted = self.accepted.clone();
+            self.store.put(Key::Vote, Row::Vote { promised, accepted });
+            out.save(self.store.clone());
+        }
+    }
+}
+
+impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Actor for Coordinator<V, S, M> {
+    type Msg = MsgOf<V>;
+    type Timer = Timer;
+    /// `None` when it has no store, and refuses to run.
+    type State = Option<StateOf<V, S>>;
+    type Storage = S;
+    type Random = ();
+
+    fn on_start(&self, id: Id, storage: &Option<S>, out: &mut Out<Self>) -> Self::State {
+        self.start(id, storage.clone(), out)
+    }
+
+    fn on_msg(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, Self::State>,
+        src: Id,
+        msg: Self::Msg,
+        out: &mut Out<Self>,
+    ) {
+        let Some(part) = &**state else { return };
+        let mut part = Cow::Borrowed(part);
+        self.receive(id, &mut part, src, msg, out);
+        if let Cow::Owned(part) = part {
+            *state = Cow::Owned(Some(part));
+        }
+    }
+
+    fn on_timeout(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, Self::State>,
+        timer: &Timer,
+        out: &mut Out<Self>,
+    ) {
+        let Some(part) = &**state else { return };
+        let mut part = Cow::Borrowed(part);
+        self.timeout(id, &mut part, timer, out);
+        if let Cow::Owned(part) = part {
+            *state = Cow::Owned(Some(part));
+        }
+    }
+
+    fn name(&self) -> String {
+        "coordinator".to_string()
+    }
+}
+
+impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Prune for Coordinator<V, S, M> {
+    fn is_obsolete(&self, _: Id, state: &Self::State, _: Id, msg: &Self::Msg) -> bool {
+        state.as_ref().is_some_and(|state| self.is_past(state, msg))
+    }
+}
+
+impl Debug for Ballot {
+    /// `round.proposer`, short enough for sequence diagrams.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.round, usize::from(self.proposer))
+    }
+}

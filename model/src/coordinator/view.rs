@@ -1,0 +1,33 @@
+//! What coordinators need to know of a view.
+
+use stateright::actor::Id;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::hash::Hash;
+
+/// Who serves in an epoch. Coordinators decide a sequence of these, and know nothing else of them.
+pub trait View: Clone + Debug + Eq + Hash + Ord {
+    /// What members report that bears on the next view.
+    type Report: Clone + Debug + Eq + Hash + Ord;
+
+    /// The number of this view.
+    fn epoch(&self) -> u64;
+
+    /// Those who decide the next view; the same in every view.
+    fn coordinators(&self) -> &[Id];
+
+    /// Everyone who sends heartbeats.
+    fn members(&self) -> Vec<Id>;
+
+    /// Those of them who may hold leases. Whoever is in here and not in the next view's is *left out* by it.
+    fn leased(&self) -> &[Id];
+
+    /// Whether `next` may follow this view.
+    fn permits(&self, next: &Self) -> bool;
+
+    /// The view to have next, if another one than this: a permitted one, a function of what is known.
+    fn next(&self, suspects: &BTreeSet<Id>, reports: &BTreeMap<Id, Self::Report>) -> Option<Self>;
+
+    /// Whether a report bears on what follows this view; others are forgotten.
+    fn heeds(&self, src: Id, report: &Self::Report) -> bool;
+}

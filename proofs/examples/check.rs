@@ -1,0 +1,63 @@
+//! Runs models and mutants by name, without the rest of the workspace.
+//!
+//! `cargo run --release -p chainring-proofs --example check -- chain-reads`, or `-- --mutant "no retry"`.
+
+use chainring_model::Mechanism;
+use chainring_proofs::run::{Options, Progress, Search};
+use chainring_proofs::{catalogue, mutants};
+
+fn main() {
+    let mut options = Options { threads: 1, ..Options::default() };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--progress" => {
+                options.progress = Some(|Progress { unique_states, depth, elapsed, .. }| {
+                    eprintln!("{unique_states} unique states, depth {depth}, {elapsed:.0?}");
+                });
+            }
+            "--breadth" => options.search = Search::Breadth,
+            "--trace" => {
+                let name = arguments.next().expect("a model's name");
+                let entry = catalogue::find(&name).expect("a model of the catalogue");
+                let report = entry.run(None, &options);
+                println!("{report}");
+                for verdict in report.properties.iter().filter(|verdict| !verdict.stands) {
+                    println!("{}:", verdict.property);
+                    for step in verdict.trace.iter().flat_map(|trace| &trace.steps) {
+                        println!("    {step}");
+                    }
+                }
+            }
+            "--mutant" => {
+                let name = arguments.next().expect("a mutant's name");
+                let wanted = Mechanism::ALL.iter().filter(|lacks| lacks.mutant().contains(&name));
+                for lacks in wanted {
+                    let catch = mutants::of(*lacks).hunt();
+                    println!(
+                        "{:<45} {:<22} {:<20} {} length {} states {} ({:.1} s)",
+                        catch.mutant,
+                        catch.model,
+                        catch.property,
+                        if catch.caught { "caught" } else { "MISSED" },
+                        catch.length,
+                        catch.states,
+                        catch.report.seconds
+                    );
+                    if options.search == Search::Breadth {
+                        println!("{}", catch.report);
+                        let verdict = catch.report.verdict(catch.property);
+                        let trace = verdict.and_then(|verdict| verdict.trace.as_ref());
+                        for step in trace.iter().flat_map(|trace| &trace.steps) {
+                            println!("    {step}");
+                        }
+                    }
+                }
+            }
+            name => {
+                let entry = catalogue::find(name).expect("a model of the catalogue");
+                println!("{}", entry.run(None, &options));
+            }
+        }
+    }
+}
