@@ -709,27 +709,27 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
 
     /// Decided epochs stay decided, and ballots below a promise stay below it.
     pub fn is_past(&self, state: &StateOf<V, S>, msg: &MsgOf<V>) -> bool {
-        if !self.mechanisms.has(Mechanism::PromiseSaved) {
-            return false;
-        }
         let next = state.decided.epoch() + 1;
-        let below = |ballot: &Ballot| Some(*ballot) < state.promised;
+        let lasting = self.mechanisms.has(Mechanism::PromiseSaved);
+        let below = |ballot: &Ballot| lasting && Some(*ballot) < state.promised;
         // A ballot that it does not pursue now it will not pursue again.
         let pursued =
             |ballot: &Ballot| state.proposal.as_ref().filter(|proposal| proposal.ballot == *ballot);
-        let foreign =
-            |ballot: &Ballot| Some(*ballot) <= state.promised && pursued(ballot).is_none();
+        let foreign = |ballot: &Ballot| {
+            lasting && Some(*ballot) <= state.promised && pursued(ballot).is_none()
+        };
         match msg {
             Msg::Install { view } => view.epoch() < next,
             Msg::Prepare { decided, ballot } => {
-                decided.epoch() + 1 == next && Some(*ballot) <= state.promised
+                decided.epoch() + 1 == next && lasting && Some(*ballot) <= state.promised
             }
             Msg::Promise { epoch, ballot, .. } => {
                 *epoch < next
                     || *epoch == next
                         && (below(ballot)
                             || foreign(ballot)
-                            || pursued(ballot).is_some_and(|proposal| proposal.view.is_some()))
+                            || lasting
+                                && pursued(ballot).is_some_and(|proposal| proposal.view.is_some()))
             }
             Msg::Accept { ballot, view } => {
                 view.epoch() == next

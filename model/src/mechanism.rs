@@ -93,8 +93,6 @@ mechanisms! {
     Retry = "no retry",
     /// The head answers an operation that is committed with its recorded outcome.
     RecordedOutcome = "no recorded outcome",
-    /// A replica takes updates, requests for them and acknowledgements of its own epoch only.
-    EpochCheck = "no epoch check",
     /// On a new view, whoever has a successor sends it the log again.
     ResendOnInstall = "no resend on install",
     /// On a new view, the tail commits its log.

@@ -12,7 +12,7 @@ use chainring_model::chain::{
 use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{Key, Op, Value};
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
-use stateright::actor::{ActorModelAction, Id, model_timeout};
+use stateright::actor::{ActorModelAction, Envelope, Id, model_timeout};
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
@@ -148,7 +148,7 @@ impl Setup {
         self
     }
 
-    /// Where heartbeats and grants take their time, and so many more heartbeats are sent.
+    /// Where heartbeats and grants of the suspected take their time, and so many more heartbeats are sent.
     pub fn slow_leases(mut self, heartbeats: u64) -> Self {
         (self.swift_leases, self.heartbeats) = (false, heartbeats);
         self
@@ -244,12 +244,8 @@ impl Setup {
         if self.lossy {
             model = model.lossy();
         }
-        model = model.local(match (self.slow_clients, self.swift_leases) {
-            (false, false) => is_of_clients,
-            (false, true) => |msg| is_of_clients(msg) || is_of_leases(msg),
-            (true, false) => |_| false,
-            (true, true) => is_of_leases,
-        });
+        let this = self.clone();
+        model = model.local(move |envelope| this.is_local(envelope));
         if self.coordinators > 0 {
             let this = self.clone();
             model = model.scope(move |system, action| this.is_in_scope(system, action));
@@ -275,6 +271,22 @@ impl Setup {
     /// Explores this with torn steps.
     pub fn check_torn(&self, order: Order, options: &Options) -> Report {
         run(|| self.torn(&Intact, order), options)
+    }
+
+    /// Which messages arrive at once: those inside a process; and heartbeats and grants, where they are
+    /// swift, and otherwise still of those whom nobody suspects.
+    fn is_local(&self, Envelope { src, dst, msg }: Envelope<&Msg>) -> bool {
+        use coordinator::Msg::{Heartbeat, Lease};
+        let is_slow = |replica: Id| {
+            let (place, suspects) = (usize::from(replica), &self.suspects);
+            !self.swift_leases && (suspects.is_empty() || suspects.contains(&place))
+        };
+        match msg {
+            Msg::Opened { .. } | Msg::Invoke { .. } | Msg::Return { .. } => !self.slow_clients,
+            Msg::Views(Heartbeat { .. }) => !is_slow(src),
+            Msg::Views(Lease { .. }) => !is_slow(dst),
+            _ => false,
+        }
     }
 
     /// Which timers fire. What is left out, and why nothing is lost by that:
@@ -435,17 +447,6 @@ fn witness_grants<A>(
         }
         _ => None,
     }
-}
-
-/// What replicas and coordinators say to each other about leases.
-fn is_of_leases(msg: &Msg) -> bool {
-    use coordinator::Msg::{Heartbeat, Lease};
-    matches!(msg, Msg::Views(Heartbeat { .. } | Lease { .. }))
-}
-
-/// What a client and its gateway say to each other, inside one process.
-fn is_of_clients(msg: &Msg) -> bool {
-    matches!(msg, Msg::Opened { .. } | Msg::Invoke { .. } | Msg::Return { .. })
 }
 
 /// An operation, as short as it can be read.

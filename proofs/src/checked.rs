@@ -50,12 +50,15 @@ where
     mortal: Vec<Id>,
     crashes: u8,
     pruning: Pruning,
-    local: fn(&A::Msg) -> bool,
+    local: Local<A>,
     scope: Option<Scope<A, H>>,
     assumption: Option<Assumption<A, H>>,
     witness: Option<Witness<A, H>>,
     properties: Vec<Property<Self>>,
 }
+
+/// Which messages arrive at once.
+type Local<A> = Arc<dyn Fn(Envelope<&<A as Actor>::Msg>) -> bool + Send + Sync>;
 
 /// Which actions belong to a model.
 type Scope<A, H> = Arc<
@@ -116,7 +119,7 @@ where
             mortal: Vec::new(),
             crashes: 0,
             pruning: Pruning::On,
-            local: |_| false,
+            local: Arc::new(|_| false),
             scope: None,
             assumption: None,
             witness: None,
@@ -146,8 +149,11 @@ where
     }
 
     /// Which messages never leave a process, and arrive at once.
-    pub fn local(mut self, local: fn(&A::Msg) -> bool) -> Self {
-        self.local = local;
+    pub fn local(
+        mut self,
+        local: impl Fn(Envelope<&A::Msg>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.local = Arc::new(local);
         self
     }
 
@@ -226,7 +232,13 @@ where
     fn deliver_local(&self, system: &mut ActorModelState<A, H>) {
         loop {
             let mut local: Vec<_> = (system.network.iter_deliverable())
-                .filter(|envelope| (self.local)(envelope.msg))
+                .filter(|envelope| {
+                    (self.local)(Envelope {
+                        src: envelope.src,
+                        dst: envelope.dst,
+                        msg: envelope.msg,
+                    })
+                })
                 .map(|envelope| envelope.to_cloned_msg())
                 .collect();
             local.sort();
@@ -334,8 +346,13 @@ where
             index <= start
                 || match action {
                     ActorModelAction::Crash(id) => may_crash && self.mortal.contains(id),
-                    ActorModelAction::Drop(envelope) => !(self.local)(&envelope.msg),
-                    ActorModelAction::Deliver { msg, .. } => !(self.local)(msg),
+                    ActorModelAction::Drop(envelope) => {
+                        let Envelope { src, dst, msg } = envelope;
+                        !(self.local)(Envelope { src: *src, dst: *dst, msg })
+                    }
+                    ActorModelAction::Deliver { src, dst, msg } => {
+                        !(self.local)(Envelope { src: *src, dst: *dst, msg })
+                    }
                     _ => true,
                 } && self.scope.as_ref().is_none_or(|scope| scope(&state.system, action))
         });

@@ -88,7 +88,6 @@ pub fn of(lacks: Mechanism) -> Mutant {
         Retransmission => ("chain-lossy", CAN_FINISH),
         Retry => ("chain-lossy", CAN_FINISH),
         RecordedOutcome => ("chain-lossy", CAN_FINISH),
-        EpochCheck => ("chain-views", "linearizable"),
         ResendOnInstall => ("chain-views", "no dead end"),
         TailCommitsLog => ("chain-views", "no dead end"),
         LeaseForReads => ("chain-lease", "linearizable"),

@@ -254,7 +254,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         (epoch, index, entry): (u64, u64, Entry),
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if !self.is_current(state, epoch)
+        if epoch != state.view.epoch
             || state.view.predecessor(id) != Some(src)
             || entry.op.check(&entry.key).is_err()
         {
@@ -296,7 +296,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         (epoch, next): (u64, u64),
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if !self.is_current(state, epoch)
+        if epoch != state.view.epoch
             || state.view.successor(id) != Some(src)
             || next <= state.committed
         {
@@ -314,7 +314,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         (epoch, index): (u64, u64),
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if !self.is_current(state, epoch)
+        if epoch != state.view.epoch
             || state.view.successor(id) != Some(src)
             || index <= state.committed
             || index > state.last()
@@ -453,11 +453,6 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         Key::Lane(id.gateway, if apart { id.lane } else { 0 })
     }
 
-    /// Whether a message of the chain belongs to the view that this replica has installed.
-    fn is_current(&self, state: &ReplicaState<S>, epoch: u64) -> bool {
-        epoch == state.view.epoch || !self.mechanisms.has(Mechanism::EpochCheck)
-    }
-
     /// Whether the head may log an operation.
     fn admission(&self, state: &ReplicaState<S>, id: &OpId) -> Admission {
         if !self.mechanisms.has(Mechanism::Deduplication) {
@@ -493,9 +488,6 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
 
     /// Old epochs stay old, what is committed stays committed, and a stale operation stays stale.
     pub(super) fn is_obsolete(&self, id: Id, state: &ReplicaState<S>, src: Id, msg: &Msg) -> bool {
-        if !self.mechanisms.has(Mechanism::EpochCheck) {
-            return false;
-        }
         match msg {
             Msg::Request { id: op_id, op, .. } => {
                 !op.is_read()

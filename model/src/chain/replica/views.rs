@@ -8,6 +8,14 @@
 //!   What a successor lacks is in the log of its new predecessor, because each replica has at least what
 //!   its successors have, and no less committed than they have is dropped from its log;
 //! - whoever is **not in the view** falls silent. It keeps its store, and can only return by joining.
+//!
+//! A lease survives an install: see [`coordinator`], section "Leases".
+//!
+//! Why messages of another epoch are refused is not obvious, since logs are never rolled back: as long as
+//! nobody returns, what a replica ever sent from an index is what it holds there, and an update or an
+//! acknowledgement from whoever is the neighbour *now* is true whatever its epoch. It is those who return
+//! that the check is for. A head is removed with an entry that nobody else has, comes back emptied, and is
+//! in time the predecessor of the same replica again: its old update is for the next index still.
 
 use super::{Replica, ReplicaState};
 use crate::chain::{ChainActor, Key, Msg, Row, Timer, View};
