@@ -419,7 +419,9 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         report: V::Report,
         out: &mut Out<Self>,
     ) {
-        if state.reports.get(&src) == Some(&report) || !state.decided.heeds(src, &report) {
+        if state.reports.get(&src) == Some(&report)
+            || !state.decided.heeds(src, &report) && self.mechanisms.has(Mechanism::ReportsHeeded)
+        {
             return;
         }
         let state = state.to_mut();
@@ -680,7 +682,9 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         state.suspects.retain(|member| members.contains(member));
         state.heard.retain(|member, _| members.contains(member));
         state.leases.retain(|member, _| members.contains(member));
-        state.reports.retain(|src, report| view.heeds(*src, report));
+        if self.mechanisms.has(Mechanism::ReportsHeeded) {
+            state.reports.retain(|src, report| view.heeds(*src, report));
+        }
         state.decided = view;
         if state.wishes().is_some() {
             out.set_timer(Timer::Drive, self.timeouts.drive.clone());

@@ -1,6 +1,6 @@
 //! The models by name: what `chainring check` runs.
 
-use crate::chain::{Client, Mortal, Setup};
+use crate::chain::{Client, Mortal, Setup, Stored};
 use crate::checked::Pruning;
 use crate::council::Council;
 use crate::graph;
@@ -411,6 +411,29 @@ pub fn all() -> Vec<Entry> {
             .reached([ReadFound, HeadLost, MiddleLost, TailLost, RemovedUnaware]),
         )
         .deep(),
+        Entry::new(
+            "grow-one",
+            "a chain of one teaches a learner under increments and a delete",
+            Setup::new(
+                1,
+                [Client::new([Op::Increment(1), Op::Get]), Client::new([Op::Delete]).on(0, "y")],
+            )
+            .stored(Stored::Values)
+            .teaching(1)
+            .views(1, 1)
+            .suspects([1])
+            .reached([ReadFound, Appended, LearnerDropped, HandedOver]),
+        ),
+        Entry::new(
+            "grow-join",
+            "a newcomer is named, taught and appended",
+            Setup::new(1, [Client::new([Op::Increment(1), Op::Get])])
+                .stored(Stored::Value)
+                .joining(2)
+                .views(1, 2)
+                .suspects([9])
+                .reached([ReadFound, Appended]),
+        ),
         Entry::new(
             "chain-crash-twice",
             "as chain-crash, with two crashes",

@@ -97,6 +97,14 @@ struct Client {
 }
 
 impl History {
+    /// The same, where a key holds a value at the start.
+    pub fn holding(&self, key: &str, value: &str) -> History {
+        self.with(|seen| {
+            let register = Register(Some(value.into()));
+            seen.keys.insert(key.into(), LinearizabilityTester::new(register));
+        })
+    }
+
     /// An operation begins.
     pub fn invoke(&self, client: Id, id: OpId, key: &Key, op: &Op) -> History {
         self.with(|seen| {

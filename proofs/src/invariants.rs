@@ -7,6 +7,7 @@
 //! | [`in_process_requests`] | what a successor lacks is in its predecessor's log, without gaps | an update is on its way at two links at once |
 //! | [`stable`] | a successor's stable store holds all that its predecessor's holds | a predecessor's lags behind |
 //! | [`agreement`] | two members that have committed as much hold the same | all members hold the same, and something |
+//! | [`retained`] | what a learner lacks of its tail's committed entries is in the tail's log | a tail commits while it teaches |
 //! | [`held`] | every acknowledged update is in table or log of every member | an update is acknowledged |
 //! | [`at_most_once`] | no operation is twice in a history | a duplicate was refused or answered |
 //! | [`incarnations_grow`] | a gateway's starts are numbered upwards | a start gave up an operation |
@@ -41,6 +42,7 @@ mod linearizable;
 mod one_view;
 mod reached;
 mod refused;
+mod retained;
 mod stable;
 mod update_propagation;
 
@@ -57,6 +59,7 @@ pub use linearizable::linearizable;
 pub use one_view::one_view;
 pub use reached::Reached;
 pub use refused::refused;
+pub use retained::retained;
 pub use stable::stable;
 pub use update_propagation::update_propagation;
 
@@ -71,6 +74,7 @@ pub fn of_chain<W: World>() -> Vec<Property<W>> {
         in_process_requests(),
         stable(),
         agreement(),
+        retained(),
         held(),
         at_most_once(),
         incarnations_grow(),

@@ -2,7 +2,7 @@
 
 use crate::checked::{Checked, CheckedState};
 use crate::history::History;
-use chainring_model::chain::{ChainActor, ChainState, Entry, Key, Msg, Row, View};
+use chainring_model::chain::{ChainActor, ChainState, Entry, Key, Msg, Place, Row, Transfer, View};
 use chainring_model::coordinator;
 use chainring_model::kv::{self, OpId, Outcome, Value};
 use chainring_model::store::{MapStore, Store};
@@ -75,8 +75,14 @@ pub struct Member {
     pub committed: u64,
     /// How many client keys it says it holds.
     pub keys: u64,
-    /// Its log.
+    /// Its log, above what is committed.
     pub log: BTreeMap<u64, Entry>,
+    /// What it retains for a learner, of what is committed.
+    pub retained: BTreeMap<u64, Entry>,
+    /// How far it is in an extension of its chain.
+    pub transfer: Option<Transfer>,
+    /// The keys that it knows to be deleted, ahead of a scan.
+    pub tombstones: BTreeMap<kv::Key, u64>,
     /// Its data.
     pub data: BTreeMap<kv::Key, (u64, Value)>,
     /// Its operation table.
@@ -96,6 +102,9 @@ impl Member {
             committed: 0,
             keys: 0,
             log: BTreeMap::new(),
+            retained: BTreeMap::new(),
+            transfer: None,
+            tombstones: BTreeMap::new(),
             data: BTreeMap::new(),
             lanes: BTreeMap::new(),
         };
@@ -114,8 +123,19 @@ impl Member {
                     let newest = (*incarnation, *seq, outcome.clone());
                     member.lanes.insert((*gateway, *lane), newest);
                 }
+                (Key::Transfer, Row::Transfer(transfer)) => {
+                    member.transfer = Some(transfer.clone());
+                }
+                (Key::Tombstone(key), Row::Tombstone { index }) => {
+                    member.tombstones.insert(key.clone(), *index);
+                }
                 _ => {}
             }
+        }
+        let above = member.log.split_off(&(member.committed + 1));
+        member.retained = std::mem::replace(&mut member.log, above);
+        if matches!(member.transfer, Some(Transfer::Learning { place: Place::Emptying, .. })) {
+            member.log.clear(); // it is about to be removed
         }
         Some(member)
     }
@@ -135,6 +155,23 @@ impl Member {
     pub fn is_newest(&self, id: &OpId) -> bool {
         let newest = self.lanes.get(&(id.gateway, id.lane));
         newest.is_some_and(|(incarnation, seq, _)| (*incarnation, *seq) == (id.incarnation, id.seq))
+    }
+
+    /// Whether this is a tail that has handed over to its learner.
+    pub fn has_handed_over(&self) -> bool {
+        self.transfer == Some(Transfer::HandedOver)
+    }
+
+    /// If this is its view's learner: the epoch that named it, and how far its scan is.
+    pub fn learns(&self) -> Option<(u64, &Place)> {
+        match &self.transfer {
+            Some(Transfer::Learning { since, place })
+                if self.view.learner == Some((self.id, *since)) =>
+            {
+                Some((*since, place))
+            }
+            _ => None,
+        }
     }
 
     /// Whether the operation is in the log.
@@ -188,6 +225,20 @@ pub fn chain<M: Mechanisms>(system: &System<M>) -> Vec<Rc<Member>> {
     members.retain(|member| place(member).is_some());
     members.sort_by_key(place);
     members
+}
+
+/// The tails that teach, each with its learner, in whatever view the two are.
+pub fn teachings<M: Mechanisms>(system: &System<M>) -> Vec<(Rc<Member>, Rc<Member>)> {
+    let members = members(system);
+    let teaches = |tail: &Member, learner: &Member| {
+        let since = tail.view.learner.filter(|_| tail.view.tail() == Some(tail.id));
+        since.is_some_and(|(id, since)| {
+            id == learner.id && learner.learns().is_some_and(|(this, _)| this == since)
+        })
+    };
+    let pairs = members.iter().flat_map(|tail| members.iter().map(move |other| (tail, other)));
+    let pairs = pairs.filter(|(tail, learner)| teaches(tail, learner));
+    pairs.map(|(tail, learner)| (Rc::clone(tail), Rc::clone(learner))).collect()
 }
 
 /// Whether every script has done what it had to do.

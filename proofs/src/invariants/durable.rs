@@ -36,6 +36,7 @@ pub fn durable<W: World>() -> Property<W> {
                     && member.view == replica.view
                     && member.committed == replica.committed
                     && member.keys == replica.keys
+                    && member.transfer == replica.transfer
                     && replica.window.iter().eq(member.log.iter().map(|(i, entry)| (*i, entry)))
             }
         })
