@@ -1,6 +1,7 @@
 //! Runs models and mutants by name, without the rest of the workspace.
 //!
-//! `cargo run --release -p chainring-proofs --example check -- chain-reads`, or `-- --mutant "no retry"`.
+//! `cargo run --release -p chainring-proofs --example check -- chain-reads`, or `-- --mutant "no retry"`, or,
+//! to write a script (see `chainring_proofs::drive`), `-- --drive MODEL PROPERTY FILE MUTANT`.
 
 use chainring_model::Mechanism;
 use chainring_proofs::run::{Options, Progress, Search};
@@ -29,6 +30,22 @@ fn main() {
                     }
                 }
             }
+            "--drive" => {
+                let mut next = || arguments.next().unwrap_or_default();
+                let entry = catalogue::find(&next()).expect("a model of the catalogue");
+                let (property, file, name) = (next(), next(), next());
+                let script = std::fs::read_to_string(file).expect("a file with a script");
+                let lacks = Mechanism::ALL.iter().find(|lacks| lacks.mutant() == name);
+                let driven = entry.drive(lacks.copied(), &script, &property);
+                for (number, step) in driven.trace.steps.iter().enumerate() {
+                    println!("{:>3}. {step}", number + 1);
+                }
+                match (driven.fell, driven.stuck) {
+                    (Some(_), _) => println!("`{property}` falls"),
+                    (None, Some(stuck)) => println!("{stuck}"),
+                    (None, None) => println!("`{property}` holds to the end"),
+                }
+            }
             "--mutant" => {
                 let name = arguments.next().expect("a mutant's name");
                 let wanted = Mechanism::ALL.iter().filter(|lacks| lacks.mutant().contains(&name));
@@ -44,6 +61,9 @@ fn main() {
                         catch.states,
                         catch.report.seconds
                     );
+                    if let Some(stuck) = &catch.stuck {
+                        println!("{stuck}");
+                    }
                     if options.search == Search::Breadth {
                         println!("{}", catch.report);
                         let verdict = catch.report.verdict(catch.property);

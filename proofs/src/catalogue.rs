@@ -3,6 +3,7 @@
 use crate::chain::{Client, Mortal, Setup, Stored};
 use crate::checked::Pruning;
 use crate::council::Council;
+use crate::drive::{self, Drive, drive};
 use crate::graph;
 use crate::invariants::Reached;
 use crate::run::{Options, Report, run};
@@ -83,6 +84,28 @@ impl Entry {
             }
         };
         Report { name: self.name.to_string(), configuration: self.configuration(), ..report }
+    }
+
+    /// Drives this configuration by a script, of the protocol as it is or without a mechanism, until a
+    /// property falls; see [`drive`](mod@crate::drive).
+    pub fn drive(&self, lacks: Option<Mechanism>, script: &str, until: &str) -> Drive {
+        match lacks {
+            None => self.drive_with(&Intact, script, until),
+            Some(mechanism) => self.drive_with(&Without(mechanism), script, until),
+        }
+    }
+
+    fn drive_with<M: Mechanisms>(&self, mechanisms: &M, script: &str, until: &str) -> Drive {
+        match &self.subject {
+            Subject::Chain(setup) => {
+                let model = setup.model(mechanisms, Pruning::On);
+                drive(&model, &drive::names(model.actors()), script, until)
+            }
+            Subject::Council(council) => {
+                let names: Vec<_> = (0..council.coordinators).map(|c| format!("c{c}")).collect();
+                drive(&council.model(mechanisms, Pruning::On), &names, script, until)
+            }
+        }
     }
 
     /// The configuration in words.

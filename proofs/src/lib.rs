@@ -8,13 +8,15 @@
 //! - [`chain`] and [`council`] make models of chains, and of coordinators by themselves;
 //! - [`history`] records what clients saw, and judges whether it is linearizable;
 //! - [`invariants`] has every property, one a file;
-//! - [`catalogue`] lists the configurations by name, and [`mutants`] those that must fail;
+//! - [`catalogue`] lists the configurations by name, and [`mutants`] those that must fail, some of them
+//!   driven by a script ([`drive`](mod@drive));
 //! - [`run`] explores one and reports, and [`explore`] opens it in stateright's Explorer.
 
 pub mod catalogue;
 pub mod chain;
 pub mod checked;
 pub mod council;
+pub mod drive;
 pub mod explore;
 pub mod graph;
 pub mod history;
