@@ -113,7 +113,7 @@ mechanisms! {
     GrantsAssumed = "a restarted coordinator forgets its grants",
     /// A replica takes updates and acknowledgements of its own epoch only.
     EpochCheck = "no epoch check",
-    /// What is not in the view returns as a learner, which holds nothing.
+    /// Who returns learns what it lacks, before it says that it has everything.
     JoinsByLearning = "rejoin without joining",
     /// A learner removes what it held.
     LearnerEmptied = "a learner keeps what it held",

@@ -46,6 +46,25 @@ fn main() {
                     (None, None) => println!("`{property}` holds to the end"),
                 }
             }
+            "--in" => {
+                // A mutant in a model: which property falls first?
+                let entry = catalogue::find(&arguments.next().unwrap_or_default());
+                let entry = entry.expect("a model of the catalogue");
+                let name = arguments.next().unwrap_or_default();
+                let lacks = Mechanism::ALL.iter().find(|lacks| lacks.mutant() == name);
+                let report = entry.run(lacks.copied(), &options);
+                let fallen = report
+                    .properties
+                    .iter()
+                    .filter(|verdict| !verdict.stands && verdict.trace.is_some());
+                println!("{name} in {}: {} states", entry.name, report.unique_states);
+                for verdict in fallen {
+                    println!("  {}:", verdict.property);
+                    for step in verdict.trace.iter().flat_map(|trace| &trace.steps) {
+                        println!("    {step}");
+                    }
+                }
+            }
             "--mutant" => {
                 let name = arguments.next().expect("a mutant's name");
                 let wanted = Mechanism::ALL.iter().filter(|lacks| lacks.mutant().contains(&name));

@@ -458,6 +458,104 @@ pub fn all() -> Vec<Entry> {
                 .reached([ReadFound, Appended]),
         ),
         Entry::new(
+            "grow-keys",
+            "a key comes and goes during the transfer",
+            Setup::new(1, [Client::new([put("7"), Op::Delete]).on(0, "z").on(1, "z")])
+                .stored(Stored::Values)
+                .teaching(1)
+                .views(1, 1)
+                .suspects([1])
+                .reached([Appended, LearnerDropped, HandedOver, LearnerLags, Buried]),
+        ),
+        Entry::new(
+            "grow-empty",
+            "a chain that holds nothing yet has a learner",
+            Setup::new(1, [Client::new([Op::Increment(1), Op::Get])])
+                .teaching(1)
+                .views(1, 1)
+                .suspects([1])
+                .reached([ReadFound, Appended, LearnerDropped, HandedOver, LearnerLags]),
+        ),
+        Entry::new(
+            "grow-old",
+            "a removed head returns with its old disk",
+            Setup::new(1, [Client::new([Op::Increment(1), Op::Get])])
+                .stored(Stored::OldDisk)
+                .teaching(2)
+                .views(1, 1)
+                .suspects([1])
+                .reached([ReadFound, Appended, LearnerDropped, HandedOver, LearnerLags]),
+        ),
+        Entry::new(
+            "grow-crash",
+            "a crash of the tail, the learner or the coordinator during the transfer",
+            Setup::new(1, [Client::new([Op::Increment(1), Op::Get])])
+                .stored(Stored::OldDisk)
+                .teaching(1)
+                .views(1, 1)
+                .suspects([1])
+                .crashes(1, Mortal::Members)
+                .reached([ReadFound, Appended, LearnerDropped, HandedOver, LearnerLags]),
+        ),
+        Entry::new(
+            "grow-again",
+            "a learner is dropped, named again, and appended",
+            Setup::new(1, [Client::new([Op::Increment(1)])])
+                .stored(Stored::Value)
+                .teaching(1)
+                .views(1, 3)
+                .suspects([1])
+                .reached([Appended, LearnerDropped, HandedOver, LearnerLags]),
+        ),
+        Entry::new(
+            "grow-stale",
+            "a gateway that has not heard that the learner is none of the chain reads there",
+            Setup {
+                stale_gateways: true,
+                ..Setup::new(1, [Client::new([Op::Get, Op::Increment(1), Op::Get]).near(1)])
+                    .stored(Stored::Value)
+                    .teaching(2)
+            }
+            .views(1, 1)
+            .suspects([1])
+            .reached([ReadFound, Redirected]),
+        ),
+        Entry::new(
+            "grow-two",
+            "a chain of two teaches a learner; head, tail or learner are suspected at any moment",
+            Setup::new(2, [Client::new([Op::Increment(1), Op::Get]).near(0)])
+                .stored(Stored::Value)
+                .teaching(1)
+                .views(1, 1)
+                .reached([ReadFound, Appended, LearnerDropped, HeadLost, TailLost, HandedOver]),
+        ),
+        Entry::new(
+            "grow-two-twice",
+            "the same with two view changes",
+            Setup::new(2, [Client::new([Op::Increment(1), Op::Get]).near(0)])
+                .stored(Stored::Value)
+                .teaching(1)
+                .views(1, 2)
+                .reached([ReadFound, Appended, LearnerDropped, HeadLost, TailLost, HandedOver]),
+        )
+        .deep(),
+        Entry::new(
+            "grow-late",
+            "one who was removed and has returned is the predecessor again, and its old update arrives",
+            Setup::new(2, [Client::new([Op::Increment(1), Op::Get]).near(0)])
+                .late()
+                .reached([ReadFound, AllAgree]),
+        ),
+        Entry::new(
+            "grow-disk",
+            "who lost its disk stays away",
+            Setup { disks_lost: true, ..Setup::new(2, [Client::new([put("a"), Op::Get])]) }
+                .crashes(1, Mortal::Members)
+                .views(1, 1)
+                .suspects([1])
+                .reached([ReadFound, TailLost]),
+        ),
+        Entry::new(
             "chain-crash-twice",
             "as chain-crash, with two crashes",
             Setup::new(

@@ -50,6 +50,10 @@ pub struct Setup {
     pub crashes: u8,
     /// Who may crash.
     pub mortal: Mortal,
+    /// Whether who crashes loses its store.
+    pub disks_lost: bool,
+    /// Whether an update of an earlier epoch is under way at the start; see [`Setup::late`].
+    pub late: bool,
     /// Whether messages are lost for good.
     pub lossy: bool,
     /// Whether a deadline may pass at any moment.
@@ -144,6 +148,8 @@ impl Setup {
             clients: clients.into_iter().collect(),
             crashes: 0,
             mortal: Mortal::All,
+            disks_lost: false,
+            late: false,
             lossy: false,
             deadlines: false,
             stale_gateways: false,
@@ -195,6 +201,23 @@ impl Setup {
         self
     }
 
+    /// With an update under way that the head sent in an earlier epoch, and nobody else has ever seen. It was
+    /// removed then, came back emptied, and is by now the predecessor of the same replica again:
+    /// `[0, 1]`, `[1]`, `[1, 0]`, `[0]`, `[0, 1]`, with a learner in between.
+    pub fn late(mut self) -> Self {
+        self.late = true;
+        self
+    }
+
+    fn late_update(&self) -> Envelope<Msg> {
+        let gateway = Id::from(self.all_replicas());
+        let id = OpId { gateway, incarnation: 0, lane: 0, seq: 9 };
+        let entry = Entry { id, key: "x".into(), op: Op::Put("9".into()) };
+        let (epoch, index) = (FIRST_EPOCH - 1, 1);
+        let msg = Msg::Update { epoch, index, entry };
+        Envelope { src: Id::from(0), dst: Id::from(1), msg }
+    }
+
     /// With this in the stores at the start.
     pub fn stored(mut self, stored: Stored) -> Self {
         self.stored = stored;
@@ -236,8 +259,12 @@ impl Setup {
     fn fill(&self, place: usize, store: &mut ProofStore) {
         let mut view = self.view();
         let joins = place >= self.replicas;
-        if joins && !self.taught {
-            view.epoch -= 1; // it hears of the newer one, where it is not, either
+        if joins && (!self.taught || self.stored == Stored::OldDisk) {
+            view.epoch -= 1;
+            view.learner = None;
+        }
+        if joins && self.stored == Stored::OldDisk {
+            view.chain.insert(0, Id::from(place));
         }
         Replica::init(store, view);
         let gateway = |client: usize| Id::from(self.all_replicas() + client);
@@ -275,7 +302,7 @@ impl Setup {
             let entry = Entry { id, key: "x".into(), op: Op::Put("9".into()) };
             store.put(RowKey::Log(3), Row::Entry(entry));
         }
-        if joins && self.taught {
+        if joins && self.taught && self.stored != Stored::OldDisk {
             let (since, place) = (FIRST_EPOCH, Place::Emptying);
             let transfer = Transfer::Learning { since, place };
             store.put(RowKey::Transfer, Row::Transfer(transfer));
@@ -316,6 +343,7 @@ impl Setup {
             let mut view = self.view();
             if self.stale_gateways {
                 view.epoch -= 1;
+                view.chain.extend(view.learner.take().map(|(learner, _)| learner));
                 view.chain.reverse();
             }
             let nearest = client.nearest.map(Id::from);
@@ -363,6 +391,12 @@ impl Setup {
         if self.lossy {
             model = model.lossy();
         }
+        if self.disks_lost {
+            model = model.losing_disks(!mechanisms.has(Mechanism::StoreRequired));
+        }
+        if self.late {
+            model = model.in_flight([self.late_update()]);
+        }
         let this = self.clone();
         model = model.local(move |envelope| this.is_local(envelope));
         if self.coordinators > 0 {
@@ -376,7 +410,10 @@ impl Setup {
             model = model.actor(actor, store);
         }
         let reached = self.reached.iter().map(|reached| reached.property());
-        of_chain().into_iter().chain(reached).fold(model, Checked::property)
+        // Where disks are lost for good, a chain may be, too.
+        let claimed = of_chain().into_iter();
+        let claimed = claimed.filter(|claim| !self.disks_lost || claim.name != "no dead end");
+        claimed.chain(reached).fold(model, Checked::property)
     }
 
     /// Explores this, of the protocol as it is, or without a mechanism.
@@ -506,7 +543,8 @@ impl Display for Setup {
                 Mortal::Gateways => "a gateway",
             };
             let (crashes, s) = (self.crashes, if self.crashes == 1 { "" } else { "es" });
-            write!(f, ", {crashes} crash{s} of {who} with recovery")?;
+            let with = if self.disks_lost { "whose disk is lost" } else { "with recovery" };
+            write!(f, ", {crashes} crash{s} of {who} {with}")?;
         }
         if self.deadlines {
             f.write_str(", deadlines at any moment")?;
@@ -529,6 +567,9 @@ impl Display for Setup {
                 true => f.write_str(", leases granted at once, clocks run alike")?,
                 false => write!(f, ", {} more heartbeats, clocks run alike", self.heartbeats)?,
             }
+        }
+        if self.late {
+            f.write_str(", a late update of an earlier epoch")?;
         }
         if self.stale_gateways {
             f.write_str(", gateways with an older view")?;

@@ -49,6 +49,7 @@ where
     stores: Vec<Option<A::Storage>>,
     mortal: Vec<Id>,
     crashes: u8,
+    disks: Disks,
     pruning: Pruning,
     local: Local<A>,
     scope: Option<Scope<A, H>>,
@@ -72,6 +73,14 @@ type Assumption<A, H> = Arc<dyn Fn(&ActorModelState<A, H>) -> bool + Send + Sync
 type Witness<A, H> = fn(&H, &ActionOf<A>) -> Option<H>;
 
 type ActionOf<A> = ActorModelAction<<A as Actor>::Msg, <A as Actor>::Timer, <A as Actor>::Random>;
+
+/// What a crash leaves of an actor's disk.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Disks {
+    Kept,
+    Lost,
+    Renewed,
+}
 
 /// What is done about obsolete messages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -118,6 +127,7 @@ where
             stores: Vec::new(),
             mortal: Vec::new(),
             crashes: 0,
+            disks: Disks::Kept,
             pruning: Pruning::On,
             local: Arc::new(|_| false),
             scope: None,
@@ -179,6 +189,19 @@ where
     /// Records actions in the history, for assumptions to speak of.
     pub fn witness(mut self, witness: Witness<A, H>) -> Self {
         self.witness = Some(witness);
+        self
+    }
+
+    /// With these messages under way at the start.
+    pub fn in_flight(mut self, envelopes: impl IntoIterator<Item = Envelope<A::Msg>>) -> Self {
+        self.inner.init_network = Network::new_unordered_duplicating(envelopes);
+        self
+    }
+
+    /// Where a crash takes the disk, too: the actor finds no store when it recovers, or, where losing one is
+    /// `mistaken` for being new, an initialised one.
+    pub fn losing_disks(mut self, mistaken: bool) -> Self {
+        self.disks = if mistaken { Disks::Renewed } else { Disks::Lost };
         self
     }
 
@@ -245,7 +268,10 @@ where
             let mut next = local.into_iter().filter_map(|Envelope { src, dst, msg }| {
                 let next =
                     self.inner.next_state(system, ActorModelAction::Deliver { src, dst, msg });
-                next.filter(|next| next.actor_states != system.actor_states)
+                next.filter(|next| {
+                    next.actor_states != system.actor_states
+                        || next.network.len() != system.network.len()
+                })
             });
             match next.next() {
                 Some(next) => *system = next,
@@ -371,6 +397,14 @@ where
         let mut next = CheckedState { system, crashes, retired };
         if let Some(id) = crashed {
             next.system.actor_states[usize::from(id)] = self.down(id);
+            match self.disks {
+                Disks::Kept => {}
+                Disks::Lost => next.system.actor_storages[usize::from(id)] = None,
+                Disks::Renewed => {
+                    next.system.actor_storages[usize::from(id)] =
+                        self.stores[usize::from(id)].clone();
+                }
+            }
             next.crashes += 1;
         }
         self.tidy(&mut next);

@@ -8,6 +8,7 @@
 //! | [`stable`] | a successor's stable store holds all that its predecessor's holds | a predecessor's lags behind |
 //! | [`agreement`] | two members that have committed as much hold the same | all members hold the same, and something |
 //! | [`retained`] | what a learner lacks of its tail's committed entries is in the tail's log | a tail commits while it teaches |
+//! | [`handover`] | a tail hands over to a learner that has every row | a tail lags its learner |
 //! | [`held`] | every acknowledged update is in table or log of every member | an update is acknowledged |
 //! | [`at_most_once`] | no operation is twice in a history | a duplicate was refused or answered |
 //! | [`incarnations_grow`] | a gateway's starts are numbered upwards | a start gave up an operation |
@@ -35,6 +36,7 @@ mod bounded;
 mod durable;
 mod epochs_advance;
 mod finish;
+mod handover;
 mod held;
 mod in_process_requests;
 mod incarnations_grow;
@@ -52,6 +54,7 @@ pub use bounded::bounded;
 pub use durable::durable;
 pub use epochs_advance::epochs_advance;
 pub use finish::finish;
+pub use handover::handover;
 pub use held::held;
 pub use in_process_requests::in_process_requests;
 pub use incarnations_grow::incarnations_grow;
@@ -75,6 +78,7 @@ pub fn of_chain<W: World>() -> Vec<Property<W>> {
         stable(),
         agreement(),
         retained(),
+        handover(),
         held(),
         at_most_once(),
         incarnations_grow(),

@@ -132,7 +132,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             out.send(tail, Msg::Fetch { since, after: after.clone() });
         }
         if *place != Place::After(None) {
-            let (upto, done) = (state.committed, *place == Place::Done);
+            let learned = self.mechanisms.has(Mechanism::JoinsByLearning);
+            let upto = if learned { state.committed } else { u64::MAX };
+            let done = *place == Place::Done;
             out.send(tail, Msg::Caught { since, upto, done });
         }
         out.set_timer(Timer::Learn, self.timeouts.resend.clone());
@@ -234,6 +236,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             Mechanism::PlaceDurable,
             Mechanism::HandoverDurable,
             Mechanism::TrimWhenCaughtUp,
+            Mechanism::JoinsByLearning,
         ];
         if !intact.into_iter().all(|mechanism| self.mechanisms.has(mechanism)) {
             return false;
