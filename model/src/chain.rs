@@ -70,6 +70,23 @@ pub struct Entry {
     pub op: Op,
 }
 
+/// Who may answer a read.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize,
+)]
+pub enum Reads {
+    /// The tail: strong reads, as in chain replication (OSDI '04).
+    Tail,
+    /// Any member, for a clean key; the tail, for a dirty one: apportioned reads, as in CRAQ (ATC '09). As
+    /// strong as the tail's.
+    #[default]
+    Any,
+    /// Any member, from what it has committed, whether it has a lease or not, clean or dirty. **Not
+    /// linearizable**: a read may miss updates that are acknowledged, and one read may see less than the one before
+    /// it. (ATC '09, section 2.4, "eventual consistency".)
+    Eventual,
+}
+
 /// What the actors of a chain say to each other; the [module's table](self) tells who to whom.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Msg {
@@ -86,6 +103,8 @@ pub enum Msg {
         key: kv::Key,
         /// What to do.
         op: Op,
+        /// Who may answer, if it is a read.
+        reads: Reads,
     },
     /// When an operation ended, for its client.
     Return {
@@ -102,6 +121,8 @@ pub enum Msg {
         key: kv::Key,
         /// What to do.
         op: Op,
+        /// Who may answer, if it is a read.
+        reads: Reads,
     },
     /// When an operation is committed, or a read answered.
     Reply {

@@ -8,6 +8,7 @@ use crate::graph;
 use crate::invariants::Reached;
 use crate::run::{Options, Report, run};
 use crate::torn::Order;
+use chainring_model::chain::Reads;
 use chainring_model::kv::{Op, Value};
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 
@@ -186,6 +187,18 @@ pub fn all() -> Vec<Entry> {
                 [Client::new([put("a"), Op::Get]).near(0), Client::new([Op::Get, Op::Get]).near(1)],
             )
             .reached([ReadFound, DirtyForwarded, SuccessorLags, StableLags, AllAgree]),
+        ),
+        Entry::new(
+            "chain-reads-tail",
+            "reads at the tail alone, as the client asks",
+            Setup::new(
+                3,
+                [
+                    Client::new([put("a"), Op::Get]).near(0).reading(Reads::Tail),
+                    Client::new([Op::Get, Op::Get]).near(1).reading(Reads::Tail),
+                ],
+            )
+            .reached([ReadFound, SuccessorLags, AllAgree]),
         ),
         Entry::new(
             "chain-crash",

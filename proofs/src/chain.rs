@@ -7,8 +7,8 @@ use crate::run::{Options, Report, run};
 use crate::torn::{Order, Torn};
 use crate::world::{ChainModel, ProofActor, ProofStore, System, messages};
 use chainring_model::chain::{
-    ChainState, Entry, Gateway, Key as RowKey, Msg, Nested, Place, Replica, Row, Script, Timeouts,
-    Timer, Transfer, View,
+    ChainState, Entry, Gateway, Key as RowKey, Msg, Nested, Place, Reads, Replica, Row, Script,
+    Timeouts, Timer, Transfer, View,
 };
 use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{Key, Op, OpId, Outcome, Value};
@@ -26,6 +26,8 @@ pub const FIRST_EPOCH: u64 = 2;
 pub struct Client {
     /// The replica's place in the chain.
     pub nearest: Option<usize>,
+    /// Who may answer its reads.
+    pub reads: Reads,
     /// What it does in each of its gateway's lanes, in order; lanes go on side by side.
     pub lanes: Vec<Vec<(Key, Op)>>,
 }
@@ -114,12 +116,18 @@ impl Client {
     /// A client of the tail that works on key `x`.
     pub fn new(ops: impl IntoIterator<Item = Op>) -> Self {
         let ops = ops.into_iter().map(|op| (Key::from("x"), op)).collect();
-        Client { nearest: None, lanes: vec![ops] }
+        Client { nearest: None, reads: Reads::Any, lanes: vec![ops] }
     }
 
     /// The same, reading from the replica at this place.
     pub fn near(mut self, replica: usize) -> Self {
         self.nearest = Some(replica);
+        self
+    }
+
+    /// The same, with other reads.
+    pub fn reading(mut self, reads: Reads) -> Self {
+        self.reads = reads;
         self
     }
 
@@ -353,7 +361,8 @@ impl Setup {
             (ProofActor::Gateway(gateway), Some(store))
         });
         let scripts = self.clients.iter().enumerate().map(|(number, client)| {
-            let script = Script { gateway: gateway(number), lanes: client.lanes.clone() };
+            let (lanes, reads) = (client.lanes.clone(), client.reads);
+            let script = Script { gateway: gateway(number), reads, lanes };
             (ProofActor::Script(script), None)
         });
         let coordinators = (0..self.coordinators).map(|_| {
@@ -516,6 +525,11 @@ impl Display for Setup {
             write!(f, ", client {}", lanes.collect::<Vec<_>>().join(" beside "))?;
             if let Some(nearest) = client.nearest {
                 write!(f, " near {nearest}")?;
+            }
+            match client.reads {
+                Reads::Any => {}
+                Reads::Tail => f.write_str(" reading at the tail")?,
+                Reads::Eventual => f.write_str(" with eventual reads")?,
             }
         }
         if self.joiners > 0 {

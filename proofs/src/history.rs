@@ -292,7 +292,7 @@ impl Recorder<Msg> for History {
                 let decisions = self.seen.decisions.hear(src, dst, msg)?;
                 Some(self.with(|seen| seen.decisions = decisions))
             }
-            Msg::Invoke { id, key, op } => Some(self.invoke(src, *id, key, op)),
+            Msg::Invoke { id, key, op, .. } => Some(self.invoke(src, *id, key, op)),
             Msg::Opened { incarnation } => Some(self.start(src, *incarnation)),
             _ => None,
         }

@@ -7,7 +7,7 @@
 
 use crate::driver::Inbox;
 use crate::resp::{ScanPage, Service};
-use chainring_model::chain::Msg;
+use chainring_model::chain::{Msg, Reads};
 use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal};
 use stateright::actor::Id;
 use std::collections::HashMap;
@@ -168,7 +168,7 @@ impl Service for Door {
         room.forget();
         lane.forget();
         let (id, told) = door.begin(incarnation, kibibytes);
-        if !door.to_gateway.try_deliver(door.id, Msg::Invoke { id, key, op }) {
+        if !door.to_gateway.try_deliver(door.id, Msg::Invoke { id, key, op, reads: Reads::Any }) {
             // The gateway has not seen it, so nothing has happened, nor will.
             self.returned(id, Outcome::Refused(Refusal::Unavailable));
         }

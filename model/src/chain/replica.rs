@@ -237,10 +237,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         out: &mut Out<ChainActor<S, M>>,
     ) {
         match msg {
-            Msg::Request { id: op_id, key, op } if op.is_read() => {
-                self.on_query(id, state, op_id, key, out);
+            Msg::Request { id: op_id, key, op, reads } if op.is_read() => {
+                self.on_query(id, state, op_id, (key, reads), out);
             }
-            Msg::Request { id: op_id, key, op } => {
+            Msg::Request { id: op_id, key, op, .. } => {
                 let entry = Entry { id: op_id, key, op };
                 self.on_request(id, state, entry, out);
             }

@@ -7,7 +7,7 @@
 //! over to a learner, which answers nothing: for that short while the gateway asks again.
 
 use super::{Replica, ReplicaState};
-use crate::chain::{ChainActor, Key, Msg, Row};
+use crate::chain::{ChainActor, Key, Msg, Reads, Row};
 use crate::kv::{self, Op, OpId};
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::store::Store;
@@ -25,7 +25,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         id: Id,
         state: &mut Cow<'_, ReplicaState<S>>,
         op_id: OpId,
-        key: kv::Key,
+        (key, reads): (kv::Key, Reads),
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if Op::Get.check(&key).is_err() {
@@ -37,6 +37,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             let view = state.view.clone();
             return out.send(op_id.gateway, Msg::Redirect { view });
         }
+        if reads == Reads::Eventual {
+            let (_, outcome) = state.peek(&key, &Op::Get);
+            return out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });
+        }
         if !learner && !self.may_read(state) && self.mechanisms.has(Mechanism::LeaseForReads) {
             return; // the gateway asks again, and there may be a lease by then
         }
@@ -47,7 +51,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
                     && self.mechanisms.has(Mechanism::DirtyForwarded) =>
             {
                 let op = Op::Get;
-                out.send(tail, Msg::Request { id: op_id, key, op });
+                out.send(tail, Msg::Request { id: op_id, key, op, reads });
             }
             Some(_)
                 if state.has_handed_over(id)
