@@ -328,6 +328,7 @@ impl Setup {
             resend_doublings: 0,
             retry: model_timeout(),
             deadline: self.deadlines.then_some(Duration::ZERO),
+            views: coordinator::Timeouts { pause: 0, ..coordinator::Timeouts::default() },
             ..Timeouts::default()
         };
         let clients = self.clients.len();

@@ -5,6 +5,7 @@
 //! | [`linearizable`] | what clients saw, some order of the operations explains | every operation ended; a read found a value |
 //! | [`update_propagation`] | a successor's history is a prefix of its predecessor's | a successor lags behind |
 //! | [`in_process_requests`] | what a successor lacks is in its predecessor's log, without gaps | an update is on its way at two links at once |
+//! | [`pending`] | what a successor has not committed yet, its predecessor has neither | two links are busy |
 //! | [`stable`] | a successor's stable store holds all that its predecessor's holds | a predecessor's lags behind |
 //! | [`agreement`] | two members that have committed as much hold the same | all members hold the same, and something |
 //! | [`retained`] | what a learner lacks of its tail's committed entries is in the tail's log | a tail commits while it teaches |
@@ -42,6 +43,7 @@ mod in_process_requests;
 mod incarnations_grow;
 mod linearizable;
 mod one_view;
+mod pending;
 mod reached;
 mod refused;
 mod retained;
@@ -60,6 +62,7 @@ pub use in_process_requests::in_process_requests;
 pub use incarnations_grow::incarnations_grow;
 pub use linearizable::linearizable;
 pub use one_view::one_view;
+pub use pending::pending;
 pub use reached::Reached;
 pub use refused::refused;
 pub use retained::retained;
@@ -75,6 +78,7 @@ pub fn of_chain<W: World>() -> Vec<Property<W>> {
         linearizable(),
         update_propagation(),
         in_process_requests(),
+        pending(),
         stable(),
         agreement(),
         retained(),
