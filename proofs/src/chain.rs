@@ -296,7 +296,7 @@ impl Setup {
     /// - gateways do not ask for views, for no announcement is lost for good;
     /// - a lease lapses, and a grant ends, when somebody waits for that: earlier it would change nothing
     ///   but what a read delayed until then would show, too.
-    fn is_in_scope<M: Mechanisms>(
+    fn is_in_scope<M: Mechanisms, Msg>(
         &self,
         system: &System<M>,
         action: &ActorModelAction<Msg, Timer, ()>,
