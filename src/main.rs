@@ -16,6 +16,10 @@ mod node;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+/// The checker lives from making and dropping small things.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A replicated key-value store whose replica code is exhaustively model-checked, and then run unchanged.
 #[derive(Parser, Debug)]
 #[command(version, about)]

@@ -7,6 +7,9 @@ use chainring_model::Mechanism;
 use chainring_proofs::run::{Options, Progress, Search};
 use chainring_proofs::{catalogue, mutants};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let mut options = Options { threads: 1, ..Options::default() };
     let mut arguments = std::env::args().skip(1);

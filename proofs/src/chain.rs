@@ -4,6 +4,7 @@ use crate::checked::{Checked, Pruning};
 use crate::history::History;
 use crate::invariants::{Reached, of_chain};
 use crate::run::{Options, Report, run};
+use crate::shared::Shared;
 use crate::torn::{Order, Torn};
 use crate::world::{ChainModel, ProofActor, ProofStore, System, messages};
 use chainring_model::chain::{
@@ -465,17 +466,17 @@ impl Setup {
     fn is_in_scope<M: Mechanisms>(
         &self,
         system: &System<M>,
-        action: &ActorModelAction<Msg, Timer, ()>,
+        action: &ActorModelAction<Shared<Msg>, Timer, ()>,
     ) -> bool {
         let state = |id: Id| &*system.actor_states[usize::from(id)];
         let open = |view: &View| view.epoch < FIRST_EPOCH + self.views;
         let (id, timer) = match action {
             ActorModelAction::Timeout(id, timer) => (id, timer),
-            ActorModelAction::Deliver {
-                dst, msg: Msg::Views(coordinator::Msg::Report(_)), ..
-            } => {
-                return match state(*dst) {
-                    ChainState::Coordinator(state) => open(&state.decided),
+            ActorModelAction::Deliver { dst, msg, .. } => {
+                return match (state(*dst), Shared::get(*msg)) {
+                    (ChainState::Coordinator(state), Msg::Views(coordinator::Msg::Report(_))) => {
+                        open(&state.decided)
+                    }
                     _ => true,
                 };
             }

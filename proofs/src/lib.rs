@@ -5,6 +5,7 @@
 //!
 //! - [`checked::Checked`] is the model around a system of actors; [`torn::Torn`] is one that tears an
 //!   actor's step apart and crashes it in between;
+//! - [`system`] is what their states are, made of parts that are stored once ([`shared`]);
 //! - [`chain`] and [`council`] make models of chains, and of coordinators by themselves;
 //! - [`history`] records what clients saw, and judges whether it is linearizable;
 //! - [`invariants`] has every property, one a file;
@@ -23,5 +24,7 @@ pub mod history;
 pub mod invariants;
 pub mod mutants;
 pub mod run;
+pub mod shared;
+pub mod system;
 pub mod torn;
 pub mod world;

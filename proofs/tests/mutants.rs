@@ -7,6 +7,9 @@ use chainring_proofs::mutants;
 use chainring_proofs::run::{Options, Search};
 use chainring_proofs::torn::Order;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[test]
 fn every_mutant_is_caught_by_the_property_that_names_it() {
     for mutant in mutants::all() {

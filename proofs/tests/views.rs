@@ -9,6 +9,9 @@ use chainring_proofs::council::Council;
 use chainring_proofs::run::{Options, Report, run};
 use stateright::Property;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn small() -> Setup {
     Setup::new(2, [Client::new([Op::Increment(1)])])
         .views(1, 1)
