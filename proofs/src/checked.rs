@@ -54,10 +54,13 @@ where
     assumption: Option<Assumption<A, H>>,
     witness: Option<Witness<A, H>>,
     properties: Vec<Property<Self>>,
-    receptions: Table<(usize, Parcel<A>), Option<Reception<A>>>,
-    timeouts: Table<(usize, Id, A::Timer), Option<Option<&'static Step<A>>>>,
-    records: Table<(u64, Parcel<A>, bool), Option<Option<H>>>,
+    receptions: Known<(usize, Parcel<A>), Reception<A>>,
+    timeouts: Known<(usize, Id, <A as Actor>::Timer), Option<&'static Step<A>>>,
+    records: Known<(u64, Parcel<A>, bool), Option<H>>,
 }
+
+/// What is known already.
+type Known<K, V> = Table<K, Option<V>>;
 
 /// Which messages arrive at once.
 type Local<A> = Arc<dyn Fn(Envelope<&<A as Actor>::Msg>) -> bool + Send + Sync>;
