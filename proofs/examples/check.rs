@@ -20,6 +20,10 @@ fn main() {
                     eprintln!("{unique_states} unique states, depth {depth}, {elapsed:.0?}");
                 });
             }
+            "--threads" => {
+                let count = arguments.next().and_then(|count| count.parse().ok());
+                options.threads = count.expect("a number of threads");
+            }
             "--breadth" => options.search = Search::Breadth,
             "--trace" => {
                 let name = arguments.next().expect("a model's name");

@@ -429,8 +429,8 @@ pub fn all() -> Vec<Entry> {
         ),
         Entry::new(
             "chain-lease-council",
-            "the same with three coordinators",
-            Setup::new(2, [Client::new([put("a")]), Client::new([Op::Get]).near(1)])
+            "three coordinators, and a client that reads what it wrote at a paused replica",
+            Setup::new(2, [Client::new([put("a"), Op::Get]).near(1)])
                 .views(3, 1)
                 .suspects([1])
                 .slow_leases(0)

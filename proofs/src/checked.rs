@@ -56,10 +56,16 @@ where
     assumption: Option<Assumption<A, H>>,
     witness: Option<Witness<A, H>>,
     properties: Vec<Property<Self>>,
-    receptions: Table<(usize, Parcel<A>), Option<Reception<A>>>,
-    timeouts: Table<(usize, Id, A::Timer), Option<Option<&'static Step<A>>>>,
-    records: Table<(u64, Parcel<A>, bool), Option<Option<H>>>,
+    receptions: Known<(usize, Parcel<A>), Reception<A>>,
+    timeouts: Known<(usize, Timed<A>), Option<&'static Step<A>>>,
+    records: Known<(u64, Parcel<A>, bool), Option<H>>,
 }
+
+/// Whose timer.
+type Timed<A> = (Id, <A as Actor>::Timer);
+
+/// What is known already.
+type Known<K, V> = Table<K, Option<V>>;
 
 /// Which messages arrive at once.
 type Local<A> = Arc<dyn Fn(Envelope<&<A as Actor>::Msg>) -> bool + Send + Sync>;
@@ -286,7 +292,7 @@ where
     fn expire(&self, system: &System<A, H>, id: Id, timer: &A::Timer) -> Option<&'static Step<A>> {
         let index = usize::from(id);
         let state = system.actor_states[index];
-        self.timeouts.with((Shared::address(state), id, timer.clone()), |known| {
+        self.timeouts.with((Shared::address(state), (id, timer.clone())), |known| {
             *known.get_or_insert_with(|| {
                 let mut next = Cow::Borrowed(Shared::get(state));
                 let mut out = Out::new();
