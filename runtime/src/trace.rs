@@ -499,9 +499,9 @@ impl FileReplay<'_> {
         }
         let cluster = Cluster::parse(cluster).map_err(|error| self.no_trace(error.to_string()))?;
         let node = cluster.node(node).map_err(|error| self.no_trace(error.to_string()))?;
-        let actors = node::actors(&cluster, node).into_iter().map(|(id, actor)| {
+        let actors = node::parts(&cluster, node).into_iter().map(|part| {
             let state = Cow::Owned(ChainState::Stopped);
-            (id, ActorReplay { actor, rows: Vec::new(), state, steps: 0 })
+            (part.id, ActorReplay { actor: part.actor, rows: Vec::new(), state, steps: 0 })
         });
         self.actors = actors.collect();
         Ok(())

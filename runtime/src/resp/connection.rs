@@ -18,7 +18,7 @@ use super::command::{self, Resolved, Verb, printable};
 use super::job::{self, Answer, Condition, Fold, Job, Patience};
 use super::server::{Limits, Shared};
 use super::wire::{Protocol, Reader, Reply, WireError, Words};
-use super::{Service, glob};
+use super::{Position, Service, glob};
 use chainring_model::kv::{Key, Op, Value};
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -463,6 +463,10 @@ impl<S: Service> Session<S> {
                 Ok(Some(Reply::OK))
             }
             Verb::Info => Ok(Some(self.info(&arguments[1..]))),
+            Verb::Status => match self.service.status() {
+                Some(status) => Ok(Some(Reply::text(&status))),
+                None => Err(Reply::error("ERR there is no node behind this door")),
+            },
             Verb::Command => Ok(Some(command::info(&[]))),
             Verb::CommandCount => Ok(Some(command::count())),
             Verb::CommandDocs => Ok(Some(command::docs(&arguments[2..]))),
@@ -647,15 +651,15 @@ impl SlotState {
 impl Alone {
     async fn run<S: Service>(self, service: &S, shared: &Shared) -> Reply {
         match self {
-            Alone::Size => match service.scan(None, 0).await {
-                Some(page) => Reply::Integer(i64::try_from(page.total).unwrap_or(i64::MAX)),
+            Alone::Size => match service.size().await {
+                Some(keys) => Reply::Integer(i64::try_from(keys).unwrap_or(i64::MAX)),
                 None => job::UNAVAILABLE,
             },
             Alone::Scan { cursor, pattern, count, strings } => {
-                let after = match cursor {
-                    0 => None,
+                let from = match cursor {
+                    0 => Position::default(),
                     cursor => match shared.cursors().position(cursor) {
-                        Some(position) => Some(position),
+                        Some(position) => position,
                         None => {
                             return Reply::error(
                                 "ERR unknown cursor: it is not of this node or was forgotten; \
@@ -664,14 +668,10 @@ impl Alone {
                         }
                     },
                 };
-                let Some(page) = service.scan(after, count).await else {
+                let Some(page) = service.scan(from, count).await else {
                     return job::UNAVAILABLE;
                 };
-                let next = match job::position(&page) {
-                    Ok(Some(position)) => shared.cursors().remember(position.clone()),
-                    Ok(None) => 0,
-                    Err(reply) => return reply,
-                };
+                let next = page.next.map_or(0, |position| shared.cursors().remember(position));
                 let matching = page.keys.iter().filter(|key| {
                     strings && pattern.as_ref().is_none_or(|pattern| glob::matches(pattern, key))
                 });
@@ -681,9 +681,9 @@ impl Alone {
             Alone::Keys { pattern } => {
                 let limits = &shared.limits;
                 let mut keys = Vec::new();
-                let mut after = None;
+                let mut from = Position::default();
                 loop {
-                    let Some(page) = service.scan(after, limits.scan_page).await else {
+                    let Some(page) = service.scan(from, limits.scan_page).await else {
                         return job::UNAVAILABLE;
                     };
                     let matching = page.keys.iter().filter(|key| glob::matches(&pattern, key));
@@ -692,10 +692,9 @@ impl Alone {
                         let text = format!("ERR more than {} keys match; use SCAN", limits.keys);
                         return Reply::Error(text.into());
                     }
-                    match job::position(&page) {
-                        Ok(Some(position)) => after = Some(position.clone()),
-                        Ok(None) => return Reply::Array(keys),
-                        Err(reply) => return reply,
+                    match page.next {
+                        Some(position) => from = position,
+                        None => return Reply::Array(keys),
                     }
                     // A long scan of a fast service lets others have the thread.
                     tokio::task::yield_now().await;

@@ -1,7 +1,7 @@
 //! What a command asks of the service, and how its answers become a reply.
 
+use super::Service;
 use super::wire::Reply;
-use super::{ScanPage, Service};
 use chainring_model::kv::{self, Key, Op, Outcome, Refusal, Value};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -234,18 +234,6 @@ const CONTENDED: &str =
 /// The reply where no replica could be asked.
 pub(super) const UNAVAILABLE: Reply =
     Reply::error("TRYAGAIN no replica could answer before the deadline; nothing was changed");
-
-/// The last key of a page, where the next one begins; `None` if there is no next one.
-///
-/// # Errors
-/// A page that ends before it began cannot be continued, and must not be taken for the last.
-pub(super) fn position(page: &ScanPage) -> Result<Option<&Key>, Reply> {
-    match (page.more, page.keys.last()) {
-        (false, _) => Ok(None),
-        (true, Some(last)) => Ok(Some(last)),
-        (true, None) => Err(UNAVAILABLE),
-    }
-}
 
 fn refused(refusal: Refusal) -> Reply {
     match refusal {

@@ -74,19 +74,33 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// read is refused as [`Unavailable`](chainring_model::kv::Refusal::Unavailable).
     fn call(&self, key: Key, op: Op) -> impl Future<Output = Outcome> + Send;
 
-    /// A page of keys from the local replica, which is not linearizable: up to `limit` keys greater
-    /// than `after`, the smallest first. `None` if there is no replica to ask.
+    /// A page of keys, which is not linearizable: up to `limit` keys from a position on, each part's smallest
+    /// first. `None` if no replica can be asked.
     ///
-    /// A key that is there while the page is made must be in it, unless the page ends before it.
-    fn scan(
-        &self,
-        after: Option<Key>,
-        limit: usize,
-    ) -> impl Future<Output = Option<ScanPage>> + Send;
+    /// A key that is there while the page is made must be in it, unless the page ends before it. The next
+    /// page's position is behind this page's, or in a later part; a page may be empty and have a next one.
+    fn scan(&self, from: Position, limit: usize) -> impl Future<Output = Option<ScanPage>> + Send;
+
+    /// How many keys there are, which is not linearizable. `None` if no replica can be asked.
+    fn size(&self) -> impl Future<Output = Option<u64>> + Send;
 
     /// What the node says about itself in `INFO`: sections, each a name and its lines, each a name and
     /// a value.
     fn info(&self) -> Vec<(String, Vec<(String, String)>)>;
+
+    /// What `CHAINRING STATUS` replies, which is JSON. `None` where there is no node.
+    fn status(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A place in the order in which a service lists its keys: part after part, and in each by the keys.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Position {
+    /// Which part, from 0: a cluster has one for each chain.
+    pub part: usize,
+    /// Behind this key; before the first one if there is none.
+    pub after: Option<Key>,
 }
 
 /// A page of keys.
@@ -94,8 +108,6 @@ pub trait Service: Clone + Send + Sync + 'static {
 pub struct ScanPage {
     /// The keys, in order.
     pub keys: Vec<Key>,
-    /// Whether there are keys behind the last one.
-    pub more: bool,
-    /// How many keys the replica holds altogether.
-    pub total: u64,
+    /// Where the next page begins; `None` behind the last one.
+    pub next: Option<Position>,
 }
