@@ -72,7 +72,7 @@ pub fn run(args: &NodeArgs) -> Result<ExitCode, String> {
     }
     let (cluster, base) = read(&args.node.config)?;
     let node = cluster.node(args.node.id).map_err(|error| error.to_string())?;
-    if !node::is_initialised(node, &base) {
+    if !node::is_initialised(&cluster, node, &base) {
         return Err(format!(
             "node {} has no stores in {}. If it is new, make them: `chainring init --config {} \
              --id {}`. If it has run before, its disk is lost, and it must not start from nothing",

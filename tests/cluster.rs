@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{Cluster, connect, eventually, has_tool, run, start_cluster};
+use harness::{Cluster, Stop, connect, eventually, has_tool, run, start_cluster};
 use redis::{Commands, RedisResult};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
@@ -93,9 +93,7 @@ fn no_acknowledged_write_is_lost_when_all_nodes_are_killed_under_load() {
                 cluster.kill(node);
             }
         });
-        for node in 0..3 {
-            cluster.restart(node);
-        }
+        cluster.restart_all();
         let acknowledged = acknowledged.into_inner().unwrap();
         assert_eq!(acknowledged.len() as u64, WRITERS);
         for node in 0..3 {
@@ -129,6 +127,7 @@ fn increments_count_once_while_a_node_is_killed_again_and_again() {
                 }
             });
         }
+        let _stop = Stop(&stop);
         for node in [1, 2, 1] {
             let before = acknowledged.load(Ordering::Relaxed);
             eventually("some were counted", || acknowledged.load(Ordering::Relaxed) > before + 20);
@@ -137,7 +136,6 @@ fn increments_count_once_while_a_node_is_killed_again_and_again() {
         }
         let before = acknowledged.load(Ordering::Relaxed);
         eventually("it goes on", || acknowledged.load(Ordering::Relaxed) > before + 20);
-        stop.store(true, Ordering::Relaxed);
     });
     let counted: u64 = cluster.connect(2).get("counter").unwrap();
     let (acknowledged, unknown) = (acknowledged.into_inner(), unknown.into_inner());
@@ -212,7 +210,7 @@ fn no_store_is_taken_for_another() {
     refuses("was made for another chain");
     std::fs::write(cluster.file(), text).unwrap();
 
-    cluster.restart(2);
+    cluster.restart_all();
     let found: String = cluster.connect(2).get("key").unwrap();
     assert_eq!(found, "value");
 }
@@ -243,11 +241,11 @@ fn large_values_beside_pipelined_small_ones_do_not_choke_the_chain() {
                 }
             });
         }
+        let _stop = Stop(&stop);
         let mut connection = cluster.connect(0);
         for round in 0..20 {
             let _: () = connection.set(format!("large:{}", round % 3), &large).unwrap();
         }
-        stop.store(true, Ordering::Relaxed);
     });
     assert!(small.into_inner() > 32 * 6, "the small ones went on");
     for node in 0..3 {

@@ -226,6 +226,9 @@ pub struct Timeouts {
     pub grant: Duration,
     /// After how much silence a member is suspected ([`Timer::Suspect`]).
     pub suspect: Range<Duration>,
+    /// The same, of a member that a coordinator has not heard from since it started itself: the nodes of
+    /// a cluster do not all start in the same instant, and whoever is removed has to join anew.
+    pub first_heartbeat: Range<Duration>,
     /// How much later each further coordinator acts on the same thing, so that one proposes and the
     /// others find it done.
     pub stagger: Duration,
@@ -272,6 +275,7 @@ impl Default for Timeouts {
             lease: Duration::from_millis(250),
             grant: Duration::from_millis(300),
             suspect: Duration::from_millis(300)..Duration::from_millis(350),
+            first_heartbeat: Duration::from_secs(3)..Duration::from_millis(3500),
             stagger: Duration::from_millis(60),
             drive: Duration::from_millis(100)..Duration::from_millis(200),
             pause: 20,
@@ -316,7 +320,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             }
         }
         for member in decided.members() {
-            out.set_timer(Timer::Suspect(member), self.suspect(&decided, id));
+            out.set_timer(Timer::Suspect(member), self.first_heartbeat(&decided, id));
         }
         if accepted.is_some() {
             out.set_timer(Timer::Drive, self.timeouts.drive.clone());
@@ -686,7 +690,12 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             out.cancel_timer(Timer::Expire(*member));
         }
         for member in &members {
-            out.set_timer(Timer::Suspect(*member), self.suspect(&view, id));
+            let silence = if state.heard.contains_key(member) {
+                self.suspect(&view, id)
+            } else {
+                self.first_heartbeat(&view, id)
+            };
+            out.set_timer(Timer::Suspect(*member), silence);
         }
         state.store.put(Key::Decided, Row::Decided(view.clone()));
         state.store.delete(&Key::Vote);
@@ -730,12 +739,19 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         self.timeouts.grant..self.timeouts.grant
     }
 
-    /// Coordinators suspect one after the other, so that one proposes and the others find it done.
     fn suspect(&self, view: &V, id: Id) -> Range<Duration> {
+        self.in_turn(view, id, &self.timeouts.suspect)
+    }
+
+    fn first_heartbeat(&self, view: &V, id: Id) -> Range<Duration> {
+        self.in_turn(view, id, &self.timeouts.first_heartbeat)
+    }
+
+    /// Coordinators suspect one after the other, so that one proposes and the others find it done.
+    fn in_turn(&self, view: &V, id: Id, silence: &Range<Duration>) -> Range<Duration> {
         let place = view.coordinators().iter().position(|coordinator| *coordinator == id);
         let stagger = self.timeouts.stagger * place.unwrap_or(0) as u32;
-        let Range { start, end } = self.timeouts.suspect.clone();
-        start + stagger..end + stagger
+        silence.start + stagger..silence.end + stagger
     }
 
     /// Decided epochs stay decided, and ballots below a promise stay below it.

@@ -7,8 +7,9 @@
 //! redis-benchmark -p 7379 -t set,get -n 100000 -c 50 -P 16
 //! ```
 
+use chainring_model::chain::Reads;
 use chainring_model::kv::{Key, Op, Outcome, Value};
-use chainring_runtime::resp::{Limits, ScanPage, Server, Service};
+use chainring_runtime::resp::{Limits, Position, ScanPage, Server, Service};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 struct Memory(Arc<Mutex<BTreeMap<Key, Value>>>);
 
 impl Service for Memory {
-    async fn call(&self, key: Key, op: Op) -> Outcome {
+    async fn call(&self, key: Key, op: Op, _: Reads) -> Outcome {
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (next, outcome) = op.apply(keys.get(&key));
         if !op.is_read() {
@@ -30,12 +31,18 @@ impl Service for Memory {
         outcome
     }
 
-    async fn scan(&self, after: Option<Key>, limit: usize) -> Option<ScanPage> {
+    async fn scan(&self, from: Position, limit: usize) -> Option<ScanPage> {
         let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let from = from.after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = keys.range((from, Bound::Unbounded)).map(|(key, _)| key);
-        let page = rest.by_ref().take(limit).cloned().collect();
-        Some(ScanPage { keys: page, more: rest.next().is_some(), total: keys.len() as u64 })
+        let page: Vec<_> = rest.by_ref().take(limit).cloned().collect();
+        let last = page.last().cloned().filter(|_| rest.next().is_some());
+        let next = last.map(|last| Position { part: 0, after: Some(last) });
+        Some(ScanPage { keys: page, next })
+    }
+
+    async fn size(&self) -> Option<u64> {
+        Some(self.0.lock().unwrap_or_else(PoisonError::into_inner).len() as u64)
     }
 
     fn info(&self) -> Vec<(String, Vec<(String, String)>)> {

@@ -5,27 +5,44 @@
 //! protocol = "chain"
 //! mtu = 1400              # optional: the largest datagram
 //!
-//! [[node]]                # nodes stand in the chain in the order of this file
+//! [timeouts]              # optional, in milliseconds: see `TimeoutsConfig`
+//! suspect = 300
+//!
+//! [[node]]                # nodes stand in their chain in the order of this file
 //! id = 1
+//! chain = 1               # which chain its replica is in; 1 where it is left out
 //! udp = "127.0.0.1:7001"  # where its actors hear each other
 //! resp = "127.0.0.1:6380" # where Redis clients connect
 //! replica = 0             # the `Id`s of its actors, as traces and proofs print them
-//! gateway = 3
-//! door = 6
+//! gateway = 3             # with several chains a list, one for each: [3, 6]
+//! door = 6                # the same
+//! coordinator = 9         # optional: it is one of those who decide its chain's views
+//! joins = true            # optional: not in the first view; `chainring join` writes it
 //! store = "9f2c…"         # optional: the identity of its store; `chainring init` prints it
 //! dir = "node-1"          # optional: its data, relative to this file
 //! ```
 //!
+//! A chain whose nodes have no coordinators keeps its members for ever. Keys are spread over the chains
+//! by [`shard`](crate::shard); so the number of chains is fixed when the cluster is made.
+//!
 //! A file that cannot be right is refused with a sentence that names the line.
 
+mod check;
+mod file;
+mod timeouts;
+
+pub use file::write;
+pub use timeouts::TimeoutsConfig;
+
+use chainring_model::chain::View;
 use serde::{Deserialize, Serialize};
 use stateright::actor::Id;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 use toml::Spanned;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A cluster file that makes sense.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,7 +53,9 @@ pub struct Cluster {
     pub protocol: Protocol,
     /// The largest datagram, in bytes of payload.
     pub mtu: usize,
-    /// The nodes, in the order of the chain.
+    /// How long to wait for what, where that is not the default.
+    pub timeouts: TimeoutsConfig,
+    /// The nodes; those of a chain in its order.
     pub nodes: Vec<NodeConfig>,
 }
 
@@ -54,22 +73,41 @@ pub enum Protocol {
 pub struct NodeConfig {
     /// The node's number; what `chainring node --id` takes.
     pub id: u32,
+    /// The chain that its replica is in, from 1.
+    #[serde(default = "first_chain", skip_serializing_if = "is_first_chain")]
+    pub chain: u32,
     /// Where its actors hear those of other nodes.
     pub udp: SocketAddr,
     /// Where Redis clients connect.
     pub resp: SocketAddr,
     /// The `Id` of its replica.
     pub replica: u32,
-    /// The `Id` of its gateway.
-    pub gateway: u32,
-    /// The `Id` of its front door, the gateway's client.
-    pub door: u32,
+    /// The `Id`s of its gateways, one for each chain.
+    pub gateway: PerChain,
+    /// The `Id`s of its front door, as client of each gateway.
+    pub door: PerChain,
+    /// The `Id` of its coordinator, if it has one: of the same chain as the replica.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coordinator: Option<u32>,
+    /// Whether it is not in the first view of its chain, and has to join.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub joins: bool,
     /// The identity of its replica's store, as `chainring init` prints it: no other store is taken for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
     /// Its data; relative to the cluster file. `node-ID` where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
+}
+
+/// `Id`s of actors that a node has for each chain. In a file with one chain it is a number, not a list.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(untagged, expecting = "an Id, or a list with an Id for each chain")]
+pub enum PerChain {
+    /// Of the only chain.
+    One(u32),
+    /// Of each chain, in the order of the chains.
+    Each(Vec<u32>),
 }
 
 /// Why a cluster file is refused.
@@ -101,6 +139,7 @@ pub enum ConfigError {
     },
 }
 
+/// The text of a cluster file, as it is written.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -108,12 +147,22 @@ struct File {
     protocol: Protocol,
     #[serde(default = "default_mtu")]
     mtu: Spanned<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timeouts: Option<Spanned<TimeoutsConfig>>,
     #[serde(default)]
     node: Vec<Spanned<NodeConfig>>,
 }
 
 fn default_mtu() -> Spanned<usize> {
     Spanned::new(0..0, 1400)
+}
+
+fn first_chain() -> u32 {
+    1
+}
+
+fn is_first_chain(chain: &u32) -> bool {
+    *chain == first_chain()
 }
 
 impl Cluster {
@@ -133,76 +182,32 @@ impl Cluster {
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let wrong = |span: Range<usize>, what: String| {
             let before = text.get(..span.start).unwrap_or(text);
-            Err(ConfigError::Wrong { line: before.matches('\n').count() + 1, what })
+            ConfigError::Wrong { line: before.matches('\n').count() + 1, what }
         };
-        let file: File = match toml::from_str(text) {
-            Ok(file) => file,
-            Err(error) => {
-                return wrong(error.span().unwrap_or(0..0), error.message().to_string());
-            }
-        };
-        if file.node.is_empty() {
-            return wrong(
-                text.len()..text.len(),
-                "there is no [[node]]; a cluster needs one".into(),
-            );
-        }
-        let mtu = *file.mtu.get_ref();
-        if !(256..=65_507).contains(&mtu) {
-            let what = format!("mtu = {mtu} is not between 256 and 65507");
-            return wrong(file.mtu.span(), what);
-        }
-        let mut ids = BTreeMap::new();
-        let mut actors = BTreeMap::new();
-        let mut addresses = BTreeMap::new();
-        for spanned in &file.node {
-            let node = spanned.get_ref();
-            if ids.insert(node.id, ()).is_some() {
-                let what = format!("another node before this one has id = {} too", node.id);
-                return wrong(spanned.span(), what);
-            }
-            for (role, actor) in
-                [("replica", node.replica), ("gateway", node.gateway), ("door", node.door)]
-            {
-                if let Some((other, owner)) = actors.insert(actor, (role, node.id)) {
-                    let what = format!(
-                        "{role} = {actor} is the {other} of node {owner} already; \
-                         every actor of a cluster needs an Id of its own"
-                    );
-                    return wrong(spanned.span(), what);
-                }
-            }
-            for (kind, address) in [("udp", node.udp), ("resp", node.resp)] {
-                let taken = addresses.insert((kind, address), node.id);
-                if let Some(owner) = taken.filter(|_| address.port() != 0) {
-                    let what = format!("{kind} = \"{address}\" is node {owner}'s already");
-                    return wrong(spanned.span(), what);
-                }
-            }
-            if node.udp.port() == 0 || node.udp.ip().is_unspecified() {
-                let what = format!(
-                    "udp = \"{}\" is no address that other nodes can send to; \
-                     give the node's own address and a port",
-                    node.udp
-                );
-                return wrong(spanned.span(), what);
-            }
-        }
+        let file: File = toml::from_str(text)
+            .map_err(|error| wrong(error.span().unwrap_or(0..0), error.message().to_string()))?;
+        check::file(&file, text.len()).map_err(|(span, what)| wrong(span, what))?;
         Ok(Cluster {
             cluster: file.cluster,
             protocol: file.protocol,
-            mtu,
+            mtu: file.mtu.into_inner(),
+            timeouts: file.timeouts.map(Spanned::into_inner).unwrap_or_default(),
             nodes: file.node.into_iter().map(Spanned::into_inner).collect(),
         })
     }
 
     /// The text of a cluster file that says this.
     pub fn to_text(&self) -> String {
+        let unspanned = 0..0;
+        let timeouts = (self.timeouts != TimeoutsConfig::default()).then_some(self.timeouts);
         let file = File {
             cluster: self.cluster,
             protocol: self.protocol,
-            mtu: Spanned::new(0..0, self.mtu),
-            node: self.nodes.iter().map(|node| Spanned::new(0..0, node.clone())).collect(),
+            mtu: Spanned::new(unspanned.clone(), self.mtu),
+            timeouts: timeouts.map(|timeouts| Spanned::new(unspanned.clone(), timeouts)),
+            node: (self.nodes.iter())
+                .map(|node| Spanned::new(unspanned.clone(), node.clone()))
+                .collect(),
         };
         // Numbers, addresses and short words: all have a TOML form.
         toml::to_string(&file).unwrap_or_default()
@@ -219,22 +224,61 @@ impl Cluster {
             ConfigError::NoNode { id, known: known.join(", ") }
         })
     }
+
+    /// The numbers of the chains.
+    pub fn chains(&self) -> impl Iterator<Item = u32> {
+        1..=self.nodes.iter().map(|node| node.chain).max().unwrap_or(0)
+    }
+
+    /// The nodes of a chain, in order, those that joined it later included.
+    pub fn nodes_of(&self, chain: u32) -> impl Iterator<Item = &NodeConfig> {
+        self.nodes.iter().filter(move |node| node.chain == chain)
+    }
+
+    /// The view that a chain begins with.
+    pub fn first_view(&self, chain: u32) -> View {
+        let members = self.nodes_of(chain).filter(|node| !node.joins);
+        let coordinators = self.nodes_of(chain).filter_map(NodeConfig::coordinator);
+        View::new(1, members.map(NodeConfig::replica).collect()).decided_by(coordinators.collect())
+    }
+
+    /// The number that the cluster's datagrams carry.
+    ///
+    /// A lease is safe because every coordinator waits longer than any member counts. So nodes whose files
+    /// differ in that must not hear each other, and this number covers it: it can be changed while the
+    /// whole cluster is down, and a node with another file is alone.
+    pub fn wire_number(&self) -> u64 {
+        let views = self.timeouts.apply().views;
+        let agreed = [views.lease, views.grant].map(|time| time.as_micros().to_le_bytes());
+        self.cluster ^ xxh3_64(&agreed.concat())
+    }
 }
 
 impl NodeConfig {
     /// The `Id` of its replica.
     pub fn replica(&self) -> Id {
-        Id::from(self.replica as usize)
+        id(self.replica)
     }
 
-    /// The `Id` of its gateway.
-    pub fn gateway(&self) -> Id {
-        Id::from(self.gateway as usize)
+    /// The `Id`s of its gateways, one for each chain.
+    pub fn gateways(&self) -> impl Iterator<Item = Id> {
+        self.gateway.iter().map(id)
     }
 
-    /// The `Id` of its front door.
-    pub fn door(&self) -> Id {
-        Id::from(self.door as usize)
+    /// The `Id`s of its front door, one for each chain.
+    pub fn doors(&self) -> impl Iterator<Item = Id> {
+        self.door.iter().map(id)
+    }
+
+    /// The `Id` of its coordinator.
+    pub fn coordinator(&self) -> Option<Id> {
+        self.coordinator.map(id)
+    }
+
+    /// The `Id`s of all that lives in the node.
+    pub fn actors(&self) -> impl Iterator<Item = Id> {
+        let one = [Some(self.replica()), self.coordinator()].into_iter().flatten();
+        one.chain(self.gateways()).chain(self.doors())
     }
 
     /// Where its data is, for a cluster file in the directory `base`.
@@ -242,6 +286,30 @@ impl NodeConfig {
         match &self.dir {
             Some(dir) => base.join(dir),
             None => base.join(format!("node-{}", self.id)),
+        }
+    }
+}
+
+fn id(number: u32) -> Id {
+    Id::from(number as usize)
+}
+
+impl PerChain {
+    /// The numbers, in the order of the chains.
+    pub fn iter(&self) -> impl Iterator<Item = u32> {
+        let numbers = match self {
+            PerChain::One(number) => std::slice::from_ref(number),
+            PerChain::Each(numbers) => numbers,
+        };
+        numbers.iter().copied()
+    }
+}
+
+impl FromIterator<u32> for PerChain {
+    fn from_iter<I: IntoIterator<Item = u32>>(numbers: I) -> Self {
+        match numbers.into_iter().collect::<Vec<_>>()[..] {
+            [one] => PerChain::One(one),
+            ref several => PerChain::Each(several.to_vec()),
         }
     }
 }
@@ -282,6 +350,52 @@ door = 5
     }
 
     #[test]
+    fn chains_have_their_nodes_views_and_coordinators() {
+        let node = |id: u32, rest: &str| {
+            let (udp, resp) = (7000 + id, 8000 + id);
+            format!(
+                "[[node]]\nid = {id}\nudp = \"10.0.0.1:{udp}\"\nresp = \"10.0.0.1:{resp}\"\n\
+                 replica = {id}\ngateway = [1{id}, 2{id}]\ndoor = [3{id}, 4{id}]\n{rest}\n"
+            )
+        };
+        let nodes = [
+            node(1, "coordinator = 51"),
+            node(2, "chain = 2"),
+            node(3, "joins = true"),
+            node(4, "chain = 1\ncoordinator = 54"),
+            node(5, "coordinator = 55"),
+        ];
+        let head = "cluster = 42\nprotocol = \"chain\"\n[timeouts]\nsuspect = 900\n";
+        let text = format!("{head}{}", nodes.concat());
+        let cluster = Cluster::parse(&text).unwrap();
+        assert_eq!(Cluster::parse(&cluster.to_text()).unwrap(), cluster);
+        assert_eq!(cluster.chains().collect::<Vec<_>>(), [1, 2]);
+        let ids = |ids: &[usize]| ids.iter().copied().map(Id::from).collect::<Vec<_>>();
+        let first = View::new(1, ids(&[1, 4, 5])).decided_by(ids(&[51, 54, 55]));
+        assert_eq!(cluster.first_view(1), first);
+        assert_eq!(cluster.first_view(2), View::new(1, ids(&[2])));
+        assert_eq!(cluster.nodes_of(1).map(|node| node.id).collect::<Vec<_>>(), [1, 3, 4, 5]);
+        assert_eq!(cluster.nodes[0].actors().collect::<Vec<_>>(), ids(&[1, 51, 11, 21, 31, 41]));
+        assert_eq!(cluster.timeouts.suspect, Some(900));
+
+        // Suspicion is each coordinator's own business; leases are everybody's.
+        let other = |from: &str, to: &str| Cluster::parse(&text.replace(from, to)).unwrap();
+        let number = cluster.wire_number();
+        assert_eq!(other("suspect = 900", "suspect = 800").wire_number(), number);
+        assert_ne!(other("suspect = 900", "grant = 301").wire_number(), number);
+        assert_ne!(other("suspect = 900", "lease = 249").wire_number(), number);
+        assert_ne!(other("cluster = 42", "cluster = 43").wire_number(), number);
+
+        for (from, to, what) in [
+            ("coordinator = 55", "", "chain 1 has 2 coordinators"),
+            ("chain = 2", "chain = 2\njoins = true", "chain 2 has no node that is in it from the"),
+        ] {
+            let error = Cluster::parse(&text.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
+    }
+
+    #[test]
     fn the_deployment_example_is_a_cluster() {
         let text = include_str!("../../examples/deploy/cluster.toml");
         let cluster = Cluster::parse(text).unwrap();
@@ -302,6 +416,25 @@ door = 5
             ("protocol = \"chain\"", "protocol = \"raft\"", 2, "unknown variant `raft`"),
             ("cluster = 42", "cluster = 42\nmtu = 9", 2, "mtu = 9 is not between"),
             ("cluster = 42", "cluster = ", 1, ""),
+            (
+                "gateway = 3",
+                "gateway = [3, 7]",
+                12,
+                "a gateway for each of the 1 chains, and has 2",
+            ),
+            ("gateway = 3", "gateway = [3, 3]", 12, "gateway = 3 is the gateway of node 2 already"),
+            ("gateway = 3", "gateway = \"3\"", 17, "an Id, or a list with an Id for each chain"),
+            ("door = 5", "door = 5\nchain = 2", 4, "a gateway for each of the 2 chains, and has 1"),
+            ("door = 5", "door = 5\nchain = 0", 12, "chains are numbered from 1"),
+            ("door = 4", "door = 4\njoins = true\ncoordinator = 9", 4, "cannot have a coordinator"),
+            (
+                "door = 4",
+                "door = 4\ncoordinator = 1",
+                13,
+                "replica = 1 is the coordinator of node 1",
+            ),
+            ("\"chain\"", "\"chain\"\n[timeouts]\nlease = 900", 3, "is not less than grant = 300"),
+            ("\"chain\"", "\"chain\"\n[timeouts]\nleash = 9", 4, "unknown field `leash`"),
         ] {
             let text = TWO.replacen(from, to, 1);
             let error = Cluster::parse(&text).unwrap_err().to_string();

@@ -1,12 +1,13 @@
-//! The front door of a node: turns what clients ask into operations of the node's gateway.
+//! A door: turns what clients ask into operations of one gateway, which is one chain's.
 //!
 //! It is to the running gateway what a script is to the checked one, and keeps the same rules: it begins
 //! when the gateway says which start this is; a lane has one operation outstanding; a lane's numbers only
 //! grow. Door and gateway are one process and start together, so what was under way at a crash has lost
 //! its client too.
+//!
+//! A node has a door for each chain; [`Front`](crate::front::Front) puts them together.
 
 use crate::driver::Inbox;
-use crate::resp::{ScanPage, Service};
 use chainring_model::chain::{Msg, Reads};
 use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal};
 use stateright::actor::Id;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How many operations of one node are under way at the most; more wait.
 const LANES: u32 = 1024;
@@ -26,13 +27,20 @@ const KIBIBYTES: u32 = 64 << 10;
 /// How long an operation waits for others to end, before it is refused.
 const QUEUE_TIME: Duration = Duration::from_secs(5);
 
-/// How long the local replica may take to list keys.
+/// How long it may take to list keys, and how long one replica may before another is asked.
 const SCAN_TIME: Duration = Duration::from_secs(5);
+const SCAN_PATIENCE: Duration = Duration::from_millis(500);
 
-/// The INFO lines of a node, made anew each time.
-pub type Info = dyn Fn() -> Vec<(String, Vec<(String, String)>)> + Send + Sync;
+/// The most keys on a page. A replica's own limit is higher.
+const PAGE: usize = 1000;
 
-/// A node's front door. Clones are the same door.
+/// Who to ask for a page of keys at this moment.
+pub type Lister = dyn Fn() -> Option<Id> + Send + Sync;
+
+/// Sends a message of the door to an actor, here or elsewhere; it may be lost.
+pub type Courier = dyn Fn(Id, Id, Msg) + Send + Sync;
+
+/// The client of one gateway. Clones are the same door.
 #[derive(Clone)]
 pub struct Door(Arc<Inner>);
 
@@ -40,14 +48,14 @@ struct Inner {
     id: Id,
     gateway: Id,
     to_gateway: Inbox<Msg>,
-    to_replica: Inbox<Msg>,
+    lister: Box<Lister>,
+    courier: Arc<Courier>,
     incarnation: watch::Sender<Option<u32>>,
     lanes: Semaphore,
     kibibytes: Semaphore,
     /// Grows at each scan.
     tickets: AtomicU64,
     state: Mutex<State>,
-    info: Box<Info>,
 }
 
 #[derive(Default)]
@@ -67,24 +75,24 @@ struct Operation {
 }
 
 impl Door {
-    /// The door `id` of the gateway and the replica behind these inboxes.
+    /// The door `id` of the gateway behind this inbox, which lists keys by asking whom `lister` names.
     pub fn new(
         id: Id,
         (gateway, to_gateway): (Id, Inbox<Msg>),
-        to_replica: Inbox<Msg>,
-        info: Box<Info>,
+        lister: Box<Lister>,
+        courier: Arc<Courier>,
     ) -> Self {
         Door(Arc::new(Inner {
             id,
             gateway,
             to_gateway,
-            to_replica,
+            lister,
+            courier,
             incarnation: watch::Sender::new(None),
             lanes: Semaphore::new(LANES as usize),
             kibibytes: Semaphore::new(KIBIBYTES as usize),
             tickets: AtomicU64::new(0),
             state: Mutex::default(),
-            info,
         }))
     }
 
@@ -127,6 +135,63 @@ impl Door {
     pub fn under_way(&self) -> usize {
         self.0.state().operations.len()
     }
+
+    /// Carries out one operation: see [`Service::call`](crate::resp::Service::call).
+    pub async fn call(&self, key: Key, op: Op, reads: Reads) -> Outcome {
+        let door = &self.0;
+        let bytes = key.len() + op.bytes();
+        let kibibytes = u32::try_from(bytes / 1024 + 1).unwrap_or(KIBIBYTES).min(KIBIBYTES);
+        let incarnation = self.opened().await;
+        let permits =
+            async { (door.kibibytes.acquire_many(kibibytes).await, door.lanes.acquire().await) };
+        // What waited in vain was not sent, so nothing has happened, nor will. (The semaphores are never
+        // closed.) Permits are given back when the operation returns, not when its client goes away:
+        // until then the lane is taken.
+        let Ok((Ok(room), Ok(lane))) = timeout(QUEUE_TIME, permits).await else {
+            return Outcome::Refused(Refusal::Unavailable);
+        };
+        room.forget();
+        lane.forget();
+        let (id, told) = door.begin(incarnation, kibibytes);
+        if !door.to_gateway.try_deliver(door.id, Msg::Invoke { id, key, op, reads }) {
+            // The gateway has not seen it, so nothing has happened, nor will.
+            self.returned(id, Outcome::Refused(Refusal::Unavailable));
+        }
+        told.await.unwrap_or(Outcome::Unknown)
+    }
+
+    /// A page of a replica's keys behind `after`, and whether there may be more. `None` if nobody answers.
+    pub async fn list(&self, after: Option<Key>, limit: usize) -> Option<(Vec<Key>, bool)> {
+        let limit = limit.min(PAGE);
+        let (keys, _) = self.scan(after, limit).await?;
+        let more = keys.len() == limit && limit > 0;
+        Some((keys, more))
+    }
+
+    /// How many keys a replica holds. `None` if nobody answers.
+    pub async fn size(&self) -> Option<u64> {
+        self.scan(None, 0).await.map(|(_, total)| total)
+    }
+
+    /// Asks one replica, and after a while again whoever is the one to ask then: it may have died.
+    async fn scan(&self, after: Option<Key>, limit: usize) -> Option<(Vec<Key>, u64)> {
+        let door = &self.0;
+        let ticket = door.tickets.fetch_add(1, Ordering::Relaxed);
+        let (tell, mut told) = oneshot::channel();
+        door.state().scans.insert(ticket, tell);
+        let end = Instant::now() + SCAN_TIME;
+        while Instant::now() < end {
+            if let Some(replica) = (door.lister)() {
+                let scan = Msg::Scan { ticket, after: after.clone(), limit: limit as u32 }; // at most PAGE
+                (door.courier)(door.id, replica, scan);
+            }
+            if let Ok(answer) = timeout_at(Instant::now() + SCAN_PATIENCE, &mut told).await {
+                return answer.ok();
+            }
+        }
+        door.state().scans.remove(&ticket);
+        None
+    }
 }
 
 impl Inner {
@@ -148,52 +213,5 @@ impl Inner {
         let id = OpId { gateway: self.gateway, incarnation, lane, seq: *newest };
         state.operations.insert(id, Operation { tell, kibibytes });
         (id, told)
-    }
-}
-
-impl Service for Door {
-    async fn call(&self, key: Key, op: Op) -> Outcome {
-        let door = &self.0;
-        let bytes = key.len() + op.bytes();
-        let kibibytes = u32::try_from(bytes / 1024 + 1).unwrap_or(KIBIBYTES).min(KIBIBYTES);
-        let incarnation = self.opened().await;
-        let permits =
-            async { (door.kibibytes.acquire_many(kibibytes).await, door.lanes.acquire().await) };
-        // What waited in vain was not sent, so nothing has happened, nor will. (The semaphores are never
-        // closed.) Permits are given back when the operation returns, not when its client goes away:
-        // until then the lane is taken.
-        let Ok((Ok(room), Ok(lane))) = timeout(QUEUE_TIME, permits).await else {
-            return Outcome::Refused(Refusal::Unavailable);
-        };
-        room.forget();
-        lane.forget();
-        let (id, told) = door.begin(incarnation, kibibytes);
-        if !door.to_gateway.try_deliver(door.id, Msg::Invoke { id, key, op, reads: Reads::Any }) {
-            // The gateway has not seen it, so nothing has happened, nor will.
-            self.returned(id, Outcome::Refused(Refusal::Unavailable));
-        }
-        told.await.unwrap_or(Outcome::Unknown)
-    }
-
-    async fn scan(&self, after: Option<Key>, limit: usize) -> Option<ScanPage> {
-        /// A replica's own limit is higher.
-        const PAGE: usize = 1000;
-        let door = &self.0;
-        let limit = limit.min(PAGE);
-        let ticket = door.tickets.fetch_add(1, Ordering::Relaxed);
-        let (tell, told) = oneshot::channel();
-        door.state().scans.insert(ticket, tell);
-        let scan = Msg::Scan { ticket, after, limit: limit as u32 }; // at most PAGE
-        let delivered = door.to_replica.try_deliver(door.id, scan);
-        let answer = if delivered { timeout(SCAN_TIME, told).await.ok() } else { None };
-        let Some(Ok((keys, total))) = answer else {
-            door.state().scans.remove(&ticket);
-            return None;
-        };
-        Some(ScanPage { more: keys.len() == limit && limit > 0, keys, total })
-    }
-
-    fn info(&self) -> Vec<(String, Vec<(String, String)>)> {
-        (self.0.info)()
     }
 }

@@ -8,8 +8,9 @@
 //! - [`transport`] carries messages over UDP, [`codec`] spells them.
 //! - [`disk`] is where storage becomes durable: [`store`] for actors whose storage is a
 //!   [`Store`](chainring_model::store::Store) (LMDB), [`whole`] for those whose storage is a serde value.
-//! - [`node`] puts a replica, a gateway, a [`door`] and a [`resp`] server together, as the cluster file
-//!   ([`config`]) says; [`trace`] records what its actors do, and replays it.
+//! - [`node`] puts a replica, gateways, a coordinator and a [`resp`] server together, as the cluster file
+//!   ([`config`]) says; [`front`] and its [`door`]s stand between clients and gateways, [`status`] is what
+//!   a node says of itself, and [`trace`] records what its actors do, and replays it.
 
 pub mod clock;
 pub mod codec;
@@ -17,8 +18,11 @@ pub mod config;
 pub mod disk;
 pub mod door;
 pub mod driver;
+pub mod front;
 pub mod node;
 pub mod resp;
+pub mod shard;
+pub mod status;
 pub mod store;
 pub mod trace;
 pub mod transport;

@@ -209,12 +209,16 @@ fn digest(state: &ChainState<NodeStore>, step: u64) -> u64 {
             committed,
             keys,
             window,
+            retained,
+            transfer,
             early,
             resent,
             lease,
         }) if !step.is_multiple_of(WHOLE) => {
             let window = (window.iter().next().map(|(index, _)| index), window.last());
-            (store, view, committed, keys, window, early, resent, lease).hash(&mut hasher);
+            let transfer = (retained, transfer);
+            (store, view, committed, keys, window, transfer, early, resent, lease)
+                .hash(&mut hasher);
         }
         ChainState::Gateway(GatewayState { store, incarnation, view, lanes })
             if !step.is_multiple_of(WHOLE) =>
@@ -499,9 +503,9 @@ impl FileReplay<'_> {
         }
         let cluster = Cluster::parse(cluster).map_err(|error| self.no_trace(error.to_string()))?;
         let node = cluster.node(node).map_err(|error| self.no_trace(error.to_string()))?;
-        let actors = node::actors(&cluster, node).into_iter().map(|(id, actor)| {
+        let actors = node::parts(&cluster, node).into_iter().map(|part| {
             let state = Cow::Owned(ChainState::Stopped);
-            (id, ActorReplay { actor, rows: Vec::new(), state, steps: 0 })
+            (part.id, ActorReplay { actor: part.actor, rows: Vec::new(), state, steps: 0 })
         });
         self.actors = actors.collect();
         Ok(())

@@ -1,7 +1,7 @@
 //! A whole cluster over links that lose, double and reorder.
 
 use chainring_model::kv::{Key, Op, Value};
-use chainring_runtime::config::{Cluster, NodeConfig, Protocol};
+use chainring_runtime::config::{Cluster, NodeConfig, PerChain, Protocol, TimeoutsConfig};
 use chainring_runtime::node::{self, Node, NodeOptions};
 use chainring_runtime::transport::Faults;
 use std::net::{SocketAddr, UdpSocket};
@@ -16,16 +16,20 @@ fn three() -> Cluster {
     let sockets: Vec<_> = (0..3).map(|_| UdpSocket::bind(any).unwrap()).collect();
     let node = |(n, socket): (u32, &UdpSocket)| NodeConfig {
         id: n + 1,
+        chain: 1,
         udp: socket.local_addr().unwrap(),
         resp: any,
         replica: n,
-        gateway: 3 + n,
-        door: 6 + n,
+        gateway: PerChain::One(3 + n),
+        door: PerChain::One(6 + n),
+        coordinator: Some(9 + n),
+        joins: false,
         store: None,
         dir: None,
     };
     let nodes = (0..).zip(&sockets).map(node).collect();
-    Cluster { cluster: 7, protocol: Protocol::Chain, mtu: 1400, nodes }
+    let timeouts = TimeoutsConfig::default();
+    Cluster { cluster: 7, protocol: Protocol::Chain, mtu: 1400, timeouts, nodes }
 }
 
 /// One command in RESP, and as many bytes of reply as are expected.

@@ -7,11 +7,15 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The longest that anything is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Timeouts for machines that do other work too: nobody is suspected there who only waits for a turn.
+const PATIENT: &str = "[timeouts]\nheartbeat = 100\nlease = 1000\ngrant = 1200\nsuspect = 1200\n";
 
 /// The program under test.
 pub fn chainring() -> Command {
@@ -67,15 +71,25 @@ impl Cluster {
     }
 
     fn with(nodes: usize, trace: bool) -> Self {
+        Self::made(&["--nodes", &nodes.to_string()], trace)
+    }
+
+    /// Makes a cluster with these options of `chainring cluster` and starts its nodes.
+    pub fn made(options: &[&str], trace: bool) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
-        // `cluster` writes the file and the stores; the nodes are then ours, to kill and restart.
-        let (mut first, resp, _) = start_cluster(dir.path(), nodes);
-        first.signal(rustix::process::Signal::TERM);
-        assert!(first.0.wait().expect("it ends").success());
-        let mut cluster = Cluster { dir, resp, nodes: (0..nodes).map(|_| None).collect(), trace };
-        for node in 0..nodes {
-            cluster.restart(node);
-        }
+        let mut command = chainring();
+        command.args(["cluster", "chain", "--only-init", "--resp-port", "0", "--dir"]);
+        let out = command.arg(dir.path()).args(options).output().expect("the program starts");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let mut cluster = Cluster { dir, resp: Vec::new(), nodes: Vec::new(), trace };
+        let text = std::fs::read_to_string(cluster.file()).expect("it was just written");
+        let (head, nodes) = text.split_once("[[node]]").expect("there are nodes");
+        let text = format!("{head}{PATIENT}\n[[node]]{nodes}");
+        std::fs::write(cluster.file(), &text).expect("a file of ours");
+        let resp = text.lines().filter_map(|line| line.strip_prefix("resp = "));
+        cluster.resp = resp.map(|at| at.trim_matches('"').parse().expect("an address")).collect();
+        cluster.nodes = cluster.resp.iter().map(|_| None).collect();
+        cluster.restart_all();
         cluster
     }
 
@@ -117,13 +131,25 @@ impl Cluster {
 
     /// Starts a node and waits until it serves.
     pub fn restart(&mut self, node: usize) {
+        let said = self.spawn(node);
+        serves(node, said);
+    }
+
+    /// Starts all nodes, and waits until all serve.
+    pub fn restart_all(&mut self) {
+        let said: Vec<_> = (0..self.nodes.len()).map(|node| self.spawn(node)).collect();
+        for (node, said) in said.into_iter().enumerate() {
+            serves(node, said);
+        }
+    }
+
+    fn spawn(&mut self, node: usize) -> ChildStdout {
         let mut command = self.command(node);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut process = Process(child.expect("the program starts"));
         let said = process.0.stdout.take().expect("it is piped");
-        let line = first_line(said);
-        assert!(line.contains("serves"), "node {} said {line:?}", node + 1);
         self.nodes[node] = Some(process);
+        said
     }
 
     /// A connection to a node's front door.
@@ -176,6 +202,15 @@ pub fn start_cluster(
     (process, resp, reader)
 }
 
+/// Sets a flag when it goes, so that the threads of a test that fails do not run for ever.
+pub struct Stop<'a>(pub &'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Waits until a condition holds.
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -197,6 +232,12 @@ pub fn has_tool(name: &str, args: &[&str]) -> bool {
         eprintln!("NOT TESTED: {name} is not installed");
     }
     there
+}
+
+/// Waits until a node says that it serves.
+fn serves(node: usize, said: ChildStdout) {
+    let line = first_line(said);
+    assert!(line.contains("serves"), "node {} said {line:?}", node + 1);
 }
 
 fn first_line(said: ChildStdout) -> String {

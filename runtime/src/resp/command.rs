@@ -71,6 +71,7 @@ pub(super) enum Verb {
     Select,
     Set,
     SetNx,
+    Status,
     StrLen,
     Type,
 }
@@ -317,8 +318,8 @@ pub(super) const COMMANDS: &[Command] = &[
         ..keyed("TYPE", Verb::Type, 2, READ, (1, 1, 1))
     },
     Command {
-        summary: "A page of keys from this node's replica: each key that is there throughout a scan \
-                  is returned; not linearizable.",
+        summary: "A page of keys from one replica of each chain in turn: each key that is there \
+                  throughout a scan is returned; not linearizable.",
         since: "2.8.0",
         arguments: &[
             Argument::new("cursor", Kind::Integer),
@@ -329,12 +330,12 @@ pub(super) const COMMANDS: &[Command] = &[
         ..plain("SCAN", Verb::Scan, -2, &["readonly"], "generic")
     },
     Command {
-        summary: "The keys of this node's replica that match, if they are not too many.",
+        summary: "The keys that match, from one replica of each chain, if they are not too many.",
         arguments: &[PATTERN],
         ..plain("KEYS", Verb::Keys, 2, &["readonly"], "generic")
     },
     Command {
-        summary: "How many keys this node's replica holds; not linearizable.",
+        summary: "How many keys one replica of each chain holds; not linearizable.",
         ..plain("DBSIZE", Verb::DbSize, 1, READ, "server")
     },
     Command {
@@ -437,6 +438,18 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "What this node has to say about itself.",
         arguments: &[Argument::new("section", Kind::Text).optional().many()],
         ..plain("INFO", Verb::Info, -1, LOCAL, "server")
+    },
+    Command {
+        summary: "What only Chainring has.",
+        subcommands: &[
+            Command {
+                summary: "What this node's actors know of their chains, as JSON; `chainring status` \
+                          asks all nodes.",
+                ..plain("STATUS", Verb::Status, 2, LOCAL, "server")
+            },
+            HELP,
+        ],
+        ..plain("CHAINRING", Verb::Help, -2, LOCAL, "server")
     },
     Command {
         summary: "Describes the commands.",

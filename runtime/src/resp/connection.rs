@@ -18,7 +18,8 @@ use super::command::{self, Resolved, Verb, printable};
 use super::job::{self, Answer, Condition, Fold, Job, Patience};
 use super::server::{Limits, Shared};
 use super::wire::{Protocol, Reader, Reply, WireError, Words};
-use super::{Service, glob};
+use super::{Position, Service, glob};
+use chainring_model::chain::Reads;
 use chainring_model::kv::{Key, Op, Value};
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -80,6 +81,8 @@ pub(super) struct Session<S> {
     shared: Arc<Shared>,
     identity: Identity,
     protocol: Protocol,
+    /// Who may answer its reads.
+    reads: Reads,
     /// What has arrived.
     pub(super) reader: Reader,
     /// What is to be sent.
@@ -143,6 +146,7 @@ impl<S: Service> Session<S> {
                 library_version: String::new(),
             },
             protocol: Protocol::Resp2,
+            reads: Reads::default(),
             reader: Reader::new(shared.limits.bounds()),
             shared,
             out: Vec::new(),
@@ -367,8 +371,9 @@ impl<S: Service> Session<S> {
         let value = |at: usize| {
             arguments.get(at).map_or_else(|| Value::from(&[][..]), |v| Value::from(&**v))
         };
+        let reads = self.reads;
         let mut one = |fold, op| {
-            self.submit(fold, vec![(key(1), Job::Operation(op))]);
+            self.submit(fold, vec![(key(1), Job::Operation(op, reads))]);
             Ok(None)
         };
         match verb {
@@ -400,7 +405,8 @@ impl<S: Service> Session<S> {
                     Verb::Exists => (Fold::Count, Op::Get),
                     _ => (Fold::Values, Op::Get),
                 };
-                let jobs = (1..arguments.len()).map(|at| (key(at), Job::Operation(op.clone())));
+                let jobs =
+                    (1..arguments.len()).map(|at| (key(at), Job::Operation(op.clone(), reads)));
                 self.submit(fold, jobs.collect());
                 Ok(None)
             }
@@ -409,7 +415,7 @@ impl<S: Service> Session<S> {
                     return wrong_arity();
                 }
                 let pairs = (1..arguments.len()).step_by(2);
-                let jobs = pairs.map(|at| (key(at), Job::Operation(Op::Put(value(at + 1)))));
+                let jobs = pairs.map(|at| (key(at), Job::Operation(Op::Put(value(at + 1)), reads)));
                 self.submit(Fold::AllWritten, jobs.collect());
                 Ok(None)
             }
@@ -438,6 +444,7 @@ impl<S: Service> Session<S> {
             Verb::Hello => self.hello(arguments).map(Some),
             Verb::Reset => {
                 self.protocol = Protocol::Resp2;
+                self.reads = Reads::default();
                 self.identity.name.clear();
                 Ok(Some(Reply::Simple(Cow::Borrowed("RESET"))))
             }
@@ -463,6 +470,10 @@ impl<S: Service> Session<S> {
                 Ok(Some(Reply::OK))
             }
             Verb::Info => Ok(Some(self.info(&arguments[1..]))),
+            Verb::Status => match self.service.status() {
+                Some(status) => Ok(Some(Reply::text(&status))),
+                None => Err(Reply::error("ERR there is no node behind this door")),
+            },
             Verb::Command => Ok(Some(command::info(&[]))),
             Verb::CommandCount => Ok(Some(command::count())),
             Verb::CommandDocs => Ok(Some(command::docs(&arguments[2..]))),
@@ -475,12 +486,12 @@ impl<S: Service> Session<S> {
                     patterns.any(|pattern| glob::matches(&pattern.to_ascii_lowercase(), name))
                 });
                 let pair = |parameter: &Parameter| {
-                    let setting = parameter.setting(&self.shared.limits);
+                    let setting = parameter.setting(&self.shared.limits, self.reads);
                     (Reply::text(parameter.name()), Reply::text(&setting))
                 };
                 Ok(Some(Reply::Map(matching.map(pair).collect())))
             }
-            Verb::ConfigSet => Err(Self::config_set(&arguments[2..])),
+            Verb::ConfigSet => self.config_set(&arguments[2..]).map(Some),
             Verb::Help => Ok(Some(command.help())),
         }
     }
@@ -589,22 +600,49 @@ impl<S: Service> Session<S> {
         Reply::Verbatim(text)
     }
 
-    /// Refuses the first setting named, since there is none yet that can be changed.
-    fn config_set(settings: &Words<'_>) -> Reply {
-        let name = settings.first().map_or(&[][..], |name| name);
-        let known = |parameter: &&Parameter| {
-            parameter.name().as_bytes() == name.to_ascii_lowercase().as_slice()
-        };
-        let shown = printable(name, 128);
-        let text = match Parameter::ALL.iter().find(known) {
-            Some(parameter) if settings.len().is_multiple_of(2) => format!(
-                "ERR CONFIG SET failed (possibly related to argument '{}') - can't set immutable \
-                 config",
-                parameter.name()
-            ),
-            _ => format!("ERR Unknown option or number of arguments for CONFIG SET - '{shown}'"),
-        };
-        Reply::Error(text.into())
+    /// Changes settings of this connection: all that are named, or none.
+    fn config_set(&mut self, settings: &Words<'_>) -> Result<Reply, Reply> {
+        let mut reads = self.reads;
+        let whole = settings.len().is_multiple_of(2);
+        for pair in settings.chunks(2) {
+            let name = pair[0].to_ascii_lowercase();
+            let mut known = Parameter::ALL.iter();
+            let known = known.find(|parameter| parameter.name().as_bytes() == name.as_slice());
+            let (Some(parameter), true, Some(value)) = (known, whole, pair.get(1)) else {
+                let shown = printable(&pair[0], 128);
+                return Err(Reply::Error(
+                    format!("ERR Unknown option or number of arguments for CONFIG SET - '{shown}'")
+                        .into(),
+                ));
+            };
+            let why = match parameter {
+                Parameter::ReadPolicy => match value.to_ascii_lowercase().as_slice() {
+                    b"tail" => {
+                        reads = Reads::Tail;
+                        continue;
+                    }
+                    b"any" => {
+                        reads = Reads::Any;
+                        continue;
+                    }
+                    b"eventual" => {
+                        reads = Reads::Eventual;
+                        continue;
+                    }
+                    _ => "argument must be one of tail, any, eventual",
+                },
+                _ => "can't set immutable config",
+            };
+            return Err(Reply::Error(
+                format!(
+                    "ERR CONFIG SET failed (possibly related to argument '{}') - {why}",
+                    parameter.name()
+                )
+                .into(),
+            ));
+        }
+        self.reads = reads;
+        Ok(Reply::OK)
     }
 
     fn wait_alone(&mut self, alone: Alone) -> Result<Option<Reply>, Reply> {
@@ -647,15 +685,15 @@ impl SlotState {
 impl Alone {
     async fn run<S: Service>(self, service: &S, shared: &Shared) -> Reply {
         match self {
-            Alone::Size => match service.scan(None, 0).await {
-                Some(page) => Reply::Integer(i64::try_from(page.total).unwrap_or(i64::MAX)),
+            Alone::Size => match service.size().await {
+                Some(keys) => Reply::Integer(i64::try_from(keys).unwrap_or(i64::MAX)),
                 None => job::UNAVAILABLE,
             },
             Alone::Scan { cursor, pattern, count, strings } => {
-                let after = match cursor {
-                    0 => None,
+                let from = match cursor {
+                    0 => Position::default(),
                     cursor => match shared.cursors().position(cursor) {
-                        Some(position) => Some(position),
+                        Some(position) => position,
                         None => {
                             return Reply::error(
                                 "ERR unknown cursor: it is not of this node or was forgotten; \
@@ -664,14 +702,10 @@ impl Alone {
                         }
                     },
                 };
-                let Some(page) = service.scan(after, count).await else {
+                let Some(page) = service.scan(from, count).await else {
                     return job::UNAVAILABLE;
                 };
-                let next = match job::position(&page) {
-                    Ok(Some(position)) => shared.cursors().remember(position.clone()),
-                    Ok(None) => 0,
-                    Err(reply) => return reply,
-                };
+                let next = page.next.map_or(0, |position| shared.cursors().remember(position));
                 let matching = page.keys.iter().filter(|key| {
                     strings && pattern.as_ref().is_none_or(|pattern| glob::matches(pattern, key))
                 });
@@ -681,9 +715,9 @@ impl Alone {
             Alone::Keys { pattern } => {
                 let limits = &shared.limits;
                 let mut keys = Vec::new();
-                let mut after = None;
+                let mut from = Position::default();
                 loop {
-                    let Some(page) = service.scan(after, limits.scan_page).await else {
+                    let Some(page) = service.scan(from, limits.scan_page).await else {
                         return job::UNAVAILABLE;
                     };
                     let matching = page.keys.iter().filter(|key| glob::matches(&pattern, key));
@@ -692,10 +726,9 @@ impl Alone {
                         let text = format!("ERR more than {} keys match; use SCAN", limits.keys);
                         return Reply::Error(text.into());
                     }
-                    match job::position(&page) {
-                        Ok(Some(position)) => after = Some(position.clone()),
-                        Ok(None) => return Reply::Array(keys),
-                        Err(reply) => return reply,
+                    match page.next {
+                        Some(position) => from = position,
+                        None => return Reply::Array(keys),
                     }
                     // A long scan of a fast service lets others have the thread.
                     tokio::task::yield_now().await;
@@ -745,8 +778,8 @@ impl Protocol {
     }
 }
 
-/// The settings that `CONFIG` knows. None can be changed yet; one that a connection chooses for itself
-/// gets a variant here and a field in [`Session`].
+/// The settings that `CONFIG` knows. One that a connection chooses for itself has a field in [`Session`]; the
+/// others cannot be changed.
 #[derive(Clone, Copy, Debug)]
 enum Parameter {
     /// Redis' append-only file. Every acknowledged write is on disk here, so it is on.
@@ -759,6 +792,8 @@ enum Parameter {
     MaxMemory,
     /// The longest command.
     MaxBulk,
+    /// Who may answer the reads of this connection.
+    ReadPolicy,
     /// Redis' snapshots, which there are none of.
     Save,
     /// Idle connections stay.
@@ -766,12 +801,13 @@ enum Parameter {
 }
 
 impl Parameter {
-    const ALL: [Parameter; 7] = [
+    const ALL: [Parameter; 8] = [
         Parameter::AppendOnly,
         Parameter::Databases,
         Parameter::MaxClients,
         Parameter::MaxMemory,
         Parameter::MaxBulk,
+        Parameter::ReadPolicy,
         Parameter::Save,
         Parameter::Timeout,
     ];
@@ -783,17 +819,23 @@ impl Parameter {
             Parameter::MaxClients => "maxclients",
             Parameter::MaxMemory => "maxmemory",
             Parameter::MaxBulk => "proto-max-bulk-len",
+            Parameter::ReadPolicy => "read-policy",
             Parameter::Save => "save",
             Parameter::Timeout => "timeout",
         }
     }
 
-    fn setting(self, limits: &Limits) -> String {
+    fn setting(self, limits: &Limits, reads: Reads) -> String {
         match self {
             Parameter::AppendOnly => "yes".to_string(),
             Parameter::Databases => "1".to_string(),
             Parameter::MaxClients => limits.connections.to_string(),
             Parameter::MaxBulk => limits.command_bytes.to_string(),
+            Parameter::ReadPolicy => match reads {
+                Reads::Tail => "tail".to_string(),
+                Reads::Any => "any".to_string(),
+                Reads::Eventual => "eventual".to_string(),
+            },
             Parameter::MaxMemory | Parameter::Timeout => "0".to_string(),
             Parameter::Save => String::new(),
         }
@@ -853,7 +895,7 @@ fn set(arguments: &Words<'_>, patience: Patience) -> Result<(Fold, Job), Reply> 
         Condition::Present => Op::Update(new),
         Condition::Equal(expected) => Op::CompareAndSwap { expected, new },
     };
-    Ok((Fold::Written, Job::Operation(op)))
+    Ok((Fold::Written, Job::Operation(op, Reads::Any)))
 }
 
 /// The options of `SCAN`.

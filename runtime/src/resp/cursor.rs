@@ -1,6 +1,6 @@
 //! Cursors of `SCAN`: numbers that clients can carry, for positions that are keys.
 //!
-//! A position is the last key of a page, up to 510 bytes; a cursor is an unsigned number of 64 bits, and
+//! A position is a chain and the last key of a page, up to 510 bytes; a cursor is an unsigned number of 64 bits, and
 //! many clients keep it in a double. So the server remembers which number stands for which key, in a
 //! table for all of its connections (pools send the pages of one scan over several). The numbers are
 //! drawn at random from 53 bits: a cursor of another node, or of an earlier start, is then unknown here
@@ -10,7 +10,7 @@
 //! bounded; the one that was not used for longest is forgotten first, and whoever comes with a forgotten
 //! cursor is told to begin again.
 
-use chainring_model::kv::Key;
+use super::Position;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
@@ -21,7 +21,7 @@ const RANGE: u64 = 1 << 53;
 #[derive(Debug)]
 pub(super) struct Cursors {
     capacity: usize,
-    positions: HashMap<u64, (Key, u64)>,
+    positions: HashMap<u64, (Position, u64)>,
     /// Cursors by their last use. Invariant: holds exactly the second parts of `positions`.
     by_use: BTreeMap<u64, u64>,
     uses: u64,
@@ -41,7 +41,7 @@ impl Cursors {
     }
 
     /// Remembers a position and names it; never by 0, which means "from the beginning".
-    pub(super) fn remember(&mut self, position: Key) -> u64 {
+    pub(super) fn remember(&mut self, position: Position) -> u64 {
         while self.positions.len() >= self.capacity {
             let Some((_, oldest)) = self.by_use.pop_first() else { break };
             self.positions.remove(&oldest);
@@ -61,7 +61,7 @@ impl Cursors {
     }
 
     /// The position that a cursor names, unless it was forgotten or never given out.
-    pub(super) fn position(&mut self, cursor: u64) -> Option<Key> {
+    pub(super) fn position(&mut self, cursor: u64) -> Option<Position> {
         let (position, used) = self.positions.get_mut(&cursor)?;
         self.uses += 1;
         self.by_use.remove(used);
@@ -77,14 +77,15 @@ mod tests {
 
     #[test]
     fn the_cursor_unused_for_longest_is_forgotten() {
+        let position = |part, key: &str| Position { part, after: Some(key.into()) };
         let mut cursors = Cursors::new(2);
-        let a = cursors.remember(Key::from("a"));
-        let b = cursors.remember(Key::from("b"));
-        assert_eq!(cursors.position(a), Some(Key::from("a")));
-        let c = cursors.remember(Key::from("c"));
+        let a = cursors.remember(position(0, "a"));
+        let b = cursors.remember(position(0, "b"));
+        assert_eq!(cursors.position(a), Some(position(0, "a")));
+        let c = cursors.remember(position(1, "a"));
         assert_eq!(cursors.position(b), None);
-        assert_eq!(cursors.position(a), Some(Key::from("a")));
-        assert_eq!(cursors.position(c), Some(Key::from("c")));
+        assert_eq!(cursors.position(a), Some(position(0, "a")));
+        assert_eq!(cursors.position(c), Some(position(1, "a")));
         assert_eq!(cursors.by_use.len(), cursors.positions.len());
         assert!([a, b, c].iter().all(|cursor| (1..RANGE).contains(cursor)));
     }

@@ -43,6 +43,11 @@
 //! did happen, write twice, and return its own value as the one before. There is no `GETDEL`: a delete
 //! that depends on the value would need an operation that the specification does not have.
 //!
+//! **Who answers reads** a connection chooses for itself: `CONFIG SET read-policy tail` (strong reads at the tail),
+//! `any` (at the nearest member, through the tail while the key is being written: as strong, and the default),
+//! or `eventual` (at the nearest member, from what it has committed: **not linearizable**, and a read may see less
+//! than the one before it). Writes, and the reads inside `SET … GET`, are not concerned.
+//!
 //! **Bounds.** Every byte from a socket is hostile. A connection has a bounded number of operations in
 //! flight, of commands waiting, of bytes of replies waiting; when one bound is reached it is not read
 //! any more until there is room, and TCP tells the client. Connections themselves are bounded.
@@ -60,6 +65,7 @@ mod wire;
 pub use command::markdown_table;
 pub use server::{Limits, Server};
 
+use chainring_model::chain::Reads;
 use chainring_model::kv::{Key, Op, Outcome};
 use std::future::Future;
 
@@ -68,25 +74,39 @@ use std::future::Future;
 /// A connection clones its service for every operation, so a clone should be cheap. Dropping a future
 /// gives its outcome up, not the operation: it may still happen.
 pub trait Service: Clone + Send + Sync + 'static {
-    /// Carries out one operation.
+    /// Carries out one operation; `reads` says who may answer it, if it is a read.
     ///
     /// Ends by the operation's deadline at the latest; then a write is [`Outcome::Unknown`], and a
     /// read is refused as [`Unavailable`](chainring_model::kv::Refusal::Unavailable).
-    fn call(&self, key: Key, op: Op) -> impl Future<Output = Outcome> + Send;
+    fn call(&self, key: Key, op: Op, reads: Reads) -> impl Future<Output = Outcome> + Send;
 
-    /// A page of keys from the local replica, which is not linearizable: up to `limit` keys greater
-    /// than `after`, the smallest first. `None` if there is no replica to ask.
+    /// A page of keys, which is not linearizable: up to `limit` keys from a position on, each part's smallest
+    /// first. `None` if no replica can be asked.
     ///
-    /// A key that is there while the page is made must be in it, unless the page ends before it.
-    fn scan(
-        &self,
-        after: Option<Key>,
-        limit: usize,
-    ) -> impl Future<Output = Option<ScanPage>> + Send;
+    /// A key that is there while the page is made must be in it, unless the page ends before it. The next
+    /// page's position is behind this page's, or in a later part; a page may be empty and have a next one.
+    fn scan(&self, from: Position, limit: usize) -> impl Future<Output = Option<ScanPage>> + Send;
+
+    /// How many keys there are, which is not linearizable. `None` if no replica can be asked.
+    fn size(&self) -> impl Future<Output = Option<u64>> + Send;
 
     /// What the node says about itself in `INFO`: sections, each a name and its lines, each a name and
     /// a value.
     fn info(&self) -> Vec<(String, Vec<(String, String)>)>;
+
+    /// What `CHAINRING STATUS` replies, which is JSON. `None` where there is no node.
+    fn status(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A place in the order in which a service lists its keys: part after part, and in each by the keys.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Position {
+    /// Which part, from 0: a cluster has one for each chain.
+    pub part: usize,
+    /// Behind this key; before the first one if there is none.
+    pub after: Option<Key>,
 }
 
 /// A page of keys.
@@ -94,8 +114,6 @@ pub trait Service: Clone + Send + Sync + 'static {
 pub struct ScanPage {
     /// The keys, in order.
     pub keys: Vec<Key>,
-    /// Whether there are keys behind the last one.
-    pub more: bool,
-    /// How many keys the replica holds altogether.
-    pub total: u64,
+    /// Where the next page begins; `None` behind the last one.
+    pub next: Option<Position>,
 }

@@ -1,7 +1,8 @@
 //! A service in memory, with knobs.
 
+use chainring_model::chain::Reads;
 use chainring_model::kv::{Key, Op, Outcome, Refusal, Value};
-use chainring_runtime::resp::{Limits, ScanPage, Server, Service};
+use chainring_runtime::resp::{Limits, Position, ScanPage, Server, Service};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::ops::Bound;
@@ -50,7 +51,7 @@ impl Memory {
 }
 
 impl Service for Memory {
-    async fn call(&self, key: Key, op: Op) -> Outcome {
+    async fn call(&self, key: Key, op: Op, _: Reads) -> Outcome {
         {
             let mut state = self.state();
             state.calls += 1;
@@ -91,15 +92,22 @@ impl Service for Memory {
         if unsure { Outcome::Unknown } else { outcome }
     }
 
-    async fn scan(&self, after: Option<Key>, limit: usize) -> Option<ScanPage> {
+    async fn scan(&self, from: Position, limit: usize) -> Option<ScanPage> {
         let state = self.state();
         if state.keys.contains_key(&Key::from("no replica")) {
             return None;
         }
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let from = from.after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = state.keys.range((from, Bound::Unbounded)).map(|(key, _)| key);
-        let keys = rest.by_ref().take(limit).cloned().collect();
-        Some(ScanPage { keys, more: rest.next().is_some(), total: state.keys.len() as u64 })
+        let keys: Vec<_> = rest.by_ref().take(limit).cloned().collect();
+        let last = keys.last().cloned().filter(|_| rest.next().is_some());
+        let next = last.map(|last| Position { part: 0, after: Some(last) });
+        Some(ScanPage { keys, next })
+    }
+
+    async fn size(&self) -> Option<u64> {
+        let state = self.state();
+        (!state.keys.contains_key(&Key::from("no replica"))).then_some(state.keys.len() as u64)
     }
 
     fn info(&self) -> Vec<(String, Vec<(String, String)>)> {

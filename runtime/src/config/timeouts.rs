@@ -1,0 +1,116 @@
+//! The durations of a cluster that its file may set.
+
+use chainring_model::chain::Timeouts;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+use std::time::Duration;
+
+/// How long to wait for what, in milliseconds; what is left out has the default of [`Timeouts`].
+///
+/// Shorter ones make a chain go on sooner without a member that died, and suspect one sooner that is only
+/// slow. Write the same ones into every copy of the file: nodes that do not agree on `lease` and `grant`
+/// do not hear each other.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeoutsConfig {
+    /// How often a member says that it lives, give or take a fifth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<u32>,
+    /// How long a member may answer reads after a heartbeat that was granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<u32>,
+    /// How long a coordinator takes a lease to last that it granted: longer than `lease`, by more than
+    /// the rates of two clocks may differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<u32>,
+    /// After how much silence a member is suspected, or up to a sixth later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspect: Option<u32>,
+}
+
+impl TimeoutsConfig {
+    /// The actors' timeouts with these.
+    pub fn apply(&self) -> Timeouts {
+        let millis = |number: u32| Duration::from_millis(number.into());
+        let mut timeouts = Timeouts::default();
+        let views = &mut timeouts.views;
+        if let Some(heartbeat) = self.heartbeat.map(millis) {
+            views.heartbeat = heartbeat * 4 / 5..heartbeat * 6 / 5;
+        }
+        if let Some(lease) = self.lease.map(millis) {
+            views.lease = lease;
+        }
+        if let Some(grant) = self.grant.map(millis) {
+            views.grant = grant;
+        }
+        if let Some(suspect) = self.suspect.map(millis) {
+            views.suspect = suspect..suspect * 7 / 6;
+            let Range { start, end } = views.first_heartbeat.clone();
+            views.first_heartbeat = start.max(suspect * 2)..end.max(suspect * 5 / 2);
+        }
+        timeouts
+    }
+
+    /// What is wrong with these, in a sentence.
+    pub(super) fn mistake(&self) -> Option<String> {
+        let views = self.apply().views;
+        let millis = |time: Duration| time.as_millis();
+        let (heartbeat, lease) = (millis(views.heartbeat.end), millis(views.lease));
+        let (grant, suspect) = (millis(views.grant), millis(views.suspect.start));
+        if self.heartbeat == Some(0) {
+            return Some("heartbeat = 0 would never stop sending".to_string());
+        }
+        if lease >= grant {
+            return Some(format!(
+                "lease = {lease} is not less than grant = {grant}: a member would answer reads after \
+                 coordinators have stopped waiting for it, and could return old values"
+            ));
+        }
+        if heartbeat >= lease {
+            return Some(format!(
+                "lease = {lease} is over before the next heartbeat ({heartbeat} ms at the latest), so \
+                 reads would stop again and again"
+            ));
+        }
+        if heartbeat * 2 >= suspect {
+            return Some(format!(
+                "suspect = {suspect} is not longer than two heartbeats ({heartbeat} ms each at the \
+                 latest), so one lost datagram would remove a member"
+            ));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_models_and_are_right() {
+        let none = TimeoutsConfig::default();
+        assert_eq!(none.apply(), Timeouts::default());
+        assert_eq!(none.mistake(), None);
+        let same = TimeoutsConfig {
+            heartbeat: Some(50),
+            lease: Some(250),
+            grant: Some(300),
+            suspect: Some(300),
+        };
+        assert_eq!(same.apply(), Timeouts::default());
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused() {
+        let none = TimeoutsConfig::default();
+        for (timeouts, what) in [
+            (TimeoutsConfig { lease: Some(300), ..none }, "is not less than grant = 300"),
+            (TimeoutsConfig { grant: Some(250), ..none }, "is not less than grant = 250"),
+            (TimeoutsConfig { heartbeat: Some(0), ..none }, "never stop"),
+            (TimeoutsConfig { heartbeat: Some(220), ..none }, "over before the next heartbeat"),
+            (TimeoutsConfig { suspect: Some(100), ..none }, "one lost datagram"),
+        ] {
+            assert!(timeouts.mistake().is_some_and(|said| said.contains(what)), "{timeouts:?}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The cluster file of `chainring cluster`: made once, with its nodes' stores, and given free ports at
+//! each start.
+
+use super::CLUSTER_FILE;
+use chainring_runtime::config::{Cluster, NodeConfig, PerChain, Protocol, TimeoutsConfig, write};
+use chainring_runtime::node;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
+
+/// What a cluster is to be; what is left out is what it is already, or the default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Plan {
+    /// How many nodes; 3 by default.
+    pub nodes: Option<u32>,
+    /// How many chains; 1 by default.
+    pub chains: Option<u32>,
+    /// How many coordinators each chain has; by default 3, or 1 where there are less than 3 nodes.
+    pub coordinators: Option<u32>,
+    /// The first node's port for Redis clients; 0 for any that are free.
+    pub resp_port: u16,
+}
+
+impl Plan {
+    /// Reads the cluster that is in the directory, or makes one there; its ports are chosen anew each time.
+    pub fn prepare(&self, dir: &Path) -> Result<Cluster, String> {
+        let file = dir.join(CLUSTER_FILE);
+        let fresh = !file.exists();
+        let mut cluster = if fresh {
+            std::fs::create_dir_all(dir)
+                .map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
+            self.make()?
+        } else {
+            let cluster =
+                Cluster::read(&file).map_err(|error| format!("{error} ({})", file.display()))?;
+            self.compare(&cluster, dir)?;
+            cluster
+        };
+        choose_ports(&mut cluster, self.resp_port)?;
+        if fresh {
+            // The file is written last, so that a directory with a file has all its stores.
+            for number in 0..cluster.nodes.len() {
+                let node = &cluster.nodes[number];
+                let identity =
+                    node::init(&cluster, node, dir).map_err(|error| error.to_string())?;
+                cluster.nodes[number].store = Some(identity.to_string());
+            }
+        }
+        write(&file, &cluster.to_text())
+            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        Ok(cluster)
+    }
+
+    /// A new cluster, without ports. `Id`s are given out to the replicas first, then to gateways, doors and
+    /// coordinators. The nodes of a chain stand together.
+    fn make(&self) -> Result<Cluster, String> {
+        let (nodes, chains) = (self.nodes.unwrap_or(3), self.chains.unwrap_or(1));
+        if nodes < chains {
+            return Err(format!(
+                "{chains} chains need {chains} nodes at least, and --nodes is {nodes}; give more nodes"
+            ));
+        }
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let actors = |from: u32, node: u32| -> PerChain {
+            (0..chains).map(|chain| from + chain * nodes + node).collect()
+        };
+        let mut coordinators = (nodes + 2 * nodes * chains)..;
+        let mut made: Vec<NodeConfig> = Vec::new();
+        for chain in 0..chains {
+            let length = nodes / chains + u32::from(chain < nodes % chains);
+            let deciding = self.coordinators.unwrap_or(if length < 3 { 1 } else { 3 });
+            if deciding > length {
+                return Err(format!(
+                    "--coordinators {deciding} needs chains of {deciding} nodes at least, and chain {} \
+                     has {length}; give more nodes, or fewer coordinators",
+                    chain + 1
+                ));
+            }
+            for place in 0..length {
+                let number = made.len() as u32; // at most `nodes`
+                made.push(NodeConfig {
+                    id: number + 1,
+                    chain: chain + 1,
+                    udp: any,
+                    resp: any,
+                    replica: number,
+                    gateway: actors(nodes, number),
+                    door: actors(nodes + nodes * chains, number),
+                    coordinator: if place < deciding { coordinators.next() } else { None },
+                    joins: false,
+                    store: None,
+                    dir: None,
+                });
+            }
+        }
+        Ok(Cluster {
+            cluster: fresh_number()?,
+            protocol: Protocol::Chain,
+            mtu: 16 << 10,
+            timeouts: TimeoutsConfig::default(),
+            nodes: made,
+        })
+    }
+
+    /// Refuses what would make another cluster of one that is there.
+    fn compare(&self, cluster: &Cluster, dir: &Path) -> Result<(), String> {
+        let coordinators = |chain| {
+            cluster.nodes_of(chain).filter(|node| node.coordinator.is_some()).count() as u32
+        };
+        let chains = cluster.chains().count() as u32;
+        let deciding = cluster.chains().map(coordinators).max().unwrap_or(0);
+        for (option, what, there, wanted) in [
+            ("nodes", "nodes", cluster.nodes.len() as u32, self.nodes),
+            ("chains", "chains", chains, self.chains),
+            ("coordinators", "coordinators a chain", deciding, self.coordinators),
+        ] {
+            if let Some(wanted) = wanted.filter(|wanted| *wanted != there) {
+                return Err(format!(
+                    "{} holds a cluster of {there} {what}, not {wanted}; leave --{option} out, or \
+                     choose another --dir",
+                    dir.display()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives every node a free UDP port, and the ports for Redis clients from `resp_port` on.
+fn choose_ports(cluster: &mut Cluster, resp_port: u16) -> Result<(), String> {
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let none = |error| format!("there is no free port: {error}");
+    // All are held until all are chosen, so that they differ.
+    let (mut udp, mut tcp) = (Vec::new(), Vec::new());
+    for (number, node) in cluster.nodes.iter_mut().enumerate() {
+        let socket = UdpSocket::bind(local(0)).map_err(none)?;
+        node.udp = socket.local_addr().map_err(none)?;
+        udp.push(socket);
+        let port = match resp_port {
+            0 => 0,
+            first => u16::try_from(number).ok().and_then(|n| first.checked_add(n)).ok_or(
+                format!("--resp-port {first} leaves no ports for all nodes; choose a lower one"),
+            )?,
+        };
+        let listener = TcpListener::bind(local(port)).map_err(|error| {
+            format!("port {port} for Redis clients is taken ({error}); choose another --resp-port")
+        })?;
+        node.resp = listener.local_addr().map_err(none)?;
+        tcp.push(listener);
+    }
+    Ok(())
+}
+
+/// A number that no other cluster has, small enough for TOML.
+fn fresh_number() -> Result<u64, String> {
+    let number = getrandom::u64().map_err(|error| format!("got no random number: {error}"))?;
+    Ok(number >> 1)
+}
