@@ -12,6 +12,7 @@ mod check;
 mod cluster;
 mod demo;
 mod node;
+mod status;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ enum Command {
     Init(node::InitArgs),
     /// Run one node of a cluster.
     Node(node::NodeArgs),
+    /// Say how a running cluster is: its chains, their members, who lags and who is suspected.
+    Status(status::StatusArgs),
     /// Execute the traces of nodes again: every step must agree.
     Replay(node::ReplayArgs),
     /// Check the chain, start a cluster, break it and mend it: two minutes that show what this is.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Cluster(args) => cluster::run(&args),
         Command::Init(args) => node::init(&args),
         Command::Node(args) => node::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Replay(args) => node::replay(&args),
         Command::Demo => demo::run(),
     };

@@ -49,8 +49,8 @@ pub struct GatewayStatus {
     pub actor: u32,
     /// The number of its chain.
     pub chain: u32,
-    /// The epoch of the newest view that it has heard of.
-    pub epoch: u64,
+    /// The newest view that it has heard of.
+    pub view: ViewStatus,
     /// How many operations of clients are under way.
     pub under_way: usize,
 }

@@ -80,7 +80,7 @@ impl About {
         let gateways = gateways.map(|(card, under_way)| GatewayStatus {
             actor: number(card.id),
             chain: card.chain,
-            epoch: view(card).epoch,
+            view: ViewStatus::from(&view(card)),
             under_way: *under_way,
         });
         let coordinator = self.board.with_role(Role::Coordinator).next().map(|card| {
