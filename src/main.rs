@@ -11,6 +11,7 @@ macro_rules! say {
 mod check;
 mod cluster;
 mod demo;
+mod join;
 mod node;
 mod status;
 
@@ -41,6 +42,8 @@ enum Command {
     Init(node::InitArgs),
     /// Run one node of a cluster.
     Node(node::NodeArgs),
+    /// Add a node to a cluster, which may be running, and make the node's stores.
+    Join(join::JoinArgs),
     /// Say how a running cluster is: its chains, their members, who lags and who is suspected.
     Status(status::StatusArgs),
     /// Execute the traces of nodes again: every step must agree.
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Cluster(args) => cluster::run(&args),
         Command::Init(args) => node::init(&args),
         Command::Node(args) => node::run(&args),
+        Command::Join(args) => join::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Replay(args) => node::replay(&args),
         Command::Demo => demo::run(),

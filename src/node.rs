@@ -91,7 +91,8 @@ pub fn run(args: &NodeArgs) -> Result<ExitCode, String> {
         let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
             return Err("cannot wait for signals".to_string());
         };
-        let options = NodeOptions { trace: args.trace.clone(), faults: None };
+        let follow = Some(args.node.config.clone());
+        let options = NodeOptions { trace: args.trace.clone(), follow, faults: None };
         let running = Node::start(&cluster, node, &base, options).await;
         let running = running.map_err(|error| format!("node {}: {error}", node.id))?;
         say!("node {} serves {}", node.id, running.resp());

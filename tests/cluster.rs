@@ -264,12 +264,31 @@ fn mistakes_on_the_command_line_get_a_sentence() {
     let file = dir.path().join("cluster.toml");
     std::fs::write(&file, "cluster = 1\nprotocol = \"raft\"\n").unwrap();
     let file = file.to_str().unwrap();
+    let leases = dir.path().join("leases.toml");
+    let text = "cluster = 1\nprotocol = \"chain\"\n[timeouts]\nlease = 400\n\n[[node]]\nid = 1\n\
+                udp = \"127.0.0.1:1\"\nresp = \"127.0.0.1:2\"\nreplica = 0\ngateway = 1\ndoor = 2\n";
+    std::fs::write(&leases, text).unwrap();
+    let leases = leases.to_str().unwrap();
+    let fixed = dir.path().join("fixed.toml");
+    std::fs::write(&fixed, text.replace("[timeouts]\nlease = 400\n", "")).unwrap();
+    let fixed = fixed.to_str().unwrap();
+    let nowhere = dir.path().join("nowhere");
+    let nowhere = nowhere.to_str().unwrap();
     for (args, what) in [
         (vec!["check", "nonsense"], "there is no model `nonsense`"),
         (vec!["explore", "nonsense"], "there is no model `nonsense`"),
         (vec!["explore", "chain-one", "--mutant", "x"], "there is no mutant `x`"),
         (vec!["node", "--config", file, "--id", "1"], "wrong in line 2"),
         (vec!["node", "--config", "/no/such", "--id", "1"], "cannot read the cluster file"),
+        (vec!["node", "--config", leases, "--id", "1"], "lease = 400 is not less than grant = 300"),
+        (vec!["status", "--config", fixed], "no node of the cluster in"),
+        (vec!["status", "--dir", "/no/such"], "cannot read the cluster file"),
+        (vec!["join", "--config", fixed], "nobody can join it"),
+        (
+            vec!["cluster", "chain", "--nodes", "2", "--chains", "3", "--dir", nowhere],
+            "give more nodes",
+        ),
+        (vec!["cluster", "chain", "--coordinators", "5", "--dir", nowhere], "fewer coordinators"),
         (vec!["replay", "/no/such"], "cannot read the trace /no/such"),
         (vec!["replay", file], "is no trace that this version reads"),
     ] {

@@ -6,6 +6,30 @@ use harness::{Cluster, eventually, run};
 use redis::Commands;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Coordinators are traced as well: how they replaced a view is executed again.
+#[test]
+fn a_change_of_the_view_replays_step_by_step() {
+    let mut cluster = Cluster::traced(3);
+    let mut connection = cluster.connect(1);
+    for value in 0..50 {
+        let _: () = connection.set("key", value).unwrap();
+    }
+    cluster.kill(0);
+    eventually("writes are accepted again", || connection.set::<_, _, ()>("key", 50).is_ok());
+    cluster.until_role(1, 0, "removed");
+    cluster.restart(0);
+    let _: () = cluster.connect(0).set("key", 51).unwrap();
+    cluster.stop();
+    let files: Vec<_> = (0..3).map(|node| cluster.trace_file(node)).collect();
+    let files: Vec<_> = files.iter().map(|file| file.to_str().unwrap()).collect();
+    let out = run(&[&["replay", "--json"], &files[..]].concat());
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&report["files"], &report["starts"]), (&3.into(), &4.into()), "{said}");
+    assert!(report["received"].as_u64() > Some(300), "{said}");
+}
+
 #[test]
 fn a_run_with_a_kill_in_it_replays_step_by_step_and_a_forged_one_does_not() {
     let mut cluster = Cluster::traced(3);

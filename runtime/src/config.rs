@@ -29,6 +29,7 @@
 
 mod check;
 mod file;
+mod grow;
 mod timeouts;
 
 pub use file::write;

@@ -10,6 +10,7 @@
 
 mod about;
 mod board;
+mod follow;
 mod parts;
 mod stores;
 
@@ -36,6 +37,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use thiserror::Error;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 pub(crate) use about::About;
 pub(crate) use parts::parts;
@@ -112,6 +114,8 @@ pub enum NodeError {
 pub struct NodeOptions {
     /// Record every step of its actors in this file, behind what is there.
     pub trace: Option<PathBuf>,
+    /// Look at this cluster file while the node runs, and learn of nodes that are added to it.
+    pub follow: Option<PathBuf>,
     /// Make its links misbehave on purpose, for tests.
     pub faults: Option<Faults>,
 }
@@ -121,6 +125,8 @@ pub struct Node {
     handles: Vec<Handle<Msg>>,
     transport: Arc<OnceLock<Transport>>,
     server: Option<Server<Front>>,
+    /// What runs beside the actors; ends with the node.
+    beside: JoinSet<()>,
     ended: mpsc::UnboundedReceiver<Id>,
     resp: SocketAddr,
 }
@@ -195,9 +201,10 @@ impl Node {
         let transport: Arc<OnceLock<Transport>> = Arc::default();
         let transport_ref = transport.get_or_init(|| started);
         post.get_or_init(|| Mutex::new(Router::new(Arc::clone(&routes), transport_ref.post())));
+        let roster = Arc::new(RwLock::new(cluster.clone()));
         let about = About {
             node: node.clone(),
-            roster: Arc::new(RwLock::new(cluster.clone())),
+            roster: Arc::clone(&roster),
             board,
             transport: Arc::clone(&transport),
         };
@@ -209,7 +216,11 @@ impl Node {
             handles.push(driver.spawn(router)?);
         }
         let server_at = node.resp;
-        let mut node = Node { handles, ended, transport, server: None, resp: server_at };
+        let mut beside = JoinSet::new();
+        if let Some(file) = options.follow {
+            beside.spawn(follow::follow(file, roster, transport_ref.book().clone()));
+        }
+        let mut node = Node { handles, beside, ended, transport, server: None, resp: server_at };
         let early = tokio::select! {
             () = front.opened() => None,
             ended = node.ended.recv() => ended,
@@ -250,6 +261,7 @@ impl Node {
         if let Some(server) = self.server.take() {
             server.serve(until).await;
         }
+        self.beside.abort_all();
         stop(self.handles).await
     }
 }

@@ -62,7 +62,7 @@ async fn a_mebibyte_survives_links_that_lose_two_percent_and_reorder() {
             delay_for: Duration::ZERO..Duration::from_millis(5),
             seed: u64::from(node.id),
         };
-        let options = NodeOptions { trace: None, faults: Some(faults) };
+        let options = NodeOptions { faults: Some(faults), ..NodeOptions::default() };
         nodes.push(Node::start(&cluster, node, dir.path(), options).await.unwrap());
     }
     let doors: Vec<_> = nodes.iter().map(Node::resp).collect();

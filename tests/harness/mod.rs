@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use redis::Connection;
+use serde_json::Value;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -86,8 +88,7 @@ impl Cluster {
         let (head, nodes) = text.split_once("[[node]]").expect("there are nodes");
         let text = format!("{head}{PATIENT}\n[[node]]{nodes}");
         std::fs::write(cluster.file(), &text).expect("a file of ours");
-        let resp = text.lines().filter_map(|line| line.strip_prefix("resp = "));
-        cluster.resp = resp.map(|at| at.trim_matches('"').parse().expect("an address")).collect();
+        cluster.resp = addresses(&text);
         cluster.nodes = cluster.resp.iter().map(|_| None).collect();
         cluster.restart_all();
         cluster
@@ -145,11 +146,49 @@ impl Cluster {
 
     fn spawn(&mut self, node: usize) -> ChildStdout {
         let mut command = self.command(node);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let mut process = Process(child.expect("the program starts"));
+        let log = File::options().create(true).append(true).open(self.log_file(node));
+        command.stdout(Stdio::piped()).stderr(log.expect("a log file"));
+        let mut process = Process(command.spawn().expect("the program starts"));
         let said = process.0.stdout.take().expect("it is piped");
         self.nodes[node] = Some(process);
         said
+    }
+
+    /// Where node `node` writes its log.
+    pub fn log_file(&self, node: usize) -> PathBuf {
+        self.dir.path().join(format!("log-{}", node + 1))
+    }
+
+    /// Takes a node that was added to the cluster file among these, without starting it.
+    pub fn add(&mut self) {
+        let text = std::fs::read_to_string(self.file()).expect("a file of ours");
+        self.resp = addresses(&text);
+        self.nodes.resize_with(self.resp.len(), || None);
+    }
+
+    /// What `chainring status` says, in words.
+    pub fn words(&self) -> String {
+        let out = run(&["status", "--config", self.file().to_str().expect("text")]);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    }
+
+    /// What `chainring status --json` says of a chain.
+    pub fn status(&self, chain: usize) -> Value {
+        let out = run(&["status", "--json", "--config", self.file().to_str().expect("text")]);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let mut report: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+        report["chains"][chain - 1].take()
+    }
+
+    /// Waits until a node has a role in the newest view of its chain, and returns the chain's status.
+    pub fn until_role(&self, chain: usize, node: usize, role: &str) -> Value {
+        let mut status = Value::Null;
+        eventually(&format!("node {} is {role}", node + 1), || {
+            status = self.status(chain);
+            role_of(&status, node) == role
+        });
+        status
     }
 
     /// A connection to a node's front door.
@@ -166,6 +205,19 @@ impl Cluster {
             assert!(node.0.wait().expect("it ends").success());
         }
     }
+}
+
+/// The addresses for Redis clients in a cluster file.
+fn addresses(text: &str) -> Vec<SocketAddr> {
+    let resp = text.lines().filter_map(|line| line.strip_prefix("resp = "));
+    resp.map(|at| at.trim_matches('"').parse().expect("an address")).collect()
+}
+
+/// The role of a node (from 0) in the status of its chain.
+pub fn role_of(status: &Value, node: usize) -> &str {
+    let places = status["nodes"].as_array().expect("a list");
+    let place = places.iter().find(|place| place["node"] == node + 1);
+    place.and_then(|place| place["role"].as_str()).unwrap_or("not there")
 }
 
 /// A connection to a front door.

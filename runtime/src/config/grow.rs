@@ -1,0 +1,172 @@
+//! How a cluster file may change while nodes run with it: by nodes that are added, and in no other way.
+
+use super::{Cluster, ConfigError, NodeConfig};
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::path::Path;
+
+impl Cluster {
+    /// A node for this cluster with numbers that nobody has, which joins a chain: the given one, or else the
+    /// one with the fewest nodes. Its directory, for a cluster file in `base`, is one that is not there.
+    ///
+    /// # Errors
+    /// When it cannot join: a sentence.
+    pub fn newcomer(
+        &self,
+        chain: Option<u32>,
+        udp: SocketAddr,
+        resp: SocketAddr,
+        base: &Path,
+    ) -> Result<NodeConfig, String> {
+        let shortest = || self.chains().min_by_key(|chain| self.nodes_of(*chain).count());
+        let chain = chain.or_else(shortest).unwrap_or(1);
+        let chains = self.chains().count() as u32; // as many as some node has a gateway for
+        if !(1..=chains).contains(&chain) {
+            return Err(format!("there is no chain {chain}; the cluster has {chains}"));
+        }
+        if self.first_view(chain).coordinators.is_empty() {
+            return Err(format!(
+                "chain {chain} has no coordinators, so its members are fixed, and nobody can join it"
+            ));
+        }
+        let highest = self.nodes.iter().map(|node| node.id).max().unwrap_or(0);
+        let actors = self.nodes.iter().flat_map(|node| {
+            let one = [Some(node.replica), node.coordinator].into_iter().flatten();
+            one.chain(node.gateway.iter()).chain(node.door.iter())
+        });
+        let next = actors.max().unwrap_or(0).checked_add(1);
+        let last = next.and_then(|next| next.checked_add(2 * chains));
+        let (Some(next), Some(_)) = (next, last) else {
+            return Err("there are no Ids left for the actors of another node".to_string());
+        };
+        let node = |id| NodeConfig {
+            id,
+            chain,
+            udp,
+            resp,
+            replica: next,
+            gateway: (0..chains).map(|chain| next + 1 + chain).collect(),
+            door: (0..chains).map(|chain| next + 1 + chains + chain).collect(),
+            coordinator: None,
+            joins: true,
+            store: None,
+            dir: None,
+        };
+        // What an unfinished attempt has left there is nobody's.
+        let mut ids = highest.saturating_add(1)..;
+        let id = ids.find(|id| !node(*id).directory(base).exists());
+        id.map(node).ok_or_else(|| "there are no numbers left for another node".to_string())
+    }
+
+    /// The nodes that a newer file has in addition to these, if that is all in which it differs.
+    ///
+    /// # Errors
+    /// When it differs in anything else: a sentence.
+    pub fn additions(&self, newer: &Cluster) -> Result<Vec<NodeConfig>, String> {
+        let known = |node: &&NodeConfig| self.nodes.iter().any(|known| known.id == node.id);
+        let (kept, added): (Vec<_>, Vec<_>) = newer.nodes.iter().partition(known);
+        let same = Cluster { nodes: kept.into_iter().cloned().collect(), ..newer.clone() };
+        if same != *self {
+            let nodes = self.nodes.iter().filter(|node| !same.nodes.contains(node));
+            let nodes: Vec<_> = nodes.map(|node| node.id.to_string()).collect();
+            return Err(match &nodes[..] {
+                [] => {
+                    "its cluster, protocol, mtu, timeouts or order of nodes is another".to_string()
+                }
+                nodes => format!("it says something else of node {}", nodes.join(", ")),
+            });
+        }
+        if let Some(node) = added.iter().find(|node| !node.joins) {
+            return Err(format!(
+                "node {} is new in it, and is not marked as one that joins (`joins = true`)",
+                node.id
+            ));
+        }
+        Ok(added.into_iter().cloned().collect())
+    }
+
+    /// The text of a cluster file with a node behind what it says already.
+    ///
+    /// # Errors
+    /// When the result cannot be right.
+    pub fn append(text: &str, node: &NodeConfig) -> Result<(Cluster, String), ConfigError> {
+        #[derive(Serialize)]
+        struct Tables<'a> {
+            node: [&'a NodeConfig; 1],
+        }
+        // Numbers, addresses and short words: all have a TOML form.
+        let table = toml::to_string(&Tables { node: [node] }).unwrap_or_default();
+        let text = format!("{}\n\n{table}", text.trim_end());
+        Ok((Cluster::parse(&text)?, text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chainring_model::chain::View;
+    use stateright::actor::Id;
+
+    const ONE: &str = r#"# our cluster
+cluster = 42
+protocol = "chain"
+
+[[node]] # in the cellar
+id = 7
+udp = "127.0.0.1:7001"
+resp = "127.0.0.1:6380"
+replica = 0
+gateway = 2
+door = 4
+coordinator = 9
+
+[timeouts]
+suspect = 900
+"#;
+
+    fn grown() -> (Cluster, Cluster, String) {
+        let cluster = Cluster::parse(ONE).unwrap();
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let node = cluster.newcomer(None, at(7002), at(6381), Path::new("/no/such")).unwrap();
+        let (grown, text) = Cluster::append(ONE, &node).unwrap();
+        (cluster, grown, text)
+    }
+
+    #[test]
+    fn a_newcomer_has_numbers_of_its_own_and_leaves_the_rest_alone() {
+        let (cluster, grown, text) = grown();
+        assert!(text.starts_with(ONE.trim_end()), "comments stay");
+        let node = grown.node(8).unwrap();
+        assert!(node.joins && node.coordinator.is_none());
+        assert_eq!((node.chain, node.replica), (1, 10));
+        let first = View::new(1, vec![Id::from(0)]).decided_by(vec![Id::from(9)]);
+        assert_eq!((cluster.first_view(1), grown.first_view(1)), (first.clone(), first));
+        assert_eq!(cluster.additions(&grown), Ok(vec![node.clone()]));
+        assert_eq!(cluster.additions(&cluster), Ok(vec![]));
+        assert_eq!(grown.wire_number(), cluster.wire_number());
+    }
+
+    #[test]
+    fn other_changes_are_refused() {
+        let (cluster, grown, text) = grown();
+        let parse = |from: &str, to: &str| Cluster::parse(&text.replacen(from, to, 1)).unwrap();
+        for (newer, what) in [
+            (parse("joins = true\n", ""), "node 8 is new in it, and is not marked"),
+            (parse("127.0.0.1:7001", "127.0.0.1:7009"), "something else of node 7"),
+            (parse("id = 7", "id = 6\njoins = false"), "something else of node 7"),
+            (parse("suspect = 900", "suspect = 800"), "timeouts"),
+            (parse("cluster = 42", "cluster = 43"), "its cluster, protocol"),
+        ] {
+            let refused = cluster.additions(&newer).unwrap_err();
+            assert!(refused.contains(what), "{refused}");
+        }
+        assert!(grown.additions(&cluster).unwrap_err().contains("something else of node 8"));
+
+        let at = SocketAddr::from(([127, 0, 0, 1], 7003));
+        let refused = cluster.newcomer(Some(2), at, at, Path::new("")).unwrap_err();
+        assert!(refused.contains("there is no chain 2"), "{refused}");
+        let fixed = Cluster::parse(&ONE.replace("coordinator = 9\n", "")).unwrap();
+        let refused = fixed.newcomer(None, at, at, Path::new("")).unwrap_err();
+        assert!(refused.contains("nobody can join it"), "{refused}");
+    }
+}
