@@ -146,7 +146,7 @@ fn four_nodes_survive_the_failure_of_their_tail_midway() {
     let mut cluster = Cluster::start(4);
     let nodes = cluster.resp.clone();
     count_while(4, &nodes, &nodes[..3], |_| cluster.kill(3));
-    cluster.until_role(1, 3, "unreachable");
+    cluster.until_role(1, 3, "removed");
 }
 
 #[test]
