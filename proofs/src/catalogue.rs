@@ -99,12 +99,12 @@ impl Entry {
     fn drive_with<M: Mechanisms>(&self, mechanisms: &M, script: &str, until: &str) -> Drive {
         match &self.subject {
             Subject::Chain(setup) => {
-                let model = setup.model(mechanisms, Pruning::On);
+                let model = setup.model(mechanisms, Pruning::Steps);
                 drive(&model, &drive::names(model.actors()), script, until)
             }
             Subject::Council(council) => {
                 let names: Vec<_> = (0..council.coordinators).map(|c| format!("c{c}")).collect();
-                drive(&council.model(mechanisms, Pruning::On), &names, script, until)
+                drive(&council.model(mechanisms, Pruning::Steps), &names, script, until)
             }
         }
     }

@@ -5,8 +5,9 @@ use crate::history::History;
 use crate::invariants::{Reached, of_chain};
 use crate::run::{Options, Report, run};
 use crate::shared::Shared;
+use crate::spent::{alike, is_spent};
 use crate::torn::{Order, Torn};
-use crate::world::{ChainModel, ProofActor, ProofStore, System, messages};
+use crate::world::{ChainModel, ProofActor, ProofStore, System, decided, installed, messages};
 use chainring_model::chain::{
     ChainState, Entry, Gateway, Key as RowKey, Msg, Nested, Place, Reads, Replica, Row, Script,
     Timeouts, Timer, Transfer, View,
@@ -17,6 +18,7 @@ use chainring_model::store::Store;
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 use stateright::actor::{ActorModelAction, Envelope, Id, model_timeout};
 use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The epoch of the view that every model begins with.
@@ -413,11 +415,19 @@ impl Setup {
         if self.coordinators > 0 {
             let this = self.clone();
             model = model.scope(move |system, action| this.is_in_scope(system, action));
+            model = model.witness(witness);
             if mechanisms.has(Mechanism::LeaseFromSending) {
-                model = model.assume(clocks_run_alike).witness(witness_grants);
+                model = model.assume(clocks_run_alike);
             }
         }
-        for (actor, store) in self.actors(mechanisms) {
+        let (actors, stores): (Vec<_>, Vec<_>) = self.actors(mechanisms).into_iter().unzip();
+        let all: Arc<[_]> = actors.clone().into();
+        if !self.lossy && !self.stale_gateways {
+            let all = Arc::clone(&all);
+            model = model.spent(move |system, parcel| is_spent(&all, system, parcel));
+        }
+        model = model.alike(move |parcel| alike(&all, parcel));
+        for (actor, store) in actors.into_iter().zip(stores) {
             model = model.actor(actor, store);
         }
         let reached = self.reached.iter().map(|reached| reached.property());
@@ -635,16 +645,45 @@ fn clocks_run_alike<M: Mechanisms>(system: &System<M>) -> bool {
     })
 }
 
-/// Keeps which timers of coordinators have ended grants: what they know of it they may forget in a crash.
-fn witness_grants<A>(
-    history: &History,
-    action: &ActorModelAction<A, Timer, ()>,
+/// What a step does to views and leases.
+fn witness<M: Mechanisms, Msg>(
+    before: &System<M>,
+    action: &ActorModelAction<Msg, Timer, ()>,
+    after: &System<M>,
 ) -> Option<History> {
-    match action {
-        ActorModelAction::Timeout(id, Timer::Views(coordinator::Timer::Expire(member))) => {
-            history.end_grants(*id, *member)
+    let mut decisions = after.history.decisions().clone();
+    for (before, after) in before.actor_storages.iter().zip(&after.actor_storages) {
+        if let (Some(before), Some(after)) = (before, after)
+            && before != after
+        {
+            match (decided(before), decided(after), installed(before), installed(after)) {
+                (Some(before), Some(after), ..) => decisions.decide(&before, &after),
+                (_, _, Some(before), Some(after)) => decisions.move_on(&before, &after),
+                _ => {} // a gateway's first other view than the one that it is configured with
+            }
         }
-        _ => None,
+    }
+    let coordinators = after.actor_storages.iter().flatten();
+    let epochs = coordinators.filter_map(|store| Some(decided(store)?.epoch));
+    decisions.forget(epochs.min().unwrap_or(0));
+    if let ActorModelAction::Timeout(id, Timer::Views(coordinator::Timer::Expire(member))) = action
+    {
+        decisions.end_grants(*id, *member);
+    }
+    decisions.keep_grants(|member, upto| may_count(after, member, upto));
+    (decisions != *after.history.decisions()).then(|| after.history.decided(decisions))
+}
+
+/// Whether a member counts, or may yet count, a grant for a heartbeat up to this one. Those that it sends later
+/// have greater numbers, and so have those of its next start.
+fn may_count<M: Mechanisms>(system: &System<M>, member: Id, upto: (u32, u64)) -> bool {
+    match &*system.actor_states[usize::from(member)] {
+        ChainState::Replica(replica) => {
+            let lease = &replica.lease;
+            let mut heartbeats = lease.held.iter().chain(&lease.asked);
+            heartbeats.any(|heartbeat| (lease.boot, heartbeat.n) <= upto)
+        }
+        _ => false,
     }
 }
 

@@ -52,6 +52,8 @@ where
     in_flight: Vec<Envelope<A::Msg>>,
     pruning: Pruning,
     local: Local<A>,
+    spent: Option<Spent<A, H>>,
+    alike: Option<Alike<A>>,
     scope: Option<Scope<A, H>>,
     assumption: Option<Assumption<A, H>>,
     witness: Option<Witness<A, H>>,
@@ -59,6 +61,7 @@ where
     receptions: Known<(usize, Parcel<A>), Reception<A>>,
     timeouts: Known<(usize, Timed<A>), Option<&'static Step<A>>>,
     records: Known<(u64, Parcel<A>, bool), Option<H>>,
+    one_of: Known<Parcel<A>, Parcel<A>>,
 }
 
 /// Whose timer.
@@ -70,6 +73,12 @@ type Known<K, V> = Table<K, Option<V>>;
 /// Which messages arrive at once.
 type Local<A> = Arc<dyn Fn(Envelope<&<A as Actor>::Msg>) -> bool + Send + Sync>;
 
+/// Which messages can lead to nothing any more.
+type Spent<A, H> = Arc<dyn Fn(&System<A, H>, &Parcel<A>) -> bool + Send + Sync>;
+
+/// Those from whom a message would be the same.
+type Alike<A> = Arc<dyn Fn(&Parcel<A>) -> Option<Vec<Id>> + Send + Sync>;
+
 /// Which actions belong to a model.
 type Scope<A, H> = Arc<
     dyn Fn(&System<A, H>, &ActionOf<A>) -> bool + Send + Sync, // of the state before it
@@ -78,8 +87,8 @@ type Scope<A, H> = Arc<
 /// Which states are possible in the world that a model stands for.
 type Assumption<A, H> = Arc<dyn Fn(&System<A, H>) -> bool + Send + Sync>;
 
-/// What a history takes from an action, beside the messages.
-type Witness<A, H> = fn(&H, &ActionOf<A>) -> Option<H>;
+/// What a history takes from a step, beside the messages: of the state before, the action, and the state after.
+type Witness<A, H> = fn(&System<A, H>, &ActionOf<A>, &System<A, H>) -> Option<H>;
 
 type ActionOf<A> =
     ActorModelAction<Shared<<A as Actor>::Msg>, <A as Actor>::Timer, <A as Actor>::Random>;
@@ -92,14 +101,17 @@ enum Disks {
     Renewed,
 }
 
-/// What is done about obsolete messages.
+/// How much of what makes no difference is left out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Pruning {
-    /// They are dropped.
+    /// All of it. Paths of such a model leave out steps that only send, and name one sender for several: see
+    /// [`Checked::unfold`].
     On,
-    /// They are kept, as everything is.
+    /// Obsolete messages are dropped, and that is all: every step is one.
+    Steps,
+    /// Nothing.
     Off,
-    /// They are kept, remembered, and must stay obsolete; see [`Checked::audit`].
+    /// Nothing; and what could be dropped is remembered, and must stay so: see [`Checked::audit`].
     Audit,
 }
 
@@ -114,6 +126,8 @@ where
     pub crashes: u8,
     /// Under [`Pruning::Audit`], what was ever obsolete.
     pub retired: BTreeSet<Parcel<A>>,
+    /// Under [`Pruning::Audit`], what was ever spent.
+    pub spent: BTreeSet<Parcel<A>>,
 }
 
 /// What an actor makes of an event: a function of its state and of the event, remembered.
@@ -133,7 +147,7 @@ struct Reception<A: Part> {
 
 /// Those whose state has changed, and those who were sent something: for the others everything under way is
 /// as it was.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Touched(u64);
 
 impl Touched {
@@ -168,6 +182,8 @@ where
             in_flight: Vec::new(),
             pruning: Pruning::On,
             local: Arc::new(|_| false),
+            spent: None,
+            alike: None,
             scope: None,
             assumption: None,
             witness: None,
@@ -175,6 +191,7 @@ where
             receptions: Table::default(),
             timeouts: Table::default(),
             records: Table::default(),
+            one_of: Table::default(),
         }
     }
 
@@ -209,6 +226,25 @@ where
         self
     }
 
+    /// Which messages are spent: whatever they still lead to is a no-op, now and for ever. They are dropped as
+    /// obsolete ones are.
+    pub fn spent(
+        mut self,
+        spent: impl Fn(&System<A, H>, &Parcel<A>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.spent = Some(Arc::new(spent));
+        self
+    }
+
+    /// From whom a message would be the same to its receiver. It counts as sent by the first of them.
+    pub fn alike(
+        mut self,
+        alike: impl Fn(&Parcel<A>) -> Option<Vec<Id>> + Send + Sync + 'static,
+    ) -> Self {
+        self.alike = Some(Arc::new(alike));
+        self
+    }
+
     /// Leaves out actions: so many timers of a kind, and no more. What a model does not say about the
     /// world because of this is part of its name.
     pub fn scope(
@@ -228,7 +264,7 @@ where
         self
     }
 
-    /// Records actions in the history, for assumptions to speak of.
+    /// Records steps in the history.
     pub fn witness(mut self, witness: Witness<A, H>) -> Self {
         self.witness = Some(witness);
         self
@@ -278,12 +314,38 @@ where
         let state = system.actor_states[index];
         self.receptions.with((Shared::address(state), *parcel), |known| {
             *known.get_or_insert_with(|| {
-                let is_obsolete = actor.is_obsolete(id, &state, parcel.src, &parcel.msg);
-                let mut next = Cow::Borrowed(Shared::get(state));
-                let mut out = Out::new();
-                actor.on_msg(id, &mut next, parcel.src, Shared::get(parcel.msg).clone(), &mut out);
-                let step = (!is_no_op(&next, &out)).then(|| Step::of(id, next, out));
+                let receive = |src| {
+                    let mut next = Cow::Borrowed(Shared::get(state));
+                    let mut out = Out::new();
+                    actor.on_msg(id, &mut next, src, Shared::get(parcel.msg).clone(), &mut out);
+                    let is_obsolete = actor.is_obsolete(id, &state, src, &parcel.msg);
+                    (is_obsolete, (!is_no_op(&next, &out)).then(|| Step::of(id, next, out)))
+                };
+                let (is_obsolete, step) = receive(parcel.src);
+                for other in self.senders(parcel) {
+                    let is_alike = receive(other) == (is_obsolete, step);
+                    assert!(is_alike, "{parcel:?} is another one from {other:?} in {state:?}");
+                }
                 Reception { is_obsolete, step }
+            })
+        })
+    }
+
+    /// All from whom this message would be the same; none where it matters who it is.
+    fn senders(&self, parcel: &Parcel<A>) -> Vec<Id> {
+        let senders = self.alike.as_ref().and_then(|alike| alike(parcel)).unwrap_or_default();
+        if senders.contains(&parcel.src) { senders } else { Vec::new() }
+    }
+
+    /// The message that stands for this one.
+    fn one_of(&self, parcel: &Parcel<A>) -> Parcel<A> {
+        if self.pruning != Pruning::On || self.alike.is_none() {
+            return *parcel;
+        }
+        self.one_of.with(*parcel, |known| {
+            *known.get_or_insert_with(|| {
+                let src = self.senders(parcel).first().copied().unwrap_or(parcel.src);
+                Envelope { src, ..*parcel }
             })
         })
     }
@@ -322,13 +384,16 @@ where
             touched.add(id);
         }
         for deed in &step.deeds {
-            if let Deed::Send(parcel) = deed {
-                touched.add(parcel.dst);
-                if let Some(history) = self.record(&system.history, parcel, false) {
-                    system.history = history;
+            match deed {
+                Deed::Send(parcel) => {
+                    touched.add(parcel.dst);
+                    if let Some(history) = self.record(&system.history, parcel, false) {
+                        system.history = history;
+                    }
+                    system.network.insert(self.one_of(parcel));
                 }
+                deed => system.perform(id, deed),
             }
-            system.perform(id, deed);
         }
     }
 
@@ -414,38 +479,142 @@ where
         }
     }
 
-    /// Delivers what is local, and drops or retires what has become obsolete.
+    /// Delivers what is local, drops or retires what has become obsolete, and sends what can be sent without
+    /// changing anything else, until there is nothing left to do of all that.
     fn tidy(&self, state: &mut CheckedState<A, H>, mut touched: Touched) {
-        self.deliver_local(&mut state.system, &mut touched);
-        if self.pruning == Pruning::Off {
-            return;
-        }
-        let system = &state.system;
-        let is_obsolete = |parcel: &Parcel<A>| {
-            touched.has(parcel.dst) && {
-                let Reception { is_obsolete, step } = self.receive(system, parcel);
-                assert!(!is_obsolete || step.is_none(), "{parcel:?} is not obsolete in {system:?}");
-                is_obsolete
-            }
-        };
-        if self.pruning == Pruning::Audit {
-            state.retired.extend(system.network.iter().filter(|parcel| is_obsolete(parcel)));
-        } else if system.network.iter().any(is_obsolete) {
-            let mut network = system.network.clone();
-            network.retain(|parcel| !is_obsolete(parcel));
-            state.system.network = network;
+        while touched != Touched(0) {
+            self.deliver_local(&mut state.system, &mut touched);
+            self.drop_obsolete(state, touched);
+            touched = self.saturate(&mut state.system, touched);
         }
     }
 
-    /// Whether everything that was ever obsolete at an actor that is up is a no-op to it now. A property
-    /// for runs under [`Pruning::Audit`].
+    fn drop_obsolete(&self, state: &mut CheckedState<A, H>, touched: Touched) {
+        let system = &state.system;
+        let is_obsolete =
+            |parcel: &Parcel<A>| touched.has(parcel.dst) && self.is_obsolete(system, parcel);
+        let is_spent = |parcel: &Parcel<A>| self.is_spent(system, parcel);
+        let is_useless = |parcel: &Parcel<A>| {
+            is_obsolete(parcel) || self.pruning == Pruning::On && is_spent(parcel)
+        };
+        match self.pruning {
+            Pruning::Off => {}
+            Pruning::Audit => {
+                state.retired.extend(system.network.iter().filter(|parcel| is_obsolete(parcel)));
+                state.spent.extend(system.network.iter().filter(|parcel| is_spent(parcel)));
+            }
+            Pruning::On | Pruning::Steps => {
+                if system.network.iter().any(is_useless) {
+                    let mut network = system.network.clone();
+                    network.retain(|parcel| !is_useless(parcel));
+                    state.system.network = network;
+                }
+            }
+        }
+    }
+
+    fn is_obsolete(&self, system: &System<A, H>, parcel: &Parcel<A>) -> bool {
+        let Reception { is_obsolete, step } = self.receive(system, parcel);
+        assert!(!is_obsolete || step.is_none(), "{parcel:?} is not obsolete in {system:?}");
+        is_obsolete
+    }
+
+    fn is_spent(&self, system: &System<A, H>, parcel: &Parcel<A>) -> bool {
+        self.spent.as_ref().is_some_and(|spent| spent(system, parcel))
+    }
+
+    /// Sends what those who are touched can send without changing anything else. Returns to whom.
+    fn saturate(&self, system: &mut System<A, H>, touched: Touched) -> Touched {
+        let mut receivers = Touched(0);
+        if self.pruning != Pruning::On || self.inner.lossy_network == LossyNetwork::Yes {
+            return receivers;
+        }
+        let mut sent = Vec::new();
+        let mut send = |system: &System<A, H>, id, step: &Step<A>, fired| {
+            if self.only_sends(system, id, step, fired) {
+                sent.extend(step.deeds.iter().filter_map(|deed| match deed {
+                    Deed::Send(parcel) => Some(*parcel),
+                    _ => None,
+                }));
+            }
+        };
+        for parcel in system.network.iter().filter(|parcel| touched.has(parcel.dst)) {
+            if system.crashed.get(usize::from(parcel.dst)) == Some(&false)
+                && let Some(step) = self.receive(system, parcel).step
+            {
+                send(system, parcel.dst, step, None);
+            }
+        }
+        for (index, timers) in system.timers_set.iter().enumerate() {
+            let id = Id::from(index);
+            for timer in timers.iter().filter(|_| touched.has(id)) {
+                let action = ActorModelAction::Timeout(id, timer.clone());
+                if self.scope.as_ref().is_none_or(|scope| scope(system, &action))
+                    && let Some(step) = self.expire(system, id, timer)
+                {
+                    send(system, id, step, Some(timer));
+                }
+            }
+        }
+        for parcel in sent.iter().map(|parcel| self.one_of(parcel)) {
+            let is_useful = !self.is_obsolete(system, &parcel) && !self.is_spent(system, &parcel);
+            if is_useful && !system.network.contains(&parcel) {
+                system.network.insert(parcel);
+                receivers.add(parcel.dst);
+            }
+        }
+        receivers
+    }
+
+    /// Whether all that a step does is to send messages that are not recorded.
+    fn only_sends(
+        &self,
+        system: &System<A, H>,
+        id: Id,
+        step: &Step<A>,
+        fired: Option<&A::Timer>,
+    ) -> bool {
+        let index = usize::from(id);
+        let timers = &system.timers_set[index];
+        let is_again = |deed: &DeedOf<A>| matches!(deed, Deed::Set(timer) if Some(timer) == fired);
+        step.state.is_none_or(|state| state == system.actor_states[index])
+            && fired.is_none_or(|_| step.deeds.iter().any(is_again))
+            && step.deeds.iter().all(|deed| match deed {
+                Deed::Send(parcel) => self.record(&system.history, parcel, false).is_none(),
+                Deed::Set(timer) => timers.contains(timer),
+                Deed::Cancel(timer) => !timers.contains(timer),
+                Deed::Save(saved) => system.actor_storages[index] == Some(*saved),
+            })
+    }
+
+    /// Whether everything that was ever obsolete at an actor that is up is a no-op to it now, and everything
+    /// that was ever spent leads to nothing but what is obsolete, spent or under way. A property for runs
+    /// under [`Pruning::Audit`].
     pub fn audit(&self, state: &CheckedState<A, H>) -> bool {
-        let CheckedState { system, retired, .. } = state;
+        let CheckedState { system, retired, spent, .. } = state;
         let up = |parcel: &&Parcel<A>| system.crashed.get(usize::from(parcel.dst)) == Some(&false);
+        let is_nothing = |deed: &DeedOf<A>| match deed {
+            Deed::Send(parcel) => {
+                let mut known = system.network.iter();
+                self.is_obsolete(system, parcel)
+                    || spent.contains(parcel)
+                    || known.any(|known| self.stands_for(known, parcel))
+            }
+            _ => false,
+        };
         retired.iter().filter(up).all(|parcel| {
             let Reception { is_obsolete, step } = self.receive(system, parcel);
             is_obsolete && step.is_none()
+        }) && spent.iter().filter(up).all(|parcel| {
+            let step = self.receive(system, parcel).step;
+            step.is_none_or(|step| step.state.is_none() && step.deeds.iter().all(is_nothing))
         })
+    }
+
+    /// Whether a message is the same as another one, or the same from somebody else.
+    fn stands_for(&self, one: &Parcel<A>, other: &Parcel<A>) -> bool {
+        let is_same = (one.dst, one.msg) == (other.dst, other.msg);
+        is_same && (one.src == other.src || self.senders(one).contains(&other.src))
     }
 }
 
@@ -456,6 +625,12 @@ impl<A: Part> Step<A> {
             Cow::Owned(state) => Some(Shared::new(state)),
         };
         Box::leak(Box::new(Step { state, deeds: deeds(id, out) }))
+    }
+}
+
+impl<A: Part> PartialEq for Step<A> {
+    fn eq(&self, other: &Self) -> bool {
+        self.state == other.state && self.deeds == other.deeds
     }
 }
 
@@ -487,7 +662,8 @@ where
             let started = self.step(&system, &ActorModelAction::Recover(id));
             (system, _) = started.expect("a crashed actor can always recover");
         }
-        let mut state = CheckedState { system, crashes: 0, retired: BTreeSet::new() };
+        let (retired, spent) = (BTreeSet::new(), BTreeSet::new());
+        let mut state = CheckedState { system, crashes: 0, retired, spent };
         self.tidy(&mut state, Touched(u64::MAX));
         vec![state]
     }
@@ -527,13 +703,11 @@ where
     }
 
     fn next_state(&self, last: &Self::State, action: Self::Action) -> Option<Self::State> {
-        let (mut system, touched) = self.step(&last.system, &action)?;
-        if let Some(seen) = self.witness.and_then(|witness| witness(&system.history, &action)) {
-            system.history = seen;
-        }
+        let (system, touched) = self.step(&last.system, &action)?;
         let crashed = matches!(action, ActorModelAction::Crash(_));
-        let (crashes, retired) = (last.crashes + u8::from(crashed), last.retired.clone());
-        let mut next = CheckedState { system, crashes, retired };
+        let crashes = last.crashes + u8::from(crashed);
+        let (retired, spent) = (last.retired.clone(), last.spent.clone());
+        let mut next = CheckedState { system, crashes, retired, spent };
         if let ActorModelAction::Crash(id) = action {
             let index = usize::from(id);
             let storages = &mut next.system.actor_storages;
@@ -544,6 +718,10 @@ where
             }
         }
         self.tidy(&mut next, touched);
+        let seen = self.witness.and_then(|seen| seen(&last.system, &action, &next.system));
+        if let Some(history) = seen {
+            next.system.history = history;
+        }
         let possible = |assumption: &Assumption<A, H>| assumption(&next.system);
         (next != *last && self.assumption.as_ref().is_none_or(possible)).then_some(next)
     }
@@ -628,6 +806,7 @@ impl<A: Part, H: Clone> Clone for CheckedState<A, H> {
             system: self.system.clone(),
             crashes: self.crashes,
             retired: self.retired.clone(),
+            spent: self.spent.clone(),
         }
     }
 }
@@ -637,6 +816,7 @@ impl<A: Part, H: PartialEq> PartialEq for CheckedState<A, H> {
         self.crashes == other.crashes
             && self.system == other.system
             && self.retired == other.retired
+            && self.spent == other.spent
     }
 }
 
@@ -645,6 +825,7 @@ impl<A: Part, H: Hash> Hash for CheckedState<A, H> {
         self.system.hash(hasher);
         self.crashes.hash(hasher);
         self.retired.hash(hasher);
+        self.spent.hash(hasher);
     }
 }
 
@@ -652,8 +833,8 @@ impl<A: Part, H: Debug> Debug for CheckedState<A, H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut out = f.debug_struct("State");
         out.field("system", &self.system).field("crashes", &self.crashes);
-        if !self.retired.is_empty() {
-            out.field("retired", &self.retired);
+        if !self.retired.is_empty() || !self.spent.is_empty() {
+            out.field("retired", &self.retired).field("spent", &self.spent);
         }
         out.finish()
     }

@@ -243,11 +243,11 @@ mod tests {
         let Subject::Chain(setup) = entry.subject else { panic!("a chain") };
         match lacks {
             None => {
-                let model = setup.model(&Intact, Pruning::On);
+                let model = setup.model(&Intact, Pruning::Steps);
                 drive(&model, &names(model.actors()), script, "linearizable")
             }
             Some(lacks) => {
-                let model = setup.model(&Without(lacks), Pruning::On);
+                let model = setup.model(&Without(lacks), Pruning::Steps);
                 drive(&model, &names(model.actors()), script, "linearizable")
             }
         }

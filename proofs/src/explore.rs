@@ -30,13 +30,13 @@ pub fn serve(
 fn serve_with<M: Mechanisms>(entry: &Entry, mechanisms: &M, addr: SocketAddr) {
     match (&entry.subject, entry.steps) {
         (Subject::Chain(setup), Steps::Whole | Steps::Graph) => {
-            setup.model(mechanisms, Pruning::On).checker().threads(2).serve(addr);
+            setup.model(mechanisms, Pruning::Steps).checker().threads(2).serve(addr);
         }
         (Subject::Chain(setup), Steps::Torn(order)) => {
             setup.torn(mechanisms, order).checker().threads(2).serve(addr);
         }
         (Subject::Council(council), _) => {
-            council.model(mechanisms, Pruning::On).checker().threads(2).serve(addr);
+            council.model(mechanisms, Pruning::Steps).checker().threads(2).serve(addr);
         }
     }
 }

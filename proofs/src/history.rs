@@ -3,18 +3,21 @@
 //! A history is recorded at the clients: an operation begins when its client sends `Invoke`, and ends
 //! when the client receives `Return`. Retries happen behind the gateway and so are one invocation. An
 //! operation whose outcome is unknown stays open for ever: it may have taken effect at any time since,
-//! or may yet. Its client goes on under a new thread name, since a thread has one operation open.
+//! or may yet.
 //!
 //! Linearizability is local (Herlihy & Wing, TOPLAS 1990), so every key has a history of its own.
+//!
+//! A history is part of a state, so what it remembers multiplies states. It remembers what bears on what may
+//! be said later, and no more: of a key, how it may stand ([`Possible`]), not how that came about; of views,
+//! those that somebody could still decide again; of grants, those that a lease could still count.
 
+use crate::possible::Possible;
 use chainring_model::chain::{Msg, View};
 use chainring_model::coordinator;
-use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal, Value};
+use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal};
 use stateright::actor::{Envelope, Id};
-use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
-use std::cell::RefCell;
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug, Formatter};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -31,21 +34,6 @@ pub trait Recorder<Msg>: Clone + Debug + Hash + PartialEq {
     fn heeds(msg: &Msg) -> bool;
 }
 
-/// A key's sequential specification: [`Op::apply`], as stateright's tester calls it.
-#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-pub struct Register(Option<Value>);
-
-impl SequentialSpec for Register {
-    type Op = Op;
-    type Ret = Outcome;
-
-    fn invoke(&mut self, op: &Op) -> Outcome {
-        let (after, outcome) = op.apply(self.0.as_ref());
-        self.0 = after;
-        outcome
-    }
-}
-
 /// What all clients saw. Cloning it copies a pointer.
 #[derive(Clone, Default)]
 pub struct History {
@@ -57,13 +45,10 @@ pub struct History {
 /// A lane of a client has one operation open at a time.
 type Lane = (Id, u32);
 
-/// A lane, and how often it has given an operation up.
-type Thread = (Lane, u32);
-
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 struct Seen {
-    keys: BTreeMap<Key, LinearizabilityTester<Thread, Register>>,
-    clients: BTreeMap<Lane, Client>,
+    keys: BTreeMap<Key, Possible>,
+    open: BTreeMap<Lane, (OpId, Key, Op)>,
     acknowledged: BTreeSet<OpId>,
     unknown: BTreeSet<OpId>,
     /// Updates that their clients were told did not happen, by somebody who did not apply them.
@@ -72,86 +57,69 @@ struct Seen {
     starts: BTreeMap<Id, u32>,
     /// Whether a gateway has announced a start with a number that it had announced before.
     restarted_backwards: bool,
-    read: bool,
     decisions: Decisions,
 }
 
-/// What was announced about views.
+/// What happened to views and leases.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Decisions {
-    /// The views that were announced, by epoch.
+    /// The views that a coordinator has moved on to and that another one has not, by epoch.
     views: BTreeMap<u64, View>,
-    /// Whether two were announced for one epoch.
+    /// Whether two were decided for one epoch.
     torn: bool,
-    /// The highest epoch that each actor has shown to know.
-    epochs: BTreeMap<Id, u64>,
-    /// Whether an actor has shown a lower one after that.
+    /// Whether an actor has gone back to an older one.
     went_back: bool,
-    /// The newest heartbeat of a member that a coordinator has granted.
+    /// The newest heartbeat of a member that a coordinator has granted, and not ended.
     granted: BTreeMap<(Id, Id), (u32, u64)>,
     /// What of that the coordinator's own timer has ended.
     ended: BTreeMap<(Id, Id), (u32, u64)>,
-}
-
-#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-struct Client {
-    given_up: u32,
-    open: Option<(OpId, Key, Op)>,
 }
 
 impl History {
     /// The same, where a key holds a value at the start.
     pub fn holding(&self, key: &str, value: &str) -> History {
         self.with(|seen| {
-            let register = Register(Some(value.into()));
-            seen.keys.insert(key.into(), LinearizabilityTester::new(register));
+            seen.keys.insert(key.into(), Possible::holding(value.into()));
         })
     }
 
     /// An operation begins.
     pub fn invoke(&self, client: Id, id: OpId, key: &Key, op: &Op) -> History {
         self.with(|seen| {
-            let client = (client, id.lane);
-            let known = seen.clients.entry(client).or_default();
-            if let Some((open, ..)) = known.open.replace((id, key.clone(), op.clone())) {
-                known.given_up += 1;
+            let begun = (id, key.clone(), op.clone());
+            if let Some((open, key, _)) = seen.open.insert((client, id.lane), begun) {
+                seen.keys.entry(key).or_default().give_up(open);
                 seen.unknown.insert(open);
             }
-            let thread = (client, known.given_up);
-            // An error makes the tester's history invalid, which the property reports.
-            let _ = seen.keys.entry(key.clone()).or_default().on_invoke(thread, op.clone());
+            seen.keys.entry(key.clone()).or_default().invoke(id, op.clone());
         })
     }
 
     /// An operation ends.
     pub fn end(&self, client: Id, id: OpId, outcome: &Outcome) -> History {
         self.with(|seen| {
-            let client = (client, id.lane);
-            let known = seen.clients.entry(client).or_default();
-            let thread = (client, known.given_up);
-            let Some((open, key, op)) = known.open.take() else { return };
-            if open != id {
-                known.open = Some((open, key, op));
+            let lane = (client, id.lane);
+            if seen.open.get(&lane).is_none_or(|(open, ..)| *open != id) {
                 return;
             }
+            let Some((_, key, op)) = seen.open.remove(&lane) else { return };
+            let possible = seen.keys.entry(key).or_default();
             match outcome {
                 Outcome::Unknown => {
-                    known.given_up += 1;
+                    possible.give_up(id);
                     seen.unknown.insert(id);
                 }
                 Outcome::Refused(Refusal::Unavailable | Refusal::TooLarge) => {
-                    known.given_up += 1;
+                    possible.give_up(id);
                     if !op.is_read() {
                         seen.denied.insert(id);
                     }
                 }
                 outcome => {
+                    possible.end(id, outcome);
                     if !op.is_read() {
                         seen.acknowledged.insert(id);
                     }
-                    seen.read |= matches!(outcome, Outcome::Value(_));
-                    let tester = seen.keys.entry(key).or_default();
-                    let _ = tester.on_return(thread, outcome.clone());
                 }
             }
         })
@@ -190,40 +158,19 @@ impl History {
         self.digest
     }
 
-    /// Whether any read found a value.
-    pub fn has_read(&self) -> bool {
-        self.seen.read
-    }
-
-    /// Whether every key's history is linearizable. Memoized by history: it is the hot spot of a check.
+    /// Whether every key's history is linearizable.
     pub fn is_linearizable(&self) -> bool {
-        /// Histories that a thread remembers at the most, 16 bytes each.
-        const REMEMBERED: usize = 1 << 20;
-        thread_local! {
-            static VERDICTS: RefCell<HashMap<u64, bool>> = RefCell::default();
-        }
-        VERDICTS.with_borrow_mut(|verdicts| {
-            if verdicts.len() > REMEMBERED {
-                verdicts.clear();
-            }
-            *verdicts
-                .entry(self.digest)
-                .or_insert_with(|| self.seen.keys.values().all(ConsistencyTester::is_consistent))
-        })
+        self.seen.keys.values().all(Possible::is_possible)
     }
 
-    /// What was announced about views.
+    /// What happened to views and leases.
     pub fn decisions(&self) -> &Decisions {
         &self.seen.decisions
     }
 
-    /// The coordinator's own timer for its grants to the member ends: all that it ever gave are over.
-    pub fn end_grants(&self, coordinator: Id, member: Id) -> Option<History> {
-        let pair = (coordinator, member);
-        let newest = *self.seen.decisions.granted.get(&pair)?;
-        Some(self.with(|seen| {
-            seen.decisions.ended.insert(pair, newest);
-        }))
+    /// The same, where something else happened to views and leases.
+    pub fn decided(&self, decisions: Decisions) -> History {
+        self.with(|seen| seen.decisions = decisions)
     }
 
     fn with(&self, change: impl FnOnce(&mut Seen)) -> History {
@@ -236,31 +183,47 @@ impl History {
 }
 
 impl Decisions {
-    /// What follows from a message that was sent, if anything.
-    pub fn hear(&self, src: Id, dst: Id, msg: &coordinator::MsgOf<View>) -> Option<Decisions> {
-        use coordinator::Msg::{Heartbeat, Install, Lease, Prepare};
-        let mut next = self.clone();
-        let epoch = match msg {
-            Install { view } | Prepare { decided: view, .. } => {
-                let before = next.views.entry(view.epoch).or_insert_with(|| view.clone());
-                next.torn |= before != view;
-                view.epoch
-            }
-            Heartbeat { epoch, .. } => *epoch,
-            Lease { boot, n } => {
-                let newest = next.granted.entry((src, dst)).or_default();
-                *newest = (*newest).max((*boot, *n));
-                return (next != *self).then_some(next);
-            }
-            _ => return None,
-        };
-        let highest = next.epochs.entry(src).or_default();
-        next.went_back |= epoch < *highest;
-        *highest = epoch.max(*highest);
-        (next != *self).then_some(next)
+    /// A coordinator grants a lease.
+    pub fn grant(&mut self, coordinator: Id, member: Id, heartbeat: (u32, u64)) {
+        let newest = self.granted.entry((coordinator, member)).or_default();
+        *newest = (*newest).max(heartbeat);
     }
 
-    /// Whether at most one view was announced for each epoch.
+    /// The coordinator's own timer for its grants to the member ends: all that it ever gave are over.
+    pub fn end_grants(&mut self, coordinator: Id, member: Id) {
+        let pair = (coordinator, member);
+        if let Some(newest) = self.granted.remove(&pair) {
+            self.ended.insert(pair, newest);
+        }
+    }
+
+    /// Forgets those grants for heartbeats up to some number of which their members would count none any more.
+    pub fn keep_grants(&mut self, may_count: impl Fn(Id, (u32, u64)) -> bool) {
+        self.granted.retain(|(_, member), upto| may_count(*member, *upto));
+        self.ended.retain(|(_, member), upto| may_count(*member, *upto));
+    }
+
+    /// An actor moves from one view to another.
+    pub fn move_on(&mut self, from: &View, to: &View) {
+        self.went_back |= to.epoch < from.epoch;
+    }
+
+    /// A coordinator moves from one view to another.
+    pub fn decide(&mut self, from: &View, to: &View) {
+        self.move_on(from, to);
+        if to.epoch != from.epoch || to != from {
+            let known = self.views.entry(to.epoch).or_insert_with(|| to.clone());
+            self.torn |= known != to;
+        }
+    }
+
+    /// Forgets the views up to an epoch that every coordinator has reached: whoever decided one of these
+    /// again would have gone back.
+    pub fn forget(&mut self, epoch: u64) {
+        self.views.retain(|decided, _| *decided > epoch);
+    }
+
+    /// Whether at most one view was decided for each epoch.
     pub fn are_unique(&self) -> bool {
         !self.torn
     }
@@ -268,16 +231,6 @@ impl Decisions {
     /// Whether no actor ever went back to an older view.
     pub fn advance(&self) -> bool {
         !self.went_back
-    }
-
-    /// Whether this view was announced for its epoch, if any was.
-    pub fn agree(&self, view: &View) -> bool {
-        self.views.get(&view.epoch).is_none_or(|announced| announced == view)
-    }
-
-    /// The newest view that was announced.
-    pub fn newest(&self) -> Option<&View> {
-        self.views.values().next_back()
     }
 
     /// The coordinators whose own timers have ended grants to `member`, and up to which heartbeat of it,
@@ -290,7 +243,10 @@ impl Decisions {
 
 impl Recorder<coordinator::MsgOf<View>> for Decisions {
     fn sent(&self, envelope: Envelope<&coordinator::MsgOf<View>>) -> Option<Self> {
-        self.hear(envelope.src, envelope.dst, envelope.msg)
+        let coordinator::Msg::Lease { boot, n } = *envelope.msg else { return None };
+        let mut next = self.clone();
+        next.grant(envelope.src, envelope.dst, (boot, n));
+        Some(next)
     }
 
     fn received(&self, _: Envelope<&coordinator::MsgOf<View>>) -> Option<Self> {
@@ -298,8 +254,7 @@ impl Recorder<coordinator::MsgOf<View>> for Decisions {
     }
 
     fn heeds(msg: &coordinator::MsgOf<View>) -> bool {
-        use coordinator::Msg::{Heartbeat, Install, Lease, Prepare};
-        matches!(msg, Install { .. } | Prepare { .. } | Heartbeat { .. } | Lease { .. })
+        matches!(msg, coordinator::Msg::Lease { .. })
     }
 }
 
@@ -307,8 +262,7 @@ impl Recorder<Msg> for History {
     fn sent(&self, Envelope { src, dst, msg }: Envelope<&Msg>) -> Option<Self> {
         match msg {
             Msg::Views(msg) => {
-                let decisions = self.seen.decisions.hear(src, dst, msg)?;
-                Some(self.with(|seen| seen.decisions = decisions))
+                self.seen.decisions.sent(Envelope { src, dst, msg }).map(|it| self.decided(it))
             }
             Msg::Invoke { id, key, op, .. } => Some(self.invoke(src, *id, key, op)),
             Msg::Opened { incarnation } => Some(self.start(src, *incarnation)),
@@ -390,7 +344,7 @@ mod tests {
         assert!(!steps("a").is_linearizable());
     }
 
-    /// The control of trap 12: a history that is only legal because an operation whose outcome is
+    /// The control: a history that is only legal because an operation whose outcome is
     /// unknown did happen, long after its client went on.
     #[test]
     fn an_unknown_operation_stays_open() {

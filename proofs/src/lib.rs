@@ -7,7 +7,7 @@
 //!   actor's step apart and crashes it in between;
 //! - [`system`] is what their states are, made of parts that are stored once ([`shared`]);
 //! - [`chain`] and [`council`] make models of chains, and of coordinators by themselves;
-//! - [`history`] records what clients saw, and judges whether it is linearizable;
+//! - [`history`] records what clients saw, and [`possible`] judges whether it is linearizable;
 //! - [`invariants`] has every property, one a file;
 //! - [`catalogue`] lists the configurations by name, and [`mutants`] those that must fail, some of them
 //!   driven by a script ([`drive`](mod@drive));
@@ -23,8 +23,10 @@ pub mod graph;
 pub mod history;
 pub mod invariants;
 pub mod mutants;
+pub mod possible;
 pub mod run;
 pub mod shared;
+pub mod spent;
 pub mod system;
 pub mod torn;
 pub mod world;

@@ -197,8 +197,14 @@ pub fn chain<M: Mechanisms>(system: &System<M>) -> Rc<[Rc<Member>]> {
     saved(system).chain.clone()
 }
 
+/// The views that are installed by replicas and gateways, or decided as far as coordinators know.
+pub fn views<M: Mechanisms>(system: &System<M>) -> Rc<[View]> {
+    saved(system).views.clone()
+}
+
 /// What can be read from the stores of a system.
 struct Saved {
+    views: Rc<[View]>,
     members: Rc<[Rc<Member>]>,
     newest: Option<View>,
     chain: Rc<[Rc<Member>]>,
@@ -243,21 +249,30 @@ impl Saved {
         stores: impl Iterator<Item = &'a Shared<ProofStore>>,
         members: Rc<[Rc<Member>]>,
     ) -> Self {
-        let views = stores.filter_map(|store| {
-            let installed = store.get(&Key::View);
-            let decided = store.get(&Key::Views(coordinator::Key::Decided));
-            match (installed, decided) {
-                (Some(Row::View(view)), _) => Some(view),
-                (_, Some(Row::Views(coordinator::Row::Decided(view)))) => Some(view),
-                _ => None,
-            }
-        });
-        let newest = views.max_by_key(|view| view.epoch);
+        let views = stores.filter_map(|store| installed(store).or_else(|| decided(store)));
+        let views: Rc<[View]> = views.collect();
+        let newest = views.iter().max_by_key(|view| view.epoch).cloned();
         let place =
             |member: &Rc<Member>| newest.as_ref()?.chain.iter().position(|id| *id == member.id);
         let mut chain: Vec<_> = members.iter().filter(|it| place(it).is_some()).cloned().collect();
         chain.sort_by_key(place);
-        Saved { chain: chain.into(), members, newest }
+        Saved { views, chain: chain.into(), members, newest }
+    }
+}
+
+/// The view that a replica or gateway has saved.
+pub fn installed(store: &ProofStore) -> Option<View> {
+    match store.get(&Key::View) {
+        Some(Row::View(view)) => Some(view),
+        _ => None,
+    }
+}
+
+/// The newest view that a coordinator knows to be decided.
+pub fn decided(store: &ProofStore) -> Option<View> {
+    match store.get(&Key::Views(coordinator::Key::Decided)) {
+        Some(Row::Views(coordinator::Row::Decided(view))) => Some(view),
+        _ => None,
     }
 }
 

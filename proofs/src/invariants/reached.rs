@@ -3,6 +3,7 @@
 use crate::chain::FIRST_EPOCH;
 use crate::world::{Member, World, chain, finished, members, messages, newest, teachings};
 use chainring_model::chain::{ChainActor, ChainState, Msg, View};
+use chainring_model::kv::Outcome;
 use stateright::Property;
 use stateright::actor::Id;
 use std::rc::Rc;
@@ -93,7 +94,9 @@ impl Reached {
                 })
             }
             Reached::ReadFound => Property::sometimes("a read found a value", |_, state| {
-                W::system(state).history.has_read()
+                messages(W::system(state)).any(|envelope| {
+                    matches!(envelope.msg, Msg::Reply { outcome: Outcome::Value(_), .. })
+                })
             }),
             Reached::SuccessorLags => Property::sometimes("a successor lags", |_, state| {
                 chain(W::system(state)).windows(2).any(|pair| pair[1].last() < pair[0].last())
@@ -127,11 +130,7 @@ impl Reached {
                     messages(system).any(|envelope| match envelope.msg {
                         Msg::Reply { outcome, .. } => {
                             heads.contains(&envelope.src)
-                                && !matches!(
-                                    outcome,
-                                    chainring_model::kv::Outcome::Value(_)
-                                        | chainring_model::kv::Outcome::Refused(_)
-                                )
+                                && !matches!(outcome, Outcome::Value(_) | Outcome::Refused(_))
                         }
                         _ => false,
                     })
