@@ -108,9 +108,15 @@ impl Watch {
     }
 
     fn pin_view(&mut self, view: &View) {
-        if self.epoch != Some(view.epoch) {
-            self.epoch = Some(view.epoch);
-            self.card.lock().view = Some(view.clone());
+        if self.epoch == Some(view.epoch) {
+            return;
+        }
+        let first = self.epoch.replace(view.epoch).is_none();
+        self.card.lock().view = Some(view.clone());
+        if !first && self.card.role != Role::Gateway {
+            let Card { id, role, chain, .. } = &*self.card;
+            let View { epoch, chain: members, learner, .. } = view;
+            tracing::info!(actor = ?id, ?role, chain, epoch, ?members, ?learner, "a new view");
         }
     }
 }
