@@ -113,6 +113,9 @@ fn check_mutants(args: &CheckArgs, entries: &[Entry]) -> ExitCode {
             let Catch { mutant, model, property, length, states, .. } = catch;
             let property = if catch.caught { property } else { "NOT CAUGHT" };
             say!("{mutant:36} {property:20} {model:15} {length:>6} {states:>9}");
+            if let Some(stuck) = &catch.stuck {
+                say!("  {stuck}");
+            }
         }
         catches.push(catch);
     }

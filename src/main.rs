@@ -18,6 +18,10 @@ mod status;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+/// The checker lives from making and dropping small things.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A replicated key-value store whose replica code is exhaustively model-checked, and then run unchanged.
 #[derive(Parser, Debug)]
 #[command(version, about)]

@@ -19,7 +19,9 @@
 //! | [`Missing`](Msg::Missing) | successor → predecessor | asks for the entries from an index on | |
 //! | [`Ack`](Msg::Ack) | successor → predecessor | everything up to an index is committed | OSDI '04 §3.3 |
 //! | [`Scan`](Msg::Scan) / [`Scanned`](Msg::Scanned) | client ↔ replica | a page of its keys; not linearizable | |
-//! | [`Views`](Msg::Views) | replica, gateway ↔ coordinator | which view holds, who lives, who may answer reads: the table of [`coordinator`] | OSDI '04 §3.1 |
+//! | [`Fetch`](Msg::Fetch) / [`Rows`](Msg::Rows) | learner ↔ tail | the tail's rows, part after part | OSDI '04 §3.3, "extending a chain" |
+//! | [`Caught`](Msg::Caught) / [`Changes`](Msg::Changes) | learner ↔ tail | what the tail has committed meanwhile | |
+//! | [`Views`](Msg::Views) | replica, gateway ↔ coordinator | which view holds, who lives, who may answer reads, who wants to join, who is ready: the table of [`coordinator`] | OSDI '04 §3.1 |
 //!
 //! Messages may be lost, duplicated and reordered. Every message of the chain carries the epoch of its
 //! sender's view, and a replica takes it only in that same epoch.
@@ -43,7 +45,7 @@ mod window;
 pub use actor::{ChainActor, ChainState, Nested};
 pub use gateway::{Gateway, GatewayState};
 pub use lease::{Heartbeat, Lease};
-pub use replica::{Replica, ReplicaState};
+pub use replica::{Place, Replica, ReplicaState, Transfer};
 pub use script::{Script, ScriptState};
 pub use view::{Report, View};
 pub use window::Window;
@@ -68,6 +70,23 @@ pub struct Entry {
     pub op: Op,
 }
 
+/// Who may answer a read.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize,
+)]
+pub enum Reads {
+    /// The tail: strong reads, as in chain replication (OSDI '04).
+    Tail,
+    /// Any member, for a clean key; the tail, for a dirty one: apportioned reads, as in CRAQ (ATC '09). As
+    /// strong as the tail's.
+    #[default]
+    Any,
+    /// Any member, from what it has committed, whether it has a lease or not, clean or dirty. **Not
+    /// linearizable**: a read may miss updates that are acknowledged, and one read may see less than the one before
+    /// it. (ATC '09, section 2.4, "eventual consistency".)
+    Eventual,
+}
+
 /// What the actors of a chain say to each other; the [module's table](self) tells who to whom.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Msg {
@@ -84,6 +103,8 @@ pub enum Msg {
         key: kv::Key,
         /// What to do.
         op: Op,
+        /// Who may answer, if it is a read.
+        reads: Reads,
     },
     /// When an operation ended, for its client.
     Return {
@@ -100,6 +121,8 @@ pub enum Msg {
         key: kv::Key,
         /// What to do.
         op: Op,
+        /// Who may answer, if it is a read.
+        reads: Reads,
     },
     /// When an operation is committed, or a read answered.
     Reply {
@@ -154,6 +177,45 @@ pub enum Msg {
         /// How many keys the replica holds in all.
         total: u64,
     },
+    /// When a learner asks its tail for the next part of its rows.
+    Fetch {
+        /// Which teaching: the epoch that named the learner.
+        since: u64,
+        /// The rows after this key; from the first where there is none.
+        after: Option<Key>,
+    },
+    /// When a tail answers that.
+    Rows {
+        /// Of the `Fetch`.
+        since: u64,
+        /// Of the `Fetch`.
+        after: Option<Key>,
+        /// Lanes and data, in ascending order of keys, without gaps.
+        rows: Vec<(Key, Row)>,
+        /// Whether there are no others after these.
+        last: bool,
+        /// Up to where the tail had committed when it read these.
+        committed: u64,
+    },
+    /// When a learner tells its tail how far it is, and asks for what has changed since.
+    Caught {
+        /// Which teaching.
+        since: u64,
+        /// It has the effects of every entry up to here.
+        upto: u64,
+        /// Whether it has every row, too.
+        done: bool,
+    },
+    /// When a tail has committed entries that its learner lacks.
+    Changes {
+        /// Which teaching.
+        since: u64,
+        /// The index of the first of these entries; the others follow.
+        from: u64,
+        /// For each entry, the rows that it touched, *as they are now*: never operations, for an operation
+        /// needs the row that it is applied to, and the learner may not have that yet.
+        changes: Vec<Vec<(Key, Row)>>,
+    },
     /// When views are decided, told, asked for and reported on: see [`coordinator`].
     Views(coordinator::Msg<View, Report>),
 }
@@ -167,6 +229,8 @@ pub enum Timer {
     Heartbeat,
     /// When the time of a heartbeat, and of the lease that it became, is over. Two take turns.
     Lapse(u8),
+    /// When a learner goes on, or asks again.
+    Learn,
     /// When a gateway has to ask whether there is a newer view.
     Follow,
     /// A coordinator's.
@@ -218,12 +282,18 @@ pub enum Key {
     Started,
     /// The last operation applied of a gateway's lane; holds a [`Row::Lane`].
     Lane(Id, u32),
-    /// An entry that is received and not yet known committed; holds a [`Row::Entry`].
+    /// An entry that is received and not yet known committed, or that is *retained* for a learner; holds
+    /// a [`Row::Entry`].
     Log(u64),
     /// A client's key; holds a [`Row::Data`].
     Data(kv::Key),
     /// A coordinator's; holds a [`Row::Views`].
     Views(coordinator::Key),
+    /// How far this replica is in a transfer to, or from, a learner; holds a [`Row::Transfer`].
+    Transfer,
+    /// A client's key that was deleted while a learner's scan had not come to it; holds a
+    /// [`Row::Tombstone`].
+    Tombstone(kv::Key),
 }
 
 /// The rows of a chain actor's store.
@@ -260,6 +330,24 @@ pub enum Row {
     },
     /// At [`Key::Views`].
     Views(coordinator::Row<View>),
+    /// At [`Key::Transfer`].
+    Transfer(Transfer),
+    /// At [`Key::Tombstone`].
+    Tombstone {
+        /// Up to where the tail had committed when the key was absent there.
+        index: u64,
+    },
+}
+
+impl Row {
+    /// How many bytes of keys and values it carries.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Row::Data { value, .. } => value.len(),
+            Row::Entry(entry) => entry.bytes(),
+            _ => 0,
+        }
+    }
 }
 
 impl Entry {
@@ -282,6 +370,8 @@ impl OrderedKey for Key {
             Key::Data(key) => [&[5], &key[..]].concat(),
             Key::Views(coordinator::Key::Decided) => vec![6, 0],
             Key::Views(coordinator::Key::Vote) => vec![6, 1],
+            Key::Transfer => vec![7],
+            Key::Tombstone(key) => [&[8], &key[..]].concat(),
         }
     }
 
@@ -300,6 +390,8 @@ impl OrderedKey for Key {
             (5, key) => Key::Data(key.into()),
             (6, [0]) => Key::Views(coordinator::Key::Decided),
             (6, [1]) => Key::Views(coordinator::Key::Vote),
+            (7, []) => Key::Transfer,
+            (8, key) => Key::Tombstone(key.into()),
             _ => return None,
         })
     }
@@ -327,6 +419,8 @@ mod tests {
             Key::Data("ab".into()),
             Key::Views(coordinator::Key::Decided),
             Key::Views(coordinator::Key::Vote),
+            Key::Transfer,
+            Key::Tombstone("a".into()),
         ];
         for key in &keys {
             assert_eq!(Key::from_bytes(&key.to_bytes()).as_ref(), Some(key));

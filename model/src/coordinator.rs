@@ -107,6 +107,9 @@ pub struct CoordinatorState<V, R, S> {
     pub suspects: BTreeSet<Id>,
     /// What members have reported since the newest view, each one's newest.
     pub reports: BTreeMap<Id, R>,
+    /// Those that were to become members and fell silent: how often in a row, and how many more of their
+    /// reports to pass over before they are heeded again.
+    pub failed: BTreeMap<Id, (u32, u32)>,
     /// The newest heartbeat of each member, by its start and number.
     pub heard: BTreeMap<Id, (u32, u64)>,
     /// Those that it granted leases to since it started, or assumes to have granted; true while a grant
@@ -231,6 +234,9 @@ pub struct Timeouts {
     pub stagger: Duration,
     /// Of [`Timer::Drive`].
     pub drive: Range<Duration>,
+    /// How many reports of one who was to become a member, and fell silent, are passed over; twice as many
+    /// each time, up to 64 times as many. They come as often as heartbeats do.
+    pub pause: u32,
 }
 
 /// The keys of a coordinator's store.
@@ -272,6 +278,7 @@ impl Default for Timeouts {
             first_heartbeat: Duration::from_secs(3)..Duration::from_millis(3500),
             stagger: Duration::from_millis(60),
             drive: Duration::from_millis(100)..Duration::from_millis(200),
+            pause: 20,
         }
     }
 }
@@ -326,6 +333,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             proposal: None,
             suspects: BTreeSet::new(),
             reports: BTreeMap::new(),
+            failed: BTreeMap::new(),
             heard: BTreeMap::new(),
             leases,
         })
@@ -423,10 +431,16 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         report: V::Report,
         out: &mut Out<Self>,
     ) {
-        if state.reports.get(&src) == Some(&report) || !state.decided.heeds(src, &report) {
+        if state.reports.get(&src) == Some(&report)
+            || !state.decided.heeds(src, &report) && self.mechanisms.has(Mechanism::ReportsHeeded)
+        {
             return;
         }
         let state = state.to_mut();
+        if let Some((_, pause @ 1..)) = state.failed.get_mut(&src) {
+            *pause -= 1;
+            return;
+        }
         state.reports.insert(src, report);
         if state.decided.coordinators().first() == Some(&id) {
             self.propose(id, state, out);
@@ -670,6 +684,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     /// grants are not: a member keeps its lease from one view to the next.
     fn install(&self, id: Id, state: &mut StateOf<V, S>, view: V, out: &mut Out<Self>) {
         let members = view.members();
+        self.note_failed(state, &view);
         for member in state.decided.members().iter().filter(|member| !members.contains(member)) {
             out.cancel_timer(Timer::Suspect(*member));
             out.cancel_timer(Timer::Expire(*member));
@@ -689,12 +704,28 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         state.suspects.retain(|member| members.contains(member));
         state.heard.retain(|member, _| members.contains(member));
         state.leases.retain(|member, _| members.contains(member));
-        state.reports.retain(|src, report| view.heeds(*src, report));
+        if self.mechanisms.has(Mechanism::ReportsHeeded) {
+            state.reports.retain(|src, report| view.heeds(*src, report));
+        }
         state.decided = view;
         if state.wishes().is_some() {
             out.set_timer(Timer::Drive, self.timeouts.drive.clone());
         } else {
             out.cancel_timer(Timer::Drive);
+        }
+    }
+
+    /// Who was to become a member, and is dropped, has to wait longer each time; who became one is trusted
+    /// again.
+    fn note_failed(&self, state: &mut StateOf<V, S>, view: &V) {
+        let before = state.decided.members();
+        state.failed.retain(|id, _| !view.leased().contains(id));
+        for learner in before.iter().filter(|id| !state.decided.leased().contains(id)) {
+            if !view.members().contains(learner) && self.timeouts.pause > 0 {
+                let (times, pause) = state.failed.entry(*learner).or_default();
+                *pause = self.timeouts.pause << (*times).min(6);
+                *times = times.saturating_add(1);
+            }
         }
     }
 
@@ -848,5 +879,48 @@ impl Debug for Ballot {
     /// `round.proposer`, short enough for sequence diagrams.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.round, usize::from(self.proposer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::{Key as ChainKey, Nested, Report, Row as ChainRow, View as Chain};
+    use crate::store::MapStore;
+
+    /// Joins again and again, and is dropped each time: it is named later each time, and at once again when it
+    /// has become a member.
+    #[test]
+    fn who_keeps_failing_is_named_after_a_growing_pause() {
+        let (this, member, newcomer) = (Id::from(0), Id::from(1), Id::from(2));
+        let timeouts = Timeouts { pause: 3, ..Timeouts::default() };
+        let coordinator = Coordinator::new(Vec::new(), timeouts);
+        let mut store = Nested(MapStore::<ChainKey, ChainRow>::default());
+        Coordinator::init(&mut store, Chain::new(1, vec![member]).decided_by(vec![this]));
+        let started = coordinator.start(this, Some(store), &mut Out::new());
+        let mut state = Cow::Owned(started.expect("it has a store"));
+        let out = &mut Out::new();
+        let mut reports_until_named = |state: &mut Cow<'_, StateOf<Chain, _>>| {
+            let named = |state: &StateOf<Chain, _>| state.decided.learner() == Some(newcomer);
+            let mut reports = 0;
+            while !named(state) && reports < 100 {
+                reports += 1;
+                let join = Msg::Report(Report::Join);
+                coordinator.receive(this, state, newcomer, join, out);
+            }
+            reports
+        };
+        for expected in [1, 4, 7, 13] {
+            assert_eq!(reports_until_named(&mut state), expected);
+            coordinator.timeout(this, &mut state, &Timer::Suspect(newcomer), &mut Out::new());
+            assert_eq!(state.decided.learner(), None, "it fell silent");
+        }
+        while state.decided.learner().is_none() {
+            reports_until_named(&mut state);
+        }
+        let ready = Msg::Report(Report::Ready { since: state.decided.epoch });
+        coordinator.receive(this, &mut state, member, ready, &mut Out::new());
+        assert_eq!(state.decided.chain, [member, newcomer]);
+        assert!(state.failed.is_empty());
     }
 }

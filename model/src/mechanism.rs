@@ -111,6 +111,48 @@ mechanisms! {
     VoteEndsGrants = "grants go on after the vote",
     /// A coordinator that starts assumes that it granted every member a lease at that moment.
     GrantsAssumed = "a restarted coordinator forgets its grants",
+    /// A replica takes updates and acknowledgements of its own epoch only.
+    EpochCheck = "no epoch check",
+    /// Who returns learns what it lacks, before it says that it has everything.
+    JoinsByLearning = "rejoin without joining",
+    /// A learner removes what it held.
+    LearnerEmptied = "a learner keeps what it held",
+    /// A learner is sent rows, and updates only when its scan is done.
+    RowsNotOperations = "operations instead of rows to a learner",
+    /// The operation table is transferred, too.
+    LanesTransferred = "operation table left out of the transfer",
+    /// A key that was deleted leaves a tombstone while the scan has not come to it.
+    TombstonesKept = "tombstone dropped during the scan",
+    /// A learner takes rows and changes of its own teaching only.
+    RowsOfThisSince = "rows of an earlier since accepted",
+    /// A tail heeds its learner only in what it says in this teaching.
+    CaughtOfThisSince = "caught of an earlier since accepted",
+    /// Coordinators forget reports that do not bear on the view that they follow.
+    ReportsHeeded = "ready of an earlier since accepted",
+    /// A learner takes each part of its scan once.
+    PartsOnce = "a part taken twice",
+    /// A learner takes each change once.
+    ChangesOnce = "a change taken twice",
+    /// A learner takes changes only after the first part has said where they begin.
+    ScanBeforeChanges = "changes before the first part",
+    /// A learner's place in its scan survives a crash.
+    PlaceDurable = "scan place forgotten in a crash",
+    /// That a tail has handed over survives a crash.
+    HandoverDurable = "handover forgotten in a crash",
+    /// That a tail has handed over is forgotten when its learner is another one.
+    HandoverEnds = "handover kept for another since",
+    /// A tail calls its learner ready when it has caught up with everything.
+    ReadyWhenCaughtUp = "ready before the learner acknowledged everything",
+    /// A tail retains an entry until its learner has caught up with it.
+    TrimWhenCaughtUp = "tail trims retained entries early",
+    /// A tail that has handed over commits what its learner has acknowledged, and nothing else.
+    LearnerCommits = "tail commits on its own after the handover",
+    /// A tail that has handed over does not answer reads of dirty keys.
+    HandedOverWaits = "tail answers dirty keys after the handover",
+    /// A learner answers no reads.
+    LearnerSilent = "a learner answers reads",
+    /// Who has lost its store does not start with a new one.
+    StoreRequired = "start without a store taken for a fresh node",
     /// An acceptor's promise is saved before it is given.
     PromiseSaved = "an acceptor forgets its promise",
     /// For an epoch that is decided, an acceptor answers with the view, and never promises or votes.

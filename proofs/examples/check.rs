@@ -1,10 +1,14 @@
 //! Runs models and mutants by name, without the rest of the workspace.
 //!
-//! `cargo run --release -p chainring-proofs --example check -- chain-reads`, or `-- --mutant "no retry"`.
+//! `cargo run --release -p chainring-proofs --example check -- chain-reads`, or `-- --mutant "no retry"`, or,
+//! to write a script (see `chainring_proofs::drive`), `-- --drive MODEL PROPERTY FILE MUTANT`.
 
 use chainring_model::Mechanism;
 use chainring_proofs::run::{Options, Progress, Search};
 use chainring_proofs::{catalogue, mutants};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let mut options = Options { threads: 1, ..Options::default() };
@@ -16,6 +20,10 @@ fn main() {
                     eprintln!("{unique_states} unique states, depth {depth}, {elapsed:.0?}");
                 });
             }
+            "--threads" => {
+                let count = arguments.next().and_then(|count| count.parse().ok());
+                options.threads = count.expect("a number of threads");
+            }
             "--breadth" => options.search = Search::Breadth,
             "--trace" => {
                 let name = arguments.next().expect("a model's name");
@@ -24,6 +32,41 @@ fn main() {
                 println!("{report}");
                 for verdict in report.properties.iter().filter(|verdict| !verdict.stands) {
                     println!("{}:", verdict.property);
+                    for step in verdict.trace.iter().flat_map(|trace| &trace.steps) {
+                        println!("    {step}");
+                    }
+                }
+            }
+            "--drive" => {
+                let mut next = || arguments.next().unwrap_or_default();
+                let entry = catalogue::find(&next()).expect("a model of the catalogue");
+                let (property, file, name) = (next(), next(), next());
+                let script = std::fs::read_to_string(file).expect("a file with a script");
+                let lacks = Mechanism::ALL.iter().find(|lacks| lacks.mutant() == name);
+                let driven = entry.drive(lacks.copied(), &script, &property);
+                for (number, step) in driven.trace.steps.iter().enumerate() {
+                    println!("{:>3}. {step}", number + 1);
+                }
+                match (driven.fell, driven.stuck) {
+                    (Some(_), _) => println!("`{property}` falls"),
+                    (None, Some(stuck)) => println!("{stuck}"),
+                    (None, None) => println!("`{property}` holds to the end"),
+                }
+            }
+            "--in" => {
+                // A mutant in a model: which property falls first?
+                let entry = catalogue::find(&arguments.next().unwrap_or_default());
+                let entry = entry.expect("a model of the catalogue");
+                let name = arguments.next().unwrap_or_default();
+                let lacks = Mechanism::ALL.iter().find(|lacks| lacks.mutant() == name);
+                let report = entry.run(lacks.copied(), &options);
+                let fallen = report
+                    .properties
+                    .iter()
+                    .filter(|verdict| !verdict.stands && verdict.trace.is_some());
+                println!("{name} in {}: {} states", entry.name, report.unique_states);
+                for verdict in fallen {
+                    println!("  {}:", verdict.property);
                     for step in verdict.trace.iter().flat_map(|trace| &trace.steps) {
                         println!("    {step}");
                     }
@@ -44,6 +87,9 @@ fn main() {
                         catch.states,
                         catch.report.seconds
                     );
+                    if let Some(stuck) = &catch.stuck {
+                        println!("{stuck}");
+                    }
                     if options.search == Search::Breadth {
                         println!("{}", catch.report);
                         let verdict = catch.report.verdict(catch.property);

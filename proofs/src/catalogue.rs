@@ -1,12 +1,14 @@
 //! The models by name: what `chainring check` runs.
 
-use crate::chain::{Client, Mortal, Setup};
+use crate::chain::{Client, Mortal, Setup, Stored};
 use crate::checked::Pruning;
 use crate::council::Council;
+use crate::drive::{self, Drive, drive};
 use crate::graph;
 use crate::invariants::Reached;
 use crate::run::{Options, Report, run};
 use crate::torn::Order;
+use chainring_model::chain::Reads;
 use chainring_model::kv::{Op, Value};
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 
@@ -83,6 +85,28 @@ impl Entry {
             }
         };
         Report { name: self.name.to_string(), configuration: self.configuration(), ..report }
+    }
+
+    /// Drives this configuration by a script, of the protocol as it is or without a mechanism, until a
+    /// property falls; see [`drive`](mod@crate::drive).
+    pub fn drive(&self, lacks: Option<Mechanism>, script: &str, until: &str) -> Drive {
+        match lacks {
+            None => self.drive_with(&Intact, script, until),
+            Some(mechanism) => self.drive_with(&Without(mechanism), script, until),
+        }
+    }
+
+    fn drive_with<M: Mechanisms>(&self, mechanisms: &M, script: &str, until: &str) -> Drive {
+        match &self.subject {
+            Subject::Chain(setup) => {
+                let model = setup.model(mechanisms, Pruning::On);
+                drive(&model, &drive::names(model.actors()), script, until)
+            }
+            Subject::Council(council) => {
+                let names: Vec<_> = (0..council.coordinators).map(|c| format!("c{c}")).collect();
+                drive(&council.model(mechanisms, Pruning::On), &names, script, until)
+            }
+        }
     }
 
     /// The configuration in words.
@@ -163,6 +187,18 @@ pub fn all() -> Vec<Entry> {
                 [Client::new([put("a"), Op::Get]).near(0), Client::new([Op::Get, Op::Get]).near(1)],
             )
             .reached([ReadFound, DirtyForwarded, SuccessorLags, StableLags, AllAgree]),
+        ),
+        Entry::new(
+            "chain-reads-tail",
+            "reads at the tail alone, as the client asks",
+            Setup::new(
+                3,
+                [
+                    Client::new([put("a"), Op::Get]).near(0).reading(Reads::Tail),
+                    Client::new([Op::Get, Op::Get]).near(1).reading(Reads::Tail),
+                ],
+            )
+            .reached([ReadFound, SuccessorLags, AllAgree]),
         ),
         Entry::new(
             "chain-crash",
@@ -393,8 +429,8 @@ pub fn all() -> Vec<Entry> {
         ),
         Entry::new(
             "chain-lease-council",
-            "the same with three coordinators",
-            Setup::new(2, [Client::new([put("a")]), Client::new([Op::Get]).near(1)])
+            "three coordinators, and a client that reads what it wrote at a paused replica",
+            Setup::new(2, [Client::new([put("a"), Op::Get]).near(1)])
                 .views(3, 1)
                 .suspects([1])
                 .slow_leases(0)
@@ -411,6 +447,127 @@ pub fn all() -> Vec<Entry> {
             .reached([ReadFound, HeadLost, MiddleLost, TailLost, RemovedUnaware]),
         )
         .deep(),
+        Entry::new(
+            "grow-one",
+            "a chain of one teaches a learner under increments and a delete",
+            Setup::new(
+                1,
+                [Client::new([Op::Increment(1), Op::Get]), Client::new([Op::Delete]).on(0, "y")],
+            )
+            .stored(Stored::Values)
+            .teaching(1)
+            .views(1, 1)
+            .suspects([1])
+            .reached([ReadFound, Appended, LearnerDropped, HandedOver]),
+        ),
+        Entry::new(
+            "grow-join",
+            "a newcomer is named, taught and appended",
+            Setup::new(1, [Client::new([Op::Increment(1), Op::Get])])
+                .stored(Stored::Value)
+                .joining(2)
+                .views(1, 2)
+                .suspects([9])
+                .reached([ReadFound, Appended]),
+        ),
+        Entry::new(
+            "grow-keys",
+            "a key comes and goes during the transfer",
+            Setup::new(1, [Client::new([put("7"), Op::Delete]).on(0, "z").on(1, "z")])
+                .stored(Stored::Values)
+                .teaching(1)
+                .views(1, 1)
+                .suspects([1])
+                .reached([Appended, LearnerDropped, HandedOver, LearnerLags, Buried]),
+        ),
+        Entry::new(
+            "grow-empty",
+            "a chain that holds nothing yet has a learner",
+            Setup::new(1, [Client::new([Op::Increment(1), Op::Get])])
+                .teaching(1)
+                .views(1, 1)
+                .suspects([1])
+                .reached([ReadFound, Appended, LearnerDropped, HandedOver, LearnerLags]),
+        ),
+        Entry::new(
+            "grow-old",
+            "a removed head returns with its old disk",
+            Setup::new(1, [Client::new([Op::Increment(1), Op::Get])])
+                .stored(Stored::OldDisk)
+                .teaching(2)
+                .views(1, 1)
+                .suspects([1])
+                .reached([ReadFound, Appended, LearnerDropped, HandedOver, LearnerLags]),
+        ),
+        Entry::new(
+            "grow-crash",
+            "a crash of the tail, the learner or the coordinator during the transfer",
+            Setup::new(1, [Client::new([Op::Increment(1), Op::Get])])
+                .stored(Stored::OldDisk)
+                .teaching(1)
+                .views(1, 1)
+                .suspects([1])
+                .crashes(1, Mortal::Members)
+                .reached([ReadFound, Appended, LearnerDropped, HandedOver, LearnerLags]),
+        ),
+        Entry::new(
+            "grow-again",
+            "a learner is dropped, named again, and appended",
+            Setup::new(1, [Client::new([Op::Increment(1)])])
+                .stored(Stored::Value)
+                .teaching(1)
+                .views(1, 3)
+                .suspects([1])
+                .reached([Appended, LearnerDropped, HandedOver, LearnerLags]),
+        ),
+        Entry::new(
+            "grow-stale",
+            "a gateway that has not heard that the learner is none of the chain reads there",
+            Setup {
+                stale_gateways: true,
+                ..Setup::new(1, [Client::new([Op::Get, Op::Increment(1), Op::Get]).near(1)])
+                    .stored(Stored::Value)
+                    .teaching(2)
+            }
+            .views(1, 1)
+            .suspects([1])
+            .reached([ReadFound, Redirected]),
+        ),
+        Entry::new(
+            "grow-two",
+            "a chain of two teaches a learner; head, tail or learner are suspected at any moment",
+            Setup::new(2, [Client::new([Op::Increment(1), Op::Get]).near(0)])
+                .stored(Stored::Value)
+                .teaching(1)
+                .views(1, 1)
+                .reached([ReadFound, Appended, LearnerDropped, HeadLost, TailLost, HandedOver]),
+        ),
+        Entry::new(
+            "grow-two-twice",
+            "the same with two view changes",
+            Setup::new(2, [Client::new([Op::Increment(1), Op::Get]).near(0)])
+                .stored(Stored::Value)
+                .teaching(1)
+                .views(1, 2)
+                .reached([ReadFound, Appended, LearnerDropped, HeadLost, TailLost, HandedOver]),
+        )
+        .deep(),
+        Entry::new(
+            "grow-late",
+            "one who was removed and has returned is the predecessor again, and its old update arrives",
+            Setup::new(2, [Client::new([Op::Increment(1), Op::Get]).near(0)])
+                .late()
+                .reached([ReadFound, AllAgree]),
+        ),
+        Entry::new(
+            "grow-disk",
+            "who lost its disk stays away",
+            Setup { disks_lost: true, ..Setup::new(2, [Client::new([put("a"), Op::Get])]) }
+                .crashes(1, Mortal::Members)
+                .views(1, 1)
+                .suspects([1])
+                .reached([ReadFound, TailLost]),
+        ),
         Entry::new(
             "chain-crash-twice",
             "as chain-crash, with two crashes",

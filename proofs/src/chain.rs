@@ -4,13 +4,16 @@ use crate::checked::{Checked, Pruning};
 use crate::history::History;
 use crate::invariants::{Reached, of_chain};
 use crate::run::{Options, Report, run};
+use crate::shared::Shared;
 use crate::torn::{Order, Torn};
 use crate::world::{ChainModel, ProofActor, ProofStore, System, messages};
 use chainring_model::chain::{
-    ChainState, Gateway, Msg, Nested, Replica, Script, Timeouts, Timer, View,
+    ChainState, Entry, Gateway, Key as RowKey, Msg, Nested, Place, Reads, Replica, Row, Script,
+    Timeouts, Timer, Transfer, View,
 };
 use chainring_model::coordinator::{self, Coordinator};
-use chainring_model::kv::{Key, Op, Value};
+use chainring_model::kv::{Key, Op, OpId, Outcome, Value};
+use chainring_model::store::Store;
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 use stateright::actor::{ActorModelAction, Envelope, Id, model_timeout};
 use std::fmt::{self, Display, Formatter};
@@ -24,6 +27,8 @@ pub const FIRST_EPOCH: u64 = 2;
 pub struct Client {
     /// The replica's place in the chain.
     pub nearest: Option<usize>,
+    /// Who may answer its reads.
+    pub reads: Reads,
     /// What it does in each of its gateway's lanes, in order; lanes go on side by side.
     pub lanes: Vec<Vec<(Key, Op)>>,
 }
@@ -32,14 +37,26 @@ pub struct Client {
 /// then the coordinators.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// How many replicas.
+    /// How many replicas are in the first view's chain.
     pub replicas: usize,
+    /// How many more there are, which would like to join.
+    pub joiners: usize,
+    /// Whether the first view names the first of these as its learner, which has not begun.
+    pub taught: bool,
+    /// What the chain's stores hold at the start, and the first joiner's from an earlier time.
+    pub stored: Stored,
+    /// How many rows a part of a transfer has; as many as in production if none is given.
+    pub parts: Option<usize>,
     /// The clients, each behind a gateway of its own.
     pub clients: Vec<Client>,
     /// How many crashes, each with a recovery, in all.
     pub crashes: u8,
     /// Who may crash.
     pub mortal: Mortal,
+    /// Whether who crashes loses its store.
+    pub disks_lost: bool,
+    /// Whether an update of an earlier epoch is under way at the start; see [`Setup::late`].
+    pub late: bool,
     /// Whether messages are lost for good.
     pub lossy: bool,
     /// Whether a deadline may pass at any moment.
@@ -66,6 +83,21 @@ pub struct Setup {
     pub reached: Vec<Reached>,
 }
 
+/// What stores hold at the start of a model.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Stored {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The chain holds a value at `x`.
+    Value,
+    /// The chain holds a value at `x` and one at `y`, and both clients have written.
+    Values,
+    /// The same; and a joiner was its head in an earlier view, and has kept its store: other values there, a key
+    /// that was deleted since, and an entry that nobody else has.
+    OldDisk,
+}
+
 /// Who may crash.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mortal {
@@ -85,12 +117,18 @@ impl Client {
     /// A client of the tail that works on key `x`.
     pub fn new(ops: impl IntoIterator<Item = Op>) -> Self {
         let ops = ops.into_iter().map(|op| (Key::from("x"), op)).collect();
-        Client { nearest: None, lanes: vec![ops] }
+        Client { nearest: None, reads: Reads::Any, lanes: vec![ops] }
     }
 
     /// The same, reading from the replica at this place.
     pub fn near(mut self, replica: usize) -> Self {
         self.nearest = Some(replica);
+        self
+    }
+
+    /// The same, with other reads.
+    pub fn reading(mut self, reads: Reads) -> Self {
+        self.reads = reads;
         self
     }
 
@@ -112,9 +150,15 @@ impl Setup {
     pub fn new(replicas: usize, clients: impl IntoIterator<Item = Client>) -> Self {
         Setup {
             replicas,
+            joiners: 0,
+            taught: false,
+            stored: Stored::Nothing,
+            parts: None,
             clients: clients.into_iter().collect(),
             crashes: 0,
             mortal: Mortal::All,
+            disks_lost: false,
+            late: false,
             lossy: false,
             deadlines: false,
             stale_gateways: false,
@@ -154,17 +198,125 @@ impl Setup {
         self
     }
 
+    /// With a learner, which the first view names, and parts of so many rows.
+    pub fn teaching(mut self, parts: usize) -> Self {
+        (self.joiners, self.taught, self.parts) = (1, true, Some(parts));
+        self
+    }
+
+    /// With one more replica, which would like to join, and parts of so many rows.
+    pub fn joining(mut self, parts: usize) -> Self {
+        (self.joiners, self.parts) = (1, Some(parts));
+        self
+    }
+
+    /// With an update under way that the head sent in an earlier epoch, and nobody else has ever seen. It was
+    /// removed then, came back emptied, and is by now the predecessor of the same replica again:
+    /// `[0, 1]`, `[1]`, `[1, 0]`, `[0]`, `[0, 1]`, with a learner in between.
+    pub fn late(mut self) -> Self {
+        self.late = true;
+        self
+    }
+
+    fn late_update(&self) -> Envelope<Msg> {
+        let gateway = Id::from(self.all_replicas());
+        let id = OpId { gateway, incarnation: 0, lane: 0, seq: 9 };
+        let entry = Entry { id, key: "x".into(), op: Op::Put("9".into()) };
+        let (epoch, index) = (FIRST_EPOCH - 1, 1);
+        let msg = Msg::Update { epoch, index, entry };
+        Envelope { src: Id::from(0), dst: Id::from(1), msg }
+    }
+
+    /// With this in the stores at the start.
+    pub fn stored(mut self, stored: Stored) -> Self {
+        self.stored = stored;
+        self
+    }
+
     /// With these reachable, too.
     pub fn reached(mut self, reached: impl IntoIterator<Item = Reached>) -> Self {
         self.reached.extend(reached);
         self
     }
 
+    /// How many replicas there are in all.
+    fn all_replicas(&self) -> usize {
+        self.replicas + self.joiners
+    }
+
     /// The chain's first view.
     fn view(&self) -> View {
-        let first = self.replicas + 2 * self.clients.len();
+        let first = self.all_replicas() + 2 * self.clients.len();
         let coordinators = (first..first + self.coordinators).map(Id::from).collect();
-        View::new(FIRST_EPOCH, (0..self.replicas).map(Id::from).collect()).decided_by(coordinators)
+        let mut view = View::new(FIRST_EPOCH, (0..self.replicas).map(Id::from).collect())
+            .decided_by(coordinators);
+        view.learner = self.taught.then(|| (Id::from(self.replicas), FIRST_EPOCH));
+        view
+    }
+
+    /// What clients have seen when nothing has happened yet.
+    fn history(&self) -> History {
+        let history = History::default();
+        match self.stored {
+            Stored::Nothing => history,
+            Stored::Value => history.holding("x", "1"),
+            Stored::Values | Stored::OldDisk => history.holding("x", "1").holding("y", "2"),
+        }
+    }
+
+    /// Fills the store of the replica at this place.
+    fn fill(&self, place: usize, store: &mut ProofStore) {
+        let mut view = self.view();
+        let joins = place >= self.replicas;
+        if joins && (!self.taught || self.stored == Stored::OldDisk) {
+            view.epoch -= 1;
+            view.learner = None;
+        }
+        if joins && self.stored == Stored::OldDisk {
+            view.chain.insert(0, Id::from(place));
+        }
+        Replica::init(store, view);
+        let gateway = |client: usize| Id::from(self.all_replicas() + client);
+        let mut write = |index, key: &str, value: &str| {
+            let (key, value) = (RowKey::Data(key.into()), value.into());
+            store.put(key, Row::Data { index, value });
+        };
+        let committed = match (self.stored, joins) {
+            (Stored::Value, false) => {
+                write(1, "x", "1");
+                (1, 1)
+            }
+            (Stored::Values | Stored::OldDisk, false) => {
+                write(4, "x", "1");
+                write(3, "y", "2");
+                (5, 2) // and z was deleted
+            }
+            (Stored::OldDisk, true) => {
+                write(1, "y", "7");
+                write(2, "z", "8");
+                (2, 2)
+            }
+            _ => (0, 0),
+        };
+        let (index, keys) = committed;
+        store.put(RowKey::Committed, Row::Committed { index, keys });
+        if let Stored::Values | Stored::OldDisk = self.stored
+            && !joins
+        {
+            let row = Row::Lane { incarnation: 0, seq: 4, outcome: Outcome::Done };
+            store.put(RowKey::Lane(gateway(0), 0), row);
+        }
+        if self.stored == Stored::OldDisk && joins {
+            let id = OpId { gateway: gateway(0), incarnation: 0, lane: 0, seq: 9 };
+            let entry = Entry { id, key: "x".into(), op: Op::Put("9".into()) };
+            store.put(RowKey::Log(3), Row::Entry(entry));
+        }
+        if joins && self.taught && self.stored != Stored::OldDisk {
+            let (since, place) = (FIRST_EPOCH, Place::Emptying);
+            let transfer = Transfer::Learning { since, place };
+            store.put(RowKey::Transfer, Row::Transfer(transfer));
+            store.put(RowKey::Committed, Row::Committed { index: 0, keys: 0 });
+        }
     }
 
     /// The actors and their initialised stores.
@@ -177,17 +329,21 @@ impl Setup {
             resend_doublings: 0,
             retry: model_timeout(),
             deadline: self.deadlines.then_some(Duration::ZERO),
+            views: coordinator::Timeouts { pause: 0, ..coordinator::Timeouts::default() },
             ..Timeouts::default()
         };
         let clients = self.clients.len();
-        let gateway = |client: usize| Id::from(self.replicas + client);
-        let script = |client: usize| Id::from(self.replicas + clients + client);
-        let replicas = (0..self.replicas).map(|_| {
+        let gateway = |client: usize| Id::from(self.all_replicas() + client);
+        let script = |client: usize| Id::from(self.all_replicas() + clients + client);
+        let replicas = (0..self.all_replicas()).map(|place| {
             let mut store = ProofStore::default();
-            Replica::init(&mut store, self.view());
+            self.fill(place, &mut store);
             let mut replica = Replica::with(timeouts.clone(), mechanisms.clone());
             if let Some(window) = self.window {
                 replica = replica.window(window);
+            }
+            if let Some(parts) = self.parts {
+                replica = replica.parts(parts);
             }
             (ProofActor::Replica(replica), Some(store))
         });
@@ -197,6 +353,7 @@ impl Setup {
             let mut view = self.view();
             if self.stale_gateways {
                 view.epoch -= 1;
+                view.chain.extend(view.learner.take().map(|(learner, _)| learner));
                 view.chain.reverse();
             }
             let nearest = client.nearest.map(Id::from);
@@ -206,7 +363,8 @@ impl Setup {
             (ProofActor::Gateway(gateway), Some(store))
         });
         let scripts = self.clients.iter().enumerate().map(|(number, client)| {
-            let script = Script { gateway: gateway(number), lanes: client.lanes.clone() };
+            let (lanes, reads) = (client.lanes.clone(), client.reads);
+            let script = Script { gateway: gateway(number), reads, lanes };
             (ProofActor::Script(script), None)
         });
         let coordinators = (0..self.coordinators).map(|_| {
@@ -221,13 +379,13 @@ impl Setup {
     }
 
     fn mortal(&self) -> Vec<Id> {
-        let gateways = self.replicas + self.clients.len();
+        let gateways = self.all_replicas() + self.clients.len();
         let coordinators = gateways + self.clients.len()..;
         let coordinators = coordinators.take(self.coordinators);
         let range = match self.mortal {
             Mortal::All => 0..gateways,
-            Mortal::Replicas | Mortal::Members => 0..self.replicas,
-            Mortal::Gateways => self.replicas..gateways,
+            Mortal::Replicas | Mortal::Members => 0..self.all_replicas(),
+            Mortal::Gateways => self.all_replicas()..gateways,
             Mortal::Coordinators => 0..0,
         };
         let too = match self.mortal {
@@ -240,9 +398,15 @@ impl Setup {
     /// The model that checks this.
     pub fn model<M: Mechanisms>(&self, mechanisms: &M, pruning: Pruning) -> ChainModel<M> {
         let mut model =
-            Checked::new(History::default()).crashes(self.crashes, self.mortal()).pruning(pruning);
+            Checked::new(self.history()).crashes(self.crashes, self.mortal()).pruning(pruning);
         if self.lossy {
             model = model.lossy();
+        }
+        if self.disks_lost {
+            model = model.losing_disks(!mechanisms.has(Mechanism::StoreRequired));
+        }
+        if self.late {
+            model = model.in_flight([self.late_update()]);
         }
         let this = self.clone();
         model = model.local(move |envelope| this.is_local(envelope));
@@ -257,7 +421,10 @@ impl Setup {
             model = model.actor(actor, store);
         }
         let reached = self.reached.iter().map(|reached| reached.property());
-        of_chain().into_iter().chain(reached).fold(model, Checked::property)
+        // Where disks are lost for good, a chain may be, too.
+        let claimed = of_chain().into_iter();
+        let claimed = claimed.filter(|claim| !self.disks_lost || claim.name != "no dead end");
+        claimed.chain(reached).fold(model, Checked::property)
     }
 
     /// Explores this, of the protocol as it is, or without a mechanism.
@@ -299,11 +466,22 @@ impl Setup {
     fn is_in_scope<M: Mechanisms>(
         &self,
         system: &System<M>,
-        action: &ActorModelAction<Msg, Timer, ()>,
+        action: &ActorModelAction<Shared<Msg>, Timer, ()>,
     ) -> bool {
-        let ActorModelAction::Timeout(id, timer) = action else { return true };
         let state = |id: Id| &*system.actor_states[usize::from(id)];
         let open = |view: &View| view.epoch < FIRST_EPOCH + self.views;
+        let (id, timer) = match action {
+            ActorModelAction::Timeout(id, timer) => (id, timer),
+            ActorModelAction::Deliver { dst, msg, .. } => {
+                return match (state(*dst), Shared::get(*msg)) {
+                    (ChainState::Coordinator(state), Msg::Views(coordinator::Msg::Report(_))) => {
+                        open(&state.decided)
+                    }
+                    _ => true,
+                };
+            }
+            _ => return true,
+        };
         match (timer, state(*id)) {
             (Timer::Heartbeat, ChainState::Replica(state)) => state.lease.n <= self.heartbeats,
             (Timer::Follow, _) => false,
@@ -350,6 +528,23 @@ impl Display for Setup {
             if let Some(nearest) = client.nearest {
                 write!(f, " near {nearest}")?;
             }
+            match client.reads {
+                Reads::Any => {}
+                Reads::Tail => f.write_str(" reading at the tail")?,
+                Reads::Eventual => f.write_str(" with eventual reads")?,
+            }
+        }
+        if self.joiners > 0 {
+            f.write_str(if self.taught { ", a learner" } else { ", one that joins" })?;
+        }
+        match self.stored {
+            Stored::Nothing => {}
+            Stored::Value => f.write_str(", a value stored")?,
+            Stored::Values => f.write_str(", two values stored")?,
+            Stored::OldDisk => f.write_str(", two values stored, an old store at the learner")?,
+        }
+        if let Some(parts) = self.parts {
+            write!(f, ", parts of {parts} row{}", plural(parts))?;
         }
         f.write_str(", duplicating network")?;
         if self.lossy {
@@ -364,7 +559,8 @@ impl Display for Setup {
                 Mortal::Gateways => "a gateway",
             };
             let (crashes, s) = (self.crashes, if self.crashes == 1 { "" } else { "es" });
-            write!(f, ", {crashes} crash{s} of {who} with recovery")?;
+            let with = if self.disks_lost { "whose disk is lost" } else { "with recovery" };
+            write!(f, ", {crashes} crash{s} of {who} {with}")?;
         }
         if self.deadlines {
             f.write_str(", deadlines at any moment")?;
@@ -387,6 +583,9 @@ impl Display for Setup {
                 true => f.write_str(", leases granted at once, clocks run alike")?,
                 false => write!(f, ", {} more heartbeats, clocks run alike", self.heartbeats)?,
             }
+        }
+        if self.late {
+            f.write_str(", a late update of an earlier epoch")?;
         }
         if self.stale_gateways {
             f.write_str(", gateways with an older view")?;

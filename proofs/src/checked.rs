@@ -24,54 +24,73 @@
 //!   [`Pruning::Audit`], which keeps every message and holds each actor to all it has said.
 
 use crate::history::Recorder;
+use crate::shared::{Mix, Shared, Table};
+use crate::system::{Deed, DeedOf, Parcel, Part, System, deeds, opened};
 use chainring_model::prune::Prune;
 use stateright::actor::{
     Actor, ActorModel, ActorModelAction, ActorModelState, Envelope, Id, LossyNetwork, Network, Out,
-    RandomChoices, Timers, is_no_op,
+    is_no_op, is_no_op_with_timer,
 };
 use stateright::{Model, Path, Property};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 
 /// A system of actors, as it is checked.
 pub struct Checked<A, H>
 where
-    A: Prune,
-    A::Msg: Ord,
-    A::Timer: Ord,
-    A::State: Debug,
+    A: Prune + Part,
     H: Recorder<A::Msg>,
 {
     inner: ActorModel<A, (), H>,
     stores: Vec<Option<A::Storage>>,
     mortal: Vec<Id>,
     crashes: u8,
+    disks: Disks,
+    in_flight: Vec<Envelope<A::Msg>>,
     pruning: Pruning,
     local: Local<A>,
     scope: Option<Scope<A, H>>,
     assumption: Option<Assumption<A, H>>,
     witness: Option<Witness<A, H>>,
     properties: Vec<Property<Self>>,
+    receptions: Known<(usize, Parcel<A>), Reception<A>>,
+    timeouts: Known<(usize, Timed<A>), Option<&'static Step<A>>>,
+    records: Known<(u64, Parcel<A>, bool), Option<H>>,
 }
+
+/// Whose timer.
+type Timed<A> = (Id, <A as Actor>::Timer);
+
+/// What is known already.
+type Known<K, V> = Table<K, Option<V>>;
 
 /// Which messages arrive at once.
 type Local<A> = Arc<dyn Fn(Envelope<&<A as Actor>::Msg>) -> bool + Send + Sync>;
 
 /// Which actions belong to a model.
 type Scope<A, H> = Arc<
-    dyn Fn(&ActorModelState<A, H>, &ActionOf<A>) -> bool + Send + Sync, // of the state before it
+    dyn Fn(&System<A, H>, &ActionOf<A>) -> bool + Send + Sync, // of the state before it
 >;
 
 /// Which states are possible in the world that a model stands for.
-type Assumption<A, H> = Arc<dyn Fn(&ActorModelState<A, H>) -> bool + Send + Sync>;
+type Assumption<A, H> = Arc<dyn Fn(&System<A, H>) -> bool + Send + Sync>;
 
 /// What a history takes from an action, beside the messages.
 type Witness<A, H> = fn(&H, &ActionOf<A>) -> Option<H>;
 
-type ActionOf<A> = ActorModelAction<<A as Actor>::Msg, <A as Actor>::Timer, <A as Actor>::Random>;
+type ActionOf<A> =
+    ActorModelAction<Shared<<A as Actor>::Msg>, <A as Actor>::Timer, <A as Actor>::Random>;
+
+/// What a crash leaves of an actor's disk.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Disks {
+    Kept,
+    Lost,
+    Renewed,
+}
 
 /// What is done about obsolete messages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -87,22 +106,49 @@ pub enum Pruning {
 /// A state of a system.
 pub struct CheckedState<A, H>
 where
-    A: Actor,
+    A: Part,
 {
-    /// What stateright knows of it.
-    pub system: ActorModelState<A, H>,
+    /// The actors, and what is between them.
+    pub system: System<A, H>,
     /// How many crashes there were.
     pub crashes: u8,
     /// Under [`Pruning::Audit`], what was ever obsolete.
-    pub retired: BTreeSet<Envelope<A::Msg>>,
+    pub retired: BTreeSet<Parcel<A>>,
+}
+
+/// What an actor makes of an event: a function of its state and of the event, remembered.
+struct Step<A: Part> {
+    /// Its next state, where that is another one.
+    state: Option<Shared<A::State>>,
+    deeds: Vec<DeedOf<A>>,
+}
+
+/// What an actor makes of a message.
+struct Reception<A: Part> {
+    /// Whether it says that the message can never matter again.
+    is_obsolete: bool,
+    /// Nothing for a no-op.
+    step: Option<&'static Step<A>>,
+}
+
+/// Those whose state has changed, and those who were sent something: for the others everything under way is
+/// as it was.
+#[derive(Clone, Copy)]
+struct Touched(u64);
+
+impl Touched {
+    fn add(&mut self, id: Id) {
+        self.0 |= 1 << usize::from(id);
+    }
+
+    fn has(self, id: Id) -> bool {
+        self.0 >> usize::from(id) & 1 == 1
+    }
 }
 
 impl<A, H> Checked<A, H>
 where
-    A: Prune,
-    A::Msg: Ord,
-    A::Timer: Ord,
-    A::State: Debug,
+    A: Prune + Part,
     H: Recorder<A::Msg>,
 {
     /// A system in which nobody crashes, on a network that delays, reorders and duplicates, and may
@@ -118,12 +164,17 @@ where
             stores: Vec::new(),
             mortal: Vec::new(),
             crashes: 0,
+            disks: Disks::Kept,
+            in_flight: Vec::new(),
             pruning: Pruning::On,
             local: Arc::new(|_| false),
             scope: None,
             assumption: None,
             witness: None,
             properties: Vec::new(),
+            receptions: Table::default(),
+            timeouts: Table::default(),
+            records: Table::default(),
         }
     }
 
@@ -131,6 +182,7 @@ where
     pub fn actor(mut self, actor: A, store: Option<A::Storage>) -> Self {
         self.inner.actors.push(actor);
         self.stores.push(store);
+        assert!(self.stores.len() < 64, "sets of actors are 64 bits");
         self
     }
 
@@ -161,7 +213,7 @@ where
     /// world because of this is part of its name.
     pub fn scope(
         mut self,
-        scope: impl Fn(&ActorModelState<A, H>, &ActionOf<A>) -> bool + Send + Sync + 'static,
+        scope: impl Fn(&System<A, H>, &ActionOf<A>) -> bool + Send + Sync + 'static,
     ) -> Self {
         self.scope = Some(Arc::new(scope));
         self
@@ -170,7 +222,7 @@ where
     /// Assumes something about the world: states without it do not occur.
     pub fn assume(
         mut self,
-        assumption: impl Fn(&ActorModelState<A, H>) -> bool + Send + Sync + 'static,
+        assumption: impl Fn(&System<A, H>) -> bool + Send + Sync + 'static,
     ) -> Self {
         self.assumption = Some(Arc::new(assumption));
         self
@@ -179,6 +231,19 @@ where
     /// Records actions in the history, for assumptions to speak of.
     pub fn witness(mut self, witness: Witness<A, H>) -> Self {
         self.witness = Some(witness);
+        self
+    }
+
+    /// With these messages under way at the start.
+    pub fn in_flight(mut self, envelopes: impl IntoIterator<Item = Envelope<A::Msg>>) -> Self {
+        self.in_flight.extend(envelopes);
+        self
+    }
+
+    /// Where a crash takes the disk, too: the actor finds no store when it recovers, or, where losing one is
+    /// `mistaken` for being new, an initialised one.
+    pub fn losing_disks(mut self, mistaken: bool) -> Self {
+        self.disks = if mistaken { Disks::Renewed } else { Disks::Lost };
         self
     }
 
@@ -200,195 +265,304 @@ where
     }
 
     /// The state of an actor that is down.
-    fn down(&self, id: Id) -> Arc<A::State> {
-        let actor = &self.inner.actors[usize::from(id)];
-        Arc::new(actor.on_start(id, &None, &mut Out::new()))
+    fn down(&self, id: Id) -> A::State {
+        self.inner.actors[usize::from(id)].on_start(id, &None, &mut Out::new())
     }
 
-    /// What the actor makes of a message: its next state if that changed, and its commands.
-    fn deliver<'a>(
-        &self,
-        system: &'a ActorModelState<A, H>,
-        envelope: &Envelope<A::Msg>,
-    ) -> (Cow<'a, A::State>, Out<A>) {
-        let Envelope { src, dst, msg } = envelope;
-        let mut state = Cow::Borrowed(&*system.actor_states[usize::from(*dst)]);
-        let mut out = Out::new();
-        let actor = &self.inner.actors[usize::from(*dst)];
-        actor.on_msg(*dst, &mut state, *src, msg.clone(), &mut out);
-        (state, out)
+    /// What a receiver makes of a message.
+    fn receive(&self, system: &System<A, H>, parcel: &Parcel<A>) -> Reception<A> {
+        let (id, index) = (parcel.dst, usize::from(parcel.dst));
+        let Some(actor) = self.inner.actors.get(index) else {
+            return Reception { is_obsolete: true, step: None }; // addressed to nobody
+        };
+        let state = system.actor_states[index];
+        self.receptions.with((Shared::address(state), *parcel), |known| {
+            *known.get_or_insert_with(|| {
+                let is_obsolete = actor.is_obsolete(id, &state, parcel.src, &parcel.msg);
+                let mut next = Cow::Borrowed(Shared::get(state));
+                let mut out = Out::new();
+                actor.on_msg(id, &mut next, parcel.src, Shared::get(parcel.msg).clone(), &mut out);
+                let step = (!is_no_op(&next, &out)).then(|| Step::of(id, next, out));
+                Reception { is_obsolete, step }
+            })
+        })
     }
 
-    fn is_obsolete(&self, system: &ActorModelState<A, H>, envelope: &Envelope<A::Msg>) -> bool {
-        let Envelope { src, dst, msg } = envelope;
-        let index = usize::from(*dst);
-        match (self.inner.actors.get(index), system.actor_states.get(index)) {
-            (Some(actor), Some(state)) => actor.is_obsolete(*dst, state, *src, msg),
-            _ => true, // addressed to nobody
+    /// What an actor makes of a timer; nothing if all it does is to set it again.
+    fn expire(&self, system: &System<A, H>, id: Id, timer: &A::Timer) -> Option<&'static Step<A>> {
+        let index = usize::from(id);
+        let state = system.actor_states[index];
+        self.timeouts.with((Shared::address(state), (id, timer.clone())), |known| {
+            *known.get_or_insert_with(|| {
+                let mut next = Cow::Borrowed(Shared::get(state));
+                let mut out = Out::new();
+                self.inner.actors[index].on_timeout(id, &mut next, timer, &mut out);
+                (!is_no_op_with_timer(&next, &out, timer)).then(|| Step::of(id, next, out))
+            })
+        })
+    }
+
+    /// What the history becomes with a message that is sent or received, where that is another one. Remembered
+    /// by the digest of the history, which is what tells histories apart anyway.
+    fn record(&self, history: &H, parcel: &Parcel<A>, is_received: bool) -> Option<H> {
+        if !H::heeds(&parcel.msg) {
+            return None;
+        }
+        let digest = BuildHasherDefault::<Mix>::default().hash_one(history);
+        self.records.with((digest, *parcel, is_received), |known| {
+            let record = if is_received { H::received } else { H::sent };
+            known.get_or_insert_with(|| record(history, opened(parcel))).clone()
+        })
+    }
+
+    /// An actor takes a step.
+    fn take(&self, step: &Step<A>, system: &mut System<A, H>, id: Id, touched: &mut Touched) {
+        if let Some(state) = step.state {
+            system.actor_states[usize::from(id)] = state;
+            touched.add(id);
+        }
+        for deed in &step.deeds {
+            if let Deed::Send(parcel) = deed {
+                touched.add(parcel.dst);
+                if let Some(history) = self.record(&system.history, parcel, false) {
+                    system.history = history;
+                }
+            }
+            system.perform(id, deed);
         }
     }
 
+    /// The receiver of a message takes a step.
+    fn deliver(
+        &self,
+        step: &Step<A>,
+        system: &mut System<A, H>,
+        parcel: &Parcel<A>,
+        touched: &mut Touched,
+    ) {
+        if let Some(history) = self.record(&system.history, parcel, true) {
+            system.history = history;
+        }
+        self.take(step, system, parcel.dst, touched);
+    }
+
+    /// Takes an action as stateright does.
+    fn step(&self, last: &System<A, H>, action: &ActionOf<A>) -> Option<(System<A, H>, Touched)> {
+        let mut touched = Touched(0);
+        let mut next;
+        match action {
+            ActorModelAction::Deliver { src, dst, msg } => {
+                let parcel = Envelope { src: *src, dst: *dst, msg: *msg };
+                if *last.crashed.get(usize::from(*dst))? {
+                    return None;
+                }
+                let step = self.receive(last, &parcel).step?;
+                next = last.clone();
+                self.deliver(step, &mut next, &parcel, &mut touched);
+            }
+            ActorModelAction::Timeout(id, timer) => {
+                let step = self.expire(last, *id, timer)?;
+                next = last.clone();
+                next.cancel(*id, timer);
+                self.take(step, &mut next, *id, &mut touched);
+            }
+            ActorModelAction::Drop(parcel) => {
+                next = last.clone();
+                next.network.remove(parcel);
+            }
+            ActorModelAction::Crash(id) => {
+                next = last.clone();
+                next.crash(*id, self.down(*id));
+                touched.add(*id);
+            }
+            ActorModelAction::Recover(id) => {
+                let index = usize::from(*id);
+                let storage = last.actor_storages[index].map(|saved| Shared::get(saved).clone());
+                let mut out = Out::new();
+                let state = self.inner.actors[index].on_start(*id, &storage, &mut out);
+                next = last.clone();
+                next.crashed[index] = false;
+                let step = Step::of(*id, Cow::Owned(state), out);
+                self.take(step, &mut next, *id, &mut touched);
+            }
+            ActorModelAction::SelectRandom { .. } => return None,
+        }
+        Some((next, touched))
+    }
+
     /// Delivers what is local, until nothing of it changes anything.
-    fn deliver_local(&self, system: &mut ActorModelState<A, H>) {
+    fn deliver_local(&self, system: &mut System<A, H>, touched: &mut Touched) {
         loop {
-            let mut local: Vec<_> = (system.network.iter_deliverable())
-                .filter(|envelope| {
-                    (self.local)(Envelope {
-                        src: envelope.src,
-                        dst: envelope.dst,
-                        msg: envelope.msg,
-                    })
-                })
-                .map(|envelope| envelope.to_cloned_msg())
-                .collect();
-            local.sort();
-            let mut next = local.into_iter().filter_map(|Envelope { src, dst, msg }| {
-                let next =
-                    self.inner.next_state(system, ActorModelAction::Deliver { src, dst, msg });
-                next.filter(|next| next.actor_states != system.actor_states)
+            let next = system.network.iter().find_map(|parcel| {
+                let index = usize::from(parcel.dst);
+                let is_up = system.crashed.get(index) == Some(&false);
+                if !touched.has(parcel.dst) || !is_up || !(self.local)(opened(parcel)) {
+                    return None;
+                }
+                let step = self.receive(system, parcel).step?;
+                let changes = step.state.is_some_and(|state| state != system.actor_states[index]);
+                let says = |deed: &DeedOf<A>| match deed {
+                    Deed::Send(parcel) => !system.network.contains(parcel),
+                    _ => false,
+                };
+                (changes || step.deeds.iter().any(says)).then_some((*parcel, step))
             });
-            match next.next() {
-                Some(next) => *system = next,
+            match next {
+                Some((parcel, step)) => self.deliver(step, system, &parcel, touched),
                 None => return,
             }
         }
     }
 
-    /// Delivers what is local, drops or retires what has become obsolete, and forgets the last delivery.
-    fn tidy(&self, state: &mut CheckedState<A, H>) {
-        self.deliver_local(&mut state.system);
-        let Network::UnorderedDuplicating(envelopes, last) = &mut state.system.network else {
-            unreachable!("the constructor sets this kind of network");
-        };
-        *last = None;
+    /// Delivers what is local, and drops or retires what has become obsolete.
+    fn tidy(&self, state: &mut CheckedState<A, H>, mut touched: Touched) {
+        self.deliver_local(&mut state.system, &mut touched);
         if self.pruning == Pruning::Off {
             return;
         }
-        let mut envelopes = std::mem::take(envelopes);
         let system = &state.system;
-        let mut obsolete = Vec::new();
-        for envelope in envelopes.iter().filter(|envelope| self.is_obsolete(system, envelope)) {
-            if usize::from(envelope.dst) < self.inner.actors.len() {
-                let (next, out) = self.deliver(system, envelope);
-                assert!(
-                    is_no_op(&next, &out),
-                    "{envelope:?} was called obsolete, but delivering it makes {next:?} and {out:?}"
-                );
+        let is_obsolete = |parcel: &Parcel<A>| {
+            touched.has(parcel.dst) && {
+                let Reception { is_obsolete, step } = self.receive(system, parcel);
+                assert!(!is_obsolete || step.is_none(), "{parcel:?} is not obsolete in {system:?}");
+                is_obsolete
             }
-            obsolete.push(envelope.clone());
+        };
+        if self.pruning == Pruning::Audit {
+            state.retired.extend(system.network.iter().filter(|parcel| is_obsolete(parcel)));
+        } else if system.network.iter().any(is_obsolete) {
+            let mut network = system.network.clone();
+            network.retain(|parcel| !is_obsolete(parcel));
+            state.system.network = network;
         }
-        for envelope in obsolete {
-            match self.pruning {
-                Pruning::On => {
-                    envelopes.remove(&envelope);
-                }
-                _ => {
-                    state.retired.insert(envelope);
-                }
-            }
-        }
-        state.system.network = Network::UnorderedDuplicating(envelopes, None);
     }
 
     /// Whether everything that was ever obsolete at an actor that is up is a no-op to it now. A property
     /// for runs under [`Pruning::Audit`].
     pub fn audit(&self, state: &CheckedState<A, H>) -> bool {
         let CheckedState { system, retired, .. } = state;
-        let up = |envelope: &&Envelope<A::Msg>| {
-            system.crashed.get(usize::from(envelope.dst)) == Some(&false)
-        };
-        retired.iter().filter(up).all(|envelope| {
-            let (next, out) = self.deliver(system, envelope);
-            self.is_obsolete(system, envelope) && is_no_op(&next, &out)
+        let up = |parcel: &&Parcel<A>| system.crashed.get(usize::from(parcel.dst)) == Some(&false);
+        retired.iter().filter(up).all(|parcel| {
+            let Reception { is_obsolete, step } = self.receive(system, parcel);
+            is_obsolete && step.is_none()
         })
     }
 }
 
+impl<A: Part> Step<A> {
+    fn of(id: Id, state: Cow<'_, A::State>, out: Out<A>) -> &'static Self {
+        let state = match state {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(state) => Some(Shared::new(state)),
+        };
+        Box::leak(Box::new(Step { state, deeds: deeds(id, out) }))
+    }
+}
+
+impl<A: Part> Clone for Reception<A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A: Part> Copy for Reception<A> {}
+
 impl<A, H> Model for Checked<A, H>
 where
-    A: Prune,
-    A::Msg: Ord,
-    A::Timer: Ord,
-    A::State: Debug,
+    A: Prune + Part,
     H: Recorder<A::Msg>,
 {
     type State = CheckedState<A, H>;
-    type Action = ActorModelAction<A::Msg, A::Timer, A::Random>;
+    type Action = ActionOf<A>;
 
     fn init_states(&self) -> Vec<Self::State> {
-        let count = self.inner.actors.len();
-        let ids = || (0..count).map(Id::from);
-        let mut system = ActorModelState {
-            actor_states: ids().map(|id| self.down(id)).collect(),
-            network: self.inner.init_network.clone(),
-            timers_set: vec![Timers::new(); count],
-            random_choices: vec![RandomChoices::default(); count],
-            crashed: vec![true; count],
-            history: self.inner.init_history.clone(),
-            actor_storages: self.stores.clone(),
-        };
+        let ids = || (0..self.inner.actors.len()).map(Id::from);
+        let down = ids().map(|id| Shared::new(self.down(id))).collect();
+        let history = self.inner.init_history.clone();
+        let mut system = System::new(down, self.stores.clone(), history);
+        for Envelope { src, dst, msg } in self.in_flight.iter().cloned() {
+            system.network.insert(Envelope { src, dst, msg: Shared::new(msg) });
+        }
         for id in ids() {
-            let started = self.inner.next_state(&system, ActorModelAction::Recover(id));
-            system = started.expect("a crashed actor can always recover");
+            let started = self.step(&system, &ActorModelAction::Recover(id));
+            (system, _) = started.expect("a crashed actor can always recover");
         }
         let mut state = CheckedState { system, crashes: 0, retired: BTreeSet::new() };
-        self.tidy(&mut state);
+        self.tidy(&mut state, Touched(u64::MAX));
         vec![state]
     }
 
     fn actions(&self, state: &Self::State, actions: &mut Vec<Self::Action>) {
+        let system = &state.system;
+        let count = self.inner.actors.len();
+        let ids = || (0..count).map(Id::from);
         let start = actions.len();
-        self.inner.actions(&state.system, actions);
-        let may_crash = state.crashes < self.crashes;
-        let mut index = 0;
-        actions.retain(|action| {
-            index += 1;
-            index <= start
-                || match action {
-                    ActorModelAction::Crash(id) => may_crash && self.mortal.contains(id),
-                    ActorModelAction::Drop(envelope) => {
-                        let Envelope { src, dst, msg } = envelope;
-                        !(self.local)(Envelope { src: *src, dst: *dst, msg })
-                    }
-                    ActorModelAction::Deliver { src, dst, msg } => {
-                        !(self.local)(Envelope { src: *src, dst: *dst, msg })
-                    }
-                    _ => true,
-                } && self.scope.as_ref().is_none_or(|scope| scope(&state.system, action))
-        });
+        let far = || system.network.iter().filter(|parcel| !(self.local)(opened(parcel)));
+        if self.inner.lossy_network == LossyNetwork::Yes {
+            actions.extend(far().map(|parcel| ActorModelAction::Drop(*parcel)));
+        }
+        let addressed = far().filter(|parcel| usize::from(parcel.dst) < count);
+        actions.extend(addressed.map(|Envelope { src, dst, msg }| ActorModelAction::Deliver {
+            src: *src,
+            dst: *dst,
+            msg: *msg,
+        }));
+        for (id, timers) in ids().zip(&system.timers_set) {
+            let fire = |timer: &A::Timer| ActorModelAction::Timeout(id, timer.clone());
+            actions.extend(timers.iter().map(fire));
+        }
+        if state.crashes < self.crashes && !system.crashed.contains(&true) {
+            let mortal = ids().filter(|id| self.mortal.contains(id));
+            actions.extend(mortal.map(ActorModelAction::Crash));
+        }
+        let crashed = ids().filter(|id| system.crashed[usize::from(*id)]);
+        actions.extend(crashed.map(ActorModelAction::Recover));
+        if let Some(scope) = &self.scope {
+            let mut index = 0;
+            actions.retain(|action| {
+                index += 1;
+                index <= start || scope(system, action)
+            });
+        }
     }
 
     fn next_state(&self, last: &Self::State, action: Self::Action) -> Option<Self::State> {
-        let crashed = match &action {
-            ActorModelAction::Crash(id) => Some(*id),
-            _ => None,
-        };
-        let mut system = self.inner.next_state(&last.system, action.clone())?;
+        let (mut system, touched) = self.step(&last.system, &action)?;
         if let Some(seen) = self.witness.and_then(|witness| witness(&system.history, &action)) {
             system.history = seen;
         }
-        let (crashes, retired) = (last.crashes, last.retired.clone());
+        let crashed = matches!(action, ActorModelAction::Crash(_));
+        let (crashes, retired) = (last.crashes + u8::from(crashed), last.retired.clone());
         let mut next = CheckedState { system, crashes, retired };
-        if let Some(id) = crashed {
-            next.system.actor_states[usize::from(id)] = self.down(id);
-            next.crashes += 1;
+        if let ActorModelAction::Crash(id) = action {
+            let index = usize::from(id);
+            let storages = &mut next.system.actor_storages;
+            match self.disks {
+                Disks::Kept => {}
+                Disks::Lost => storages[index] = None,
+                Disks::Renewed => storages[index] = self.stores[index].clone().map(Shared::new),
+            }
         }
-        self.tidy(&mut next);
+        self.tidy(&mut next, touched);
         let possible = |assumption: &Assumption<A, H>| assumption(&next.system);
         (next != *last && self.assumption.as_ref().is_none_or(possible)).then_some(next)
     }
 
     fn format_action(&self, action: &Self::Action) -> String {
-        self.inner.format_action(action)
+        self.inner.format_action(&to_stateright::<A>(action))
     }
 
     fn format_step(&self, last: &Self::State, action: Self::Action) -> Option<String> {
-        self.inner.format_step(&last.system, action)
+        self.inner.format_step(&last.system.to_stateright(), to_stateright::<A>(&action))
     }
 
     fn as_svg(&self, path: Path<Self::State, Self::Action>) -> Option<String> {
-        let mut steps = path.into_vec().into_iter().map(|(state, action)| (state.system, action));
-        let steps: Vec<_> = steps.by_ref().collect();
+        let steps = path.into_vec().into_iter();
+        let steps: Vec<_> = steps
+            .map(|(state, action)| {
+                (state.system.to_stateright(), action.as_ref().map(to_stateright::<A>))
+            })
+            .collect();
         let actions: Vec<_> = steps.iter().filter_map(|(_, action)| action.clone()).collect();
         let first = steps.first()?.0.clone();
         let path = Path::from_actions(&Projection::<A, H>(steps), first, &actions)?;
@@ -397,6 +571,19 @@ where
 
     fn properties(&self) -> Vec<Property<Self>> {
         self.properties.clone()
+    }
+}
+
+/// An action as stateright would have it.
+fn to_stateright<A: Part>(action: &ActionOf<A>) -> ActorModelAction<A::Msg, A::Timer, A::Random> {
+    use ActorModelAction::{Crash, Deliver, Drop, Recover, SelectRandom, Timeout};
+    match action.clone() {
+        Deliver { src, dst, msg } => Deliver { src, dst, msg: Shared::get(msg).clone() },
+        Drop(parcel) => Drop(opened(&parcel).to_cloned_msg()),
+        Timeout(id, timer) => Timeout(id, timer),
+        Crash(id) => Crash(id),
+        Recover(id) => Recover(id),
+        SelectRandom { actor, key, random } => SelectRandom { actor, key, random },
     }
 }
 
@@ -435,7 +622,7 @@ where
     }
 }
 
-impl<A: Actor, H: Clone> Clone for CheckedState<A, H> {
+impl<A: Part, H: Clone> Clone for CheckedState<A, H> {
     fn clone(&self) -> Self {
         CheckedState {
             system: self.system.clone(),
@@ -445,7 +632,7 @@ impl<A: Actor, H: Clone> Clone for CheckedState<A, H> {
     }
 }
 
-impl<A: Actor, H: PartialEq> PartialEq for CheckedState<A, H> {
+impl<A: Part, H: PartialEq> PartialEq for CheckedState<A, H> {
     fn eq(&self, other: &Self) -> bool {
         self.crashes == other.crashes
             && self.system == other.system
@@ -453,7 +640,7 @@ impl<A: Actor, H: PartialEq> PartialEq for CheckedState<A, H> {
     }
 }
 
-impl<A: Actor, H: Hash> Hash for CheckedState<A, H> {
+impl<A: Part, H: Hash> Hash for CheckedState<A, H> {
     fn hash<S: Hasher>(&self, hasher: &mut S) {
         self.system.hash(hasher);
         self.crashes.hash(hasher);
@@ -461,7 +648,7 @@ impl<A: Actor, H: Hash> Hash for CheckedState<A, H> {
     }
 }
 
-impl<A: Actor, H: Debug> Debug for CheckedState<A, H> {
+impl<A: Part, H: Debug> Debug for CheckedState<A, H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut out = f.debug_struct("State");
         out.field("system", &self.system).field("crashes", &self.crashes);
@@ -469,5 +656,75 @@ impl<A: Actor, H: Debug> Debug for CheckedState<A, H> {
             out.field("retired", &self.retired);
         }
         out.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::{Client, Mortal, Setup};
+    use crate::graph::Graph;
+    use crate::world::{ChainModel, ProofActor};
+    use chainring_model::Intact;
+    use chainring_model::kv::Op;
+
+    /// Small systems in which everything happens that an action can be.
+    fn small() -> Vec<Setup> {
+        let increment = || Client::new([Op::Increment(1)]);
+        let lossy = |setup| Setup { lossy: true, slow_clients: true, ..setup };
+        vec![
+            lossy(Setup::new(2, [increment()]).crashes(1, Mortal::All)),
+            Setup::new(2, [increment()]).views(1, 1).suspects([1]).crashes(1, Mortal::All),
+        ]
+    }
+
+    /// Our steps are stateright's, from every state and by every action, before what is changed on purpose.
+    #[test]
+    fn steps_are_those_of_stateright() {
+        for setup in small() {
+            let model: ChainModel = setup.model(&Intact, Pruning::On);
+            let (mut steps, mut nothing) = (0, 0);
+            for state in Graph::of(&model).states() {
+                let theirs = state.system.to_stateright();
+                let mut actions = Vec::new();
+                model.actions(state, &mut actions);
+                for action in actions {
+                    let expected =
+                        model.inner.next_state(&theirs, to_stateright::<ProofActor>(&action));
+                    let expected = expected.map(|mut next| {
+                        if let Network::UnorderedDuplicating(_, last) = &mut next.network {
+                            *last = None;
+                        }
+                        if let ActorModelAction::Crash(id) = action {
+                            next.actor_states[usize::from(id)] = Arc::new(model.down(id));
+                        }
+                        next
+                    });
+                    let ours = model.step(&state.system, &action);
+                    let ours = ours.map(|(next, _)| next.to_stateright());
+                    assert!(ours == expected, "{action:?} in {theirs:?}");
+                    steps += usize::from(ours.is_some());
+                    nothing += usize::from(ours.is_none());
+                }
+            }
+            assert!(steps > 1000 && nothing > 100, "{steps} steps and {nothing} no-ops in {setup}");
+        }
+    }
+
+    /// Our actions are stateright's, in its order, where nothing is local and crashes are left.
+    #[test]
+    fn actions_are_those_of_stateright() {
+        let setup = &small()[0];
+        let model: ChainModel = setup.model(&Intact, Pruning::On);
+        let is_script = |id: Id| usize::from(id) >= model.actors().len() - setup.clients.len();
+        for state in Graph::of(&model).states().filter(|state| state.crashes == 0) {
+            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+            model.actions(state, &mut ours);
+            model.inner.actions(&state.system.to_stateright(), &mut theirs);
+            theirs
+                .retain(|action| !matches!(action, ActorModelAction::Crash(id) if is_script(*id)));
+            let ours: Vec<_> = ours.iter().map(to_stateright::<ProofActor>).collect();
+            assert_eq!(ours, theirs);
+        }
     }
 }

@@ -4,11 +4,10 @@
 //! each by one proposer, and the proposers duel over every epoch.
 
 use crate::checked::{Checked, CheckedState, Pruning};
-use crate::history::{Decisions, Recorder};
+use crate::history::Decisions;
+use crate::shared::Shared;
 use chainring_model::chain::View;
-use chainring_model::coordinator::{
-    self, Coordinator, Key, Msg, MsgOf, Row, StateOf, Timeouts, Timer,
-};
+use chainring_model::coordinator::{self, Coordinator, Key, Msg, Row, StateOf, Timeouts, Timer};
 use chainring_model::store::MapStore;
 use chainring_model::{Intact, Mechanisms};
 use stateright::Property;
@@ -101,7 +100,7 @@ impl Council {
 fn states<M: Mechanisms>(
     state: &CheckedState<CouncilActor<M>, Decisions>,
 ) -> impl Iterator<Item = &StateOf<View, CouncilStore>> {
-    state.system.actor_states.iter().filter_map(|state| state.as_ref().as_ref())
+    state.system.actor_states.iter().filter_map(|state| Shared::get(*state).as_ref())
 }
 
 /// What is claimed, and what must be reachable.
@@ -112,13 +111,13 @@ fn properties<M: Mechanisms>() -> [Claim<M>; 8] {
         Claim::<M>::always("durable", |_, state| {
             let actors = state.system.actor_states.iter().zip(&state.system.actor_storages);
             let mut up =
-                actors.filter_map(|(state, saved)| Some((state.as_ref().as_ref()?, saved)));
+                actors.filter_map(|(state, saved)| Some((Shared::get(*state).as_ref()?, saved)));
             up.all(|(state, saved)| {
                 let vote = match state.store.get_vote() {
                     Some((promised, accepted)) => (Some(promised), accepted),
                     None => (None, None),
                 };
-                saved.as_ref() == Some(&state.store)
+                saved.as_deref() == Some(&state.store)
                     && vote == (state.promised, state.accepted.clone())
             })
         }),
@@ -163,16 +162,6 @@ impl Votes for CouncilStore {
             Some(Row::Vote { promised, accepted }) => Some((promised, accepted)),
             _ => None,
         }
-    }
-}
-
-impl Recorder<MsgOf<View>> for Decisions {
-    fn sent(&self, envelope: Envelope<&MsgOf<View>>) -> Option<Self> {
-        self.hear(envelope.src, envelope.dst, envelope.msg)
-    }
-
-    fn received(&self, _: Envelope<&MsgOf<View>>) -> Option<Self> {
-        None
     }
 }
 

@@ -26,6 +26,9 @@ pub trait Recorder<Msg>: Clone + Debug + Hash + PartialEq {
 
     /// The history after a message was received, where that is another one.
     fn received(&self, envelope: Envelope<&Msg>) -> Option<Self>;
+
+    /// Whether a message can make another history of any.
+    fn heeds(msg: &Msg) -> bool;
 }
 
 /// A key's sequential specification: [`Op::apply`], as stateright's tester calls it.
@@ -97,6 +100,14 @@ struct Client {
 }
 
 impl History {
+    /// The same, where a key holds a value at the start.
+    pub fn holding(&self, key: &str, value: &str) -> History {
+        self.with(|seen| {
+            let register = Register(Some(value.into()));
+            seen.keys.insert(key.into(), LinearizabilityTester::new(register));
+        })
+    }
+
     /// An operation begins.
     pub fn invoke(&self, client: Id, id: OpId, key: &Key, op: &Op) -> History {
         self.with(|seen| {
@@ -277,6 +288,21 @@ impl Decisions {
     }
 }
 
+impl Recorder<coordinator::MsgOf<View>> for Decisions {
+    fn sent(&self, envelope: Envelope<&coordinator::MsgOf<View>>) -> Option<Self> {
+        self.hear(envelope.src, envelope.dst, envelope.msg)
+    }
+
+    fn received(&self, _: Envelope<&coordinator::MsgOf<View>>) -> Option<Self> {
+        None
+    }
+
+    fn heeds(msg: &coordinator::MsgOf<View>) -> bool {
+        use coordinator::Msg::{Heartbeat, Install, Lease, Prepare};
+        matches!(msg, Install { .. } | Prepare { .. } | Heartbeat { .. } | Lease { .. })
+    }
+}
+
 impl Recorder<Msg> for History {
     fn sent(&self, Envelope { src, dst, msg }: Envelope<&Msg>) -> Option<Self> {
         match msg {
@@ -284,7 +310,7 @@ impl Recorder<Msg> for History {
                 let decisions = self.seen.decisions.hear(src, dst, msg)?;
                 Some(self.with(|seen| seen.decisions = decisions))
             }
-            Msg::Invoke { id, key, op } => Some(self.invoke(src, *id, key, op)),
+            Msg::Invoke { id, key, op, .. } => Some(self.invoke(src, *id, key, op)),
             Msg::Opened { incarnation } => Some(self.start(src, *incarnation)),
             _ => None,
         }
@@ -294,6 +320,14 @@ impl Recorder<Msg> for History {
         match msg {
             Msg::Return { id, outcome } => Some(self.end(dst, *id, outcome)),
             _ => None,
+        }
+    }
+
+    fn heeds(msg: &Msg) -> bool {
+        match msg {
+            Msg::Invoke { .. } | Msg::Return { .. } | Msg::Opened { .. } => true,
+            Msg::Views(msg) => <Decisions as Recorder<_>>::heeds(msg),
+            _ => false,
         }
     }
 }

@@ -5,8 +5,11 @@
 //! | [`linearizable`] | what clients saw, some order of the operations explains | every operation ended; a read found a value |
 //! | [`update_propagation`] | a successor's history is a prefix of its predecessor's | a successor lags behind |
 //! | [`in_process_requests`] | what a successor lacks is in its predecessor's log, without gaps | an update is on its way at two links at once |
+//! | [`pending`] | what a successor has not committed yet, its predecessor has neither | two links are busy |
 //! | [`stable`] | a successor's stable store holds all that its predecessor's holds | a predecessor's lags behind |
 //! | [`agreement`] | two members that have committed as much hold the same | all members hold the same, and something |
+//! | [`retained`] | what a learner lacks of its tail's committed entries is in the tail's log | a tail commits while it teaches |
+//! | [`handover`] | a tail hands over to a learner that has every row | a tail lags its learner |
 //! | [`held`] | every acknowledged update is in table or log of every member | an update is acknowledged |
 //! | [`at_most_once`] | no operation is twice in a history | a duplicate was refused or answered |
 //! | [`incarnations_grow`] | a gateway's starts are numbered upwards | a start gave up an operation |
@@ -34,13 +37,16 @@ mod bounded;
 mod durable;
 mod epochs_advance;
 mod finish;
+mod handover;
 mod held;
 mod in_process_requests;
 mod incarnations_grow;
 mod linearizable;
 mod one_view;
+mod pending;
 mod reached;
 mod refused;
+mod retained;
 mod stable;
 mod update_propagation;
 
@@ -50,13 +56,16 @@ pub use bounded::bounded;
 pub use durable::durable;
 pub use epochs_advance::epochs_advance;
 pub use finish::finish;
+pub use handover::handover;
 pub use held::held;
 pub use in_process_requests::in_process_requests;
 pub use incarnations_grow::incarnations_grow;
 pub use linearizable::linearizable;
 pub use one_view::one_view;
+pub use pending::pending;
 pub use reached::Reached;
 pub use refused::refused;
+pub use retained::retained;
 pub use stable::stable;
 pub use update_propagation::update_propagation;
 
@@ -69,8 +78,11 @@ pub fn of_chain<W: World>() -> Vec<Property<W>> {
         linearizable(),
         update_propagation(),
         in_process_requests(),
+        pending(),
         stable(),
         agreement(),
+        retained(),
+        handover(),
         held(),
         at_most_once(),
         incarnations_grow(),

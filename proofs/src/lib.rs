@@ -5,21 +5,26 @@
 //!
 //! - [`checked::Checked`] is the model around a system of actors; [`torn::Torn`] is one that tears an
 //!   actor's step apart and crashes it in between;
+//! - [`system`] is what their states are, made of parts that are stored once ([`shared`]);
 //! - [`chain`] and [`council`] make models of chains, and of coordinators by themselves;
 //! - [`history`] records what clients saw, and judges whether it is linearizable;
 //! - [`invariants`] has every property, one a file;
-//! - [`catalogue`] lists the configurations by name, and [`mutants`] those that must fail;
+//! - [`catalogue`] lists the configurations by name, and [`mutants`] those that must fail, some of them
+//!   driven by a script ([`drive`](mod@drive));
 //! - [`run`] explores one and reports, and [`explore`] opens it in stateright's Explorer.
 
 pub mod catalogue;
 pub mod chain;
 pub mod checked;
 pub mod council;
+pub mod drive;
 pub mod explore;
 pub mod graph;
 pub mod history;
 pub mod invariants;
 pub mod mutants;
 pub mod run;
+pub mod shared;
+pub mod system;
 pub mod torn;
 pub mod world;

@@ -1,11 +1,13 @@
 //! The controls: protocols that lack one mechanism, and the property that falls.
 
 use crate::catalogue::{self, Entry, Steps};
+use crate::drive::Drive;
 use crate::graph::CAN_FINISH;
 use crate::run::{Options, Report, Search};
 use crate::torn::Order;
 use chainring_model::Mechanism;
 use serde::Serialize;
+use std::time::Instant;
 
 /// A protocol that lacks one mechanism, where that shows, and how.
 #[derive(Clone, Debug)]
@@ -16,6 +18,9 @@ pub struct Mutant {
     pub entry: Entry,
     /// The property that must fall.
     pub property: &'static str,
+    /// The run that shows it, where it is driven there rather than searched for: see
+    /// [`drive`](mod@crate::drive).
+    pub script: Option<&'static str>,
 }
 
 /// How a mutant was caught.
@@ -29,7 +34,9 @@ pub struct Catch {
     pub property: &'static str,
     /// Whether it fell.
     pub caught: bool,
-    /// How many steps the shortest counterexample has.
+    /// The step of its script that was not possible.
+    pub stuck: Option<String>,
+    /// How many steps the counterexample has: the shortest one, or that of the script.
     pub length: usize,
     /// How many unique states had been found by then.
     pub states: usize,
@@ -38,8 +45,11 @@ pub struct Catch {
 }
 
 impl Mutant {
-    /// Looks for the property's shortest counterexample.
+    /// Looks for the property's shortest counterexample, or goes where the script leads.
     pub fn hunt(&self) -> Catch {
+        if let Some(script) = self.script {
+            return self.follow(script);
+        }
         let options = Options {
             search: Search::Breadth,
             threads: 1, // so that lengths and counts are the same every time
@@ -54,11 +64,37 @@ impl Mutant {
             model: self.entry.name,
             property: self.property,
             caught: verdict.is_some_and(|verdict| !verdict.stands),
+            stuck: None,
             length: trace.map_or(0, |trace| trace.steps.len()),
             states: report.unique_states,
             report,
         }
     }
+
+    fn follow(&self, script: &str) -> Catch {
+        let start = Instant::now();
+        let Drive { fell, stuck, trace } =
+            self.entry.drive(Some(self.lacks), script, self.property);
+        let length = trace.steps.len();
+        let caught = fell.is_some();
+        let report = Report {
+            name: self.entry.name.to_string(),
+            configuration: self.entry.configuration(),
+            exhaustive: false,
+            unique_states: length,
+            states: length,
+            depth: length,
+            seconds: start.elapsed().as_secs_f64(),
+            properties: fell.into_iter().collect(),
+        };
+        let (mutant, model, property) = (self.lacks.mutant(), self.entry.name, self.property);
+        Catch { mutant, model, property, caught, stuck, length, states: length, report }
+    }
+}
+
+/// The runs that are driven.
+fn script(_: Mechanism) -> Option<&'static str> {
+    None
 }
 
 /// Every mutant, in the order of the protocol's text.
@@ -97,6 +133,27 @@ pub fn of(lacks: Mechanism) -> Mutant {
         EveryVoteWaits => ("chain-lease-council", "linearizable"),
         VoteEndsGrants => ("chain-lease-council", "linearizable"),
         GrantsAssumed => ("chain-lease-crash", "linearizable"),
+        EpochCheck => ("grow-late", "linearizable"),
+        JoinsByLearning => ("grow-old", "in-process requests"),
+        LearnerEmptied => ("grow-old", "agreement"),
+        RowsNotOperations => ("grow-one", "linearizable"),
+        LanesTransferred => ("grow-one", "agreement"),
+        TombstonesKept => ("grow-keys", "agreement"),
+        RowsOfThisSince => ("grow-again", "retained"),
+        CaughtOfThisSince => ("grow-again", "retained"),
+        ReportsHeeded => ("grow-again", "in-process requests"),
+        PartsOnce => ("grow-keys", "agreement"),
+        ChangesOnce => ("grow-keys", "agreement"),
+        ScanBeforeChanges => ("grow-empty", "in-process requests"),
+        PlaceDurable => ("grow-crash", "agreement"),
+        HandoverDurable => ("grow-crash", "stable"),
+        HandoverEnds => ("grow-again", "handover"),
+        ReadyWhenCaughtUp => ("grow-one", "in-process requests"),
+        TrimWhenCaughtUp => ("grow-one", "retained"),
+        LearnerCommits => ("grow-one", "linearizable"),
+        HandedOverWaits => ("grow-one", "linearizable"),
+        LearnerSilent => ("grow-stale", "linearizable"),
+        StoreRequired => ("grow-disk", "held"),
         PromiseSaved => ("coordinators", "one view an epoch"),
         DecidedAnswers => ("coordinators", "one view an epoch"),
     };
@@ -104,5 +161,5 @@ pub fn of(lacks: Mechanism) -> Mutant {
     if lacks == SaveThenSend {
         entry.steps = Steps::Torn(Order::SendFirst);
     }
-    Mutant { lacks, entry, property }
+    Mutant { lacks, entry, property, script: script(lacks) }
 }

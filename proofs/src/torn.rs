@@ -7,19 +7,17 @@
 //! something. Everything is kept here (no pruning), so configurations are small.
 
 use crate::history::{History, Recorder};
+use crate::shared::Shared;
+use crate::system::{self, Deed, DeedOf, deeds, opened};
 use crate::world::{ProofActor, ProofStore, System, World};
 use chainring_model::Mechanisms;
 use chainring_model::chain::{Msg, Timer};
-use stateright::actor::{
-    Actor, ActorModelAction, ActorModelState, Command, Envelope, Id, Network, Out, RandomChoices,
-    Timers,
-};
+use stateright::actor::{Actor, ActorModelAction, Envelope, Id, Out};
 use stateright::{Model, Property};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{self, Debug, Formatter};
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 /// In which order an interpreter carries out the commands of one step.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,24 +42,15 @@ pub struct Torn<M: Mechanisms> {
 pub struct TornState<M: Mechanisms> {
     system: System<M>,
     /// What an actor has decided and not yet done. While it has, it takes no other step.
-    undone: BTreeMap<Id, VecDeque<Effect>>,
+    undone: BTreeMap<Id, VecDeque<DeedOf<ProofActor<M>>>>,
     crashes: u8,
-}
-
-/// A command, as a part of a state.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-enum Effect {
-    Save(ProofStore),
-    Send(Id, Msg),
-    Set(Timer),
-    Cancel(Timer),
 }
 
 /// A step of a torn system.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TornAction {
     /// An actor handles an event, crashes or recovers.
-    Step(ActorModelAction<Msg, Timer, ()>),
+    Step(ActorModelAction<Shared<Msg>, Timer, ()>),
     /// An actor carries out the next of its commands.
     Perform(Id),
 }
@@ -87,54 +76,23 @@ impl<M: Mechanisms> Torn<M> {
     /// Queues the commands of a step in the order of this interpreter, or carries them out at once for
     /// actors that do not crash.
     fn decide(&self, state: &mut TornState<M>, id: Id, out: Out<ProofActor<M>>) {
-        let mut effects: Vec<_> = out
-            .into_iter()
-            .filter_map(|command| match command {
-                Command::Save(store) => Some(Effect::Save(store)),
-                Command::Send(dst, msg) => Some(Effect::Send(dst, msg)),
-                Command::SetTimer(timer, _) => Some(Effect::Set(timer)),
-                Command::CancelTimer(timer) => Some(Effect::Cancel(timer)),
-                Command::ChooseRandom(..) => None, // the actors of a chain choose nothing
-            })
-            .collect();
-        let is_save = |effect: &Effect| matches!(effect, Effect::Save(_));
+        let mut effects = deeds(id, out);
+        let is_save = |deed: &DeedOf<ProofActor<M>>| matches!(deed, Deed::Save(_));
         match self.order {
             Order::SaveFirst => effects.sort_by_key(|effect| !is_save(effect)),
             Order::SendFirst => effects.sort_by_key(is_save),
         }
         // Timers are volatile: nobody can tell when in a step they were set.
-        let (timers, rest): (Vec<_>, Vec<_>) = (effects.into_iter())
-            .partition(|effect| matches!(effect, Effect::Set(_) | Effect::Cancel(_)));
-        for effect in timers {
-            self.perform(state, id, effect);
+        let (timers, rest): (Vec<_>, Vec<_>) =
+            (effects.into_iter()).partition(|deed| matches!(deed, Deed::Set(_) | Deed::Cancel(_)));
+        for deed in timers {
+            perform(&mut state.system, id, &deed);
         }
         if self.is_torn(id) && !rest.is_empty() {
             state.undone.insert(id, rest.into());
         } else {
-            for effect in rest {
-                self.perform(state, id, effect);
-            }
-        }
-    }
-
-    fn perform(&self, state: &mut TornState<M>, id: Id, effect: Effect) {
-        let index = usize::from(id);
-        let system = &mut state.system;
-        match effect {
-            Effect::Save(store) => system.actor_storages[index] = Some(store),
-            Effect::Set(timer) => {
-                system.timers_set[index].set(timer);
-            }
-            Effect::Cancel(timer) => {
-                system.timers_set[index].cancel(&timer);
-            }
-            Effect::Send(dst, msg) => {
-                if let Some(history) = system.history.sent(Envelope { src: id, dst, msg: &msg }) {
-                    system.history = history;
-                }
-                if let Network::UnorderedDuplicating(envelopes, _) = &mut system.network {
-                    envelopes.insert(Envelope { src: id, dst, msg });
-                }
+            for deed in rest {
+                perform(&mut state.system, id, &deed);
             }
         }
     }
@@ -142,9 +100,9 @@ impl<M: Mechanisms> Torn<M> {
     fn start(&self, state: &mut TornState<M>, id: Id) {
         let index = usize::from(id);
         let mut out = Out::new();
-        let storage = &state.system.actor_storages[index];
-        let started = self.actors[index].on_start(id, storage, &mut out);
-        state.system.actor_states[index] = Arc::new(started);
+        let storage = state.system.actor_storages[index].map(|saved| Shared::get(saved).clone());
+        let started = self.actors[index].on_start(id, &storage, &mut out);
+        state.system.actor_states[index] = Shared::new(started);
         state.system.crashed[index] = false;
         self.decide(state, id, out);
     }
@@ -152,12 +110,20 @@ impl<M: Mechanisms> Torn<M> {
     fn stop(&self, state: &mut TornState<M>, id: Id) {
         let index = usize::from(id);
         let stopped = self.actors[index].on_start(id, &None, &mut Out::new());
-        state.system.actor_states[index] = Arc::new(stopped);
-        state.system.crashed[index] = true;
-        state.system.timers_set[index].cancel_all();
+        state.system.crash(id, stopped);
         state.undone.remove(&id);
         state.crashes += 1;
     }
+}
+
+/// Carries out a command, and records what is sent.
+fn perform<M: Mechanisms>(system: &mut System<M>, id: Id, deed: &DeedOf<ProofActor<M>>) {
+    if let Deed::Send(parcel) = deed
+        && let Some(history) = system.history.sent(opened(parcel))
+    {
+        system.history = history;
+    }
+    system.perform(id, deed);
 }
 
 impl<M: Mechanisms> Model for Torn<M> {
@@ -167,23 +133,16 @@ impl<M: Mechanisms> Model for Torn<M> {
     fn init_states(&self) -> Vec<TornState<M>> {
         let count = self.actors.len();
         let down = |(index, actor): (usize, &ProofActor<M>)| {
-            Arc::new(actor.on_start(Id::from(index), &None, &mut Out::new()))
+            Shared::new(actor.on_start(Id::from(index), &None, &mut Out::new()))
         };
-        let system = ActorModelState {
-            actor_states: self.actors.iter().enumerate().map(down).collect(),
-            network: Network::new_unordered_duplicating([]),
-            timers_set: vec![Timers::new(); count],
-            random_choices: vec![RandomChoices::default(); count],
-            crashed: vec![false; count],
-            history: History::default(),
-            actor_storages: self.stores.clone(),
-        };
+        let down = self.actors.iter().enumerate().map(down).collect();
+        let system = system::System::new(down, self.stores.clone(), History::default());
         let mut state = TornState { system, undone: BTreeMap::new(), crashes: 0 };
         for index in 0..count {
             self.start(&mut state, Id::from(index));
             // The first start is not torn: the model begins with everybody up.
-            for effect in state.undone.remove(&Id::from(index)).into_iter().flatten() {
-                self.perform(&mut state, Id::from(index), effect);
+            for deed in state.undone.remove(&Id::from(index)).into_iter().flatten() {
+                perform(&mut state.system, Id::from(index), &deed);
             }
         }
         vec![state]
@@ -193,20 +152,14 @@ impl<M: Mechanisms> Model for Torn<M> {
         let system = &state.system;
         let ids = || (0..self.actors.len()).map(Id::from);
         let idle = |id: &Id| !state.undone.contains_key(id) && !system.crashed[usize::from(*id)];
-        let mut deliveries: Vec<_> = (system.network.iter_deliverable())
-            .filter(|envelope| idle(&envelope.dst))
-            .map(|envelope| envelope.to_cloned_msg())
-            .collect();
-        deliveries.sort();
-        let deliveries = deliveries.into_iter().map(|Envelope { src, dst, msg }| {
-            TornAction::Step(ActorModelAction::Deliver { src, dst, msg })
-        });
-        actions.extend(deliveries);
+        let deliverable = system.network.iter().filter(|parcel| idle(&parcel.dst));
+        actions.extend(deliverable.map(|Envelope { src, dst, msg }| {
+            TornAction::Step(ActorModelAction::Deliver { src: *src, dst: *dst, msg: *msg })
+        }));
         for id in ids().filter(idle) {
-            let mut timers: Vec<_> = system.timers_set[usize::from(id)].iter().copied().collect();
-            timers.sort();
-            let fire = |timer| TornAction::Step(ActorModelAction::Timeout(id, timer));
-            actions.extend(timers.into_iter().map(fire));
+            let timers = system.timers_set[usize::from(id)].iter();
+            let fire = |timer: &Timer| TornAction::Step(ActorModelAction::Timeout(id, *timer));
+            actions.extend(timers.map(fire));
         }
         actions.extend(state.undone.keys().map(|id| TornAction::Perform(*id)));
         for id in ids() {
@@ -223,24 +176,24 @@ impl<M: Mechanisms> Model for Torn<M> {
         match action {
             TornAction::Perform(id) => {
                 let queue = next.undone.get_mut(&id)?;
-                let effect = queue.pop_front()?;
+                let deed = queue.pop_front()?;
                 if queue.is_empty() {
                     next.undone.remove(&id);
                 }
-                self.perform(&mut next, id, effect);
+                perform(&mut next.system, id, &deed);
             }
             TornAction::Step(ActorModelAction::Deliver { src, dst, msg }) => {
                 let index = usize::from(dst);
                 let mut state = Cow::Borrowed(&*last.system.actor_states[index]);
                 let mut out = Out::new();
-                self.actors[index].on_msg(dst, &mut state, src, msg.clone(), &mut out);
+                self.actors[index].on_msg(dst, &mut state, src, Shared::get(msg).clone(), &mut out);
                 if let Cow::Owned(state) = state {
                     // Only what changed its receiver was seen by it.
-                    let envelope = Envelope { src, dst, msg: &msg };
-                    if let Some(history) = next.system.history.received(envelope) {
+                    let envelope = Envelope { src, dst, msg };
+                    if let Some(history) = next.system.history.received(opened(&envelope)) {
                         next.system.history = history;
                     }
-                    next.system.actor_states[index] = Arc::new(state);
+                    next.system.actor_states[index] = Shared::new(state);
                 }
                 self.decide(&mut next, dst, out);
             }
@@ -248,10 +201,10 @@ impl<M: Mechanisms> Model for Torn<M> {
                 let index = usize::from(id);
                 let mut state = Cow::Borrowed(&*last.system.actor_states[index]);
                 let mut out = Out::new();
-                next.system.timers_set[index].cancel(&timer);
+                next.system.cancel(id, &timer);
                 self.actors[index].on_timeout(id, &mut state, &timer, &mut out);
                 if let Cow::Owned(state) = state {
-                    next.system.actor_states[index] = Arc::new(state);
+                    next.system.actor_states[index] = Shared::new(state);
                 }
                 self.decide(&mut next, id, out);
             }

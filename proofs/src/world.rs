@@ -2,13 +2,15 @@
 
 use crate::checked::{Checked, CheckedState};
 use crate::history::History;
-use chainring_model::chain::{ChainActor, ChainState, Entry, Key, Msg, Row, View};
+use crate::shared::Shared;
+use crate::system;
+use chainring_model::chain::{ChainActor, ChainState, Entry, Key, Msg, Place, Row, Transfer, View};
 use chainring_model::coordinator;
 use chainring_model::kv::{self, OpId, Outcome, Value};
 use chainring_model::store::{MapStore, Store};
 use chainring_model::{Intact, Mechanisms};
 use stateright::Model;
-use stateright::actor::{ActorModelState, Envelope, Id};
+use stateright::actor::{Envelope, Id};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -19,8 +21,8 @@ pub type ProofStore = MapStore<Key, Row>;
 /// A chain actor as it is checked.
 pub type ProofActor<M = Intact> = ChainActor<ProofStore, M>;
 
-/// A system of chain actors, as stateright sees it.
-pub type System<M = Intact> = ActorModelState<ProofActor<M>, History>;
+/// A system of chain actors.
+pub type System<M = Intact> = system::System<ProofActor<M>, History>;
 
 /// A model of a chain.
 pub type ChainModel<M = Intact> = Checked<ProofActor<M>, History>;
@@ -75,8 +77,14 @@ pub struct Member {
     pub committed: u64,
     /// How many client keys it says it holds.
     pub keys: u64,
-    /// Its log.
+    /// Its log, above what is committed.
     pub log: BTreeMap<u64, Entry>,
+    /// What it retains for a learner, of what is committed.
+    pub retained: BTreeMap<u64, Entry>,
+    /// How far it is in an extension of its chain.
+    pub transfer: Option<Transfer>,
+    /// The keys that it knows to be deleted, ahead of a scan.
+    pub tombstones: BTreeMap<kv::Key, u64>,
     /// Its data.
     pub data: BTreeMap<kv::Key, (u64, Value)>,
     /// Its operation table.
@@ -96,6 +104,9 @@ impl Member {
             committed: 0,
             keys: 0,
             log: BTreeMap::new(),
+            retained: BTreeMap::new(),
+            transfer: None,
+            tombstones: BTreeMap::new(),
             data: BTreeMap::new(),
             lanes: BTreeMap::new(),
         };
@@ -114,8 +125,19 @@ impl Member {
                     let newest = (*incarnation, *seq, outcome.clone());
                     member.lanes.insert((*gateway, *lane), newest);
                 }
+                (Key::Transfer, Row::Transfer(transfer)) => {
+                    member.transfer = Some(transfer.clone());
+                }
+                (Key::Tombstone(key), Row::Tombstone { index }) => {
+                    member.tombstones.insert(key.clone(), *index);
+                }
                 _ => {}
             }
+        }
+        let above = member.log.split_off(&(member.committed + 1));
+        member.retained = std::mem::replace(&mut member.log, above);
+        if matches!(member.transfer, Some(Transfer::Learning { place: Place::Emptying, .. })) {
+            member.log.clear(); // it is about to be removed
         }
         Some(member)
     }
@@ -137,57 +159,120 @@ impl Member {
         newest.is_some_and(|(incarnation, seq, _)| (*incarnation, *seq) == (id.incarnation, id.seq))
     }
 
+    /// Whether this is a tail that has handed over to its learner.
+    pub fn has_handed_over(&self) -> bool {
+        self.transfer == Some(Transfer::HandedOver)
+    }
+
+    /// If this is its view's learner: the epoch that named it, and how far its scan is.
+    pub fn learns(&self) -> Option<(u64, &Place)> {
+        match &self.transfer {
+            Some(Transfer::Learning { since, place })
+                if self.view.learner == Some((self.id, *since)) =>
+            {
+                Some((*since, place))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the operation is in the log.
     pub fn has_logged(&self, id: &OpId) -> bool {
         self.log.values().any(|entry| entry.id == *id)
     }
 }
 
-/// All replicas, by id. Memoized by store: few different ones occur in a run.
-pub fn members<M: Mechanisms>(system: &System<M>) -> Vec<Rc<Member>> {
-    /// Members that a thread remembers at the most.
-    const REMEMBERED: usize = 1 << 16;
-    type Known = HashMap<(Id, u64), Option<Rc<Member>>>;
-    thread_local! {
-        static KNOWN: RefCell<Known> = RefCell::default();
-    }
-    KNOWN.with_borrow_mut(|known| {
-        if known.len() > REMEMBERED {
-            known.clear();
-        }
-        let stores = system.actor_storages.iter().enumerate();
-        let members = stores.filter_map(|(id, store)| {
-            let (id, store) = (Id::from(id), store.as_ref()?);
-            let member = known.entry((id, store.digest()));
-            member.or_insert_with(|| Member::of(id, store).map(Rc::new)).clone()
-        });
-        members.collect()
-    })
+/// All replicas, by id.
+pub fn members<M: Mechanisms>(system: &System<M>) -> Rc<[Rc<Member>]> {
+    saved(system).members.clone()
 }
 
 /// The newest view that is decided, as far as any replica or coordinator knows.
 pub fn newest<M: Mechanisms>(system: &System<M>) -> Option<View> {
-    let stores = system.actor_storages.iter().flatten();
-    let views = stores.filter_map(|store| {
-        let installed = store.get(&Key::View);
-        let decided = store.get(&Key::Views(coordinator::Key::Decided));
-        match (installed, decided) {
-            (Some(Row::View(view)), _) => Some(view),
-            (_, Some(Row::Views(coordinator::Row::Decided(view)))) => Some(view),
-            _ => None,
-        }
-    });
-    views.max_by_key(|view| view.epoch)
+    saved(system).newest.clone()
 }
 
 /// The members of the newest decided view, from head to tail, in whatever view each of them is.
-pub fn chain<M: Mechanisms>(system: &System<M>) -> Vec<Rc<Member>> {
-    let mut members = members(system);
-    let Some(view) = newest(system) else { return Vec::new() };
-    let place = |member: &Rc<Member>| view.chain.iter().position(|id| *id == member.id);
-    members.retain(|member| place(member).is_some());
-    members.sort_by_key(place);
-    members
+pub fn chain<M: Mechanisms>(system: &System<M>) -> Rc<[Rc<Member>]> {
+    saved(system).chain.clone()
+}
+
+/// What can be read from the stores of a system.
+struct Saved {
+    members: Rc<[Rc<Member>]>,
+    newest: Option<View>,
+    chain: Rc<[Rc<Member>]>,
+}
+
+/// Remembers each replica by its store, for few different ones occur in a run; and all of the newest system,
+/// for one property asks after the other.
+fn saved<M: Mechanisms>(system: &System<M>) -> Rc<Saved> {
+    /// Members that a thread remembers at the most.
+    const REMEMBERED: usize = 1 << 16;
+    type Stores = Vec<Option<Shared<ProofStore>>>;
+    type Known = HashMap<(Id, Shared<ProofStore>), Option<Rc<Member>>>;
+    thread_local! {
+        static NEWEST: RefCell<Option<(Stores, Rc<Saved>)>> = RefCell::default();
+        static KNOWN: RefCell<Known> = RefCell::default();
+    }
+    let stores = &system.actor_storages;
+    let newest = NEWEST.with_borrow(|newest| {
+        let (of, saved) = newest.as_ref()?;
+        (of == stores).then(|| Rc::clone(saved))
+    });
+    newest.unwrap_or_else(|| {
+        let members = KNOWN.with_borrow_mut(|known| {
+            if known.len() > REMEMBERED {
+                known.clear();
+            }
+            let members = stores.iter().enumerate().filter_map(|(id, store)| {
+                let (id, store) = (Id::from(id), (*store)?);
+                let member = known.entry((id, store));
+                member.or_insert_with(|| Member::of(id, &store).map(Rc::new)).clone()
+            });
+            members.collect()
+        });
+        let saved = Rc::new(Saved::of(stores.iter().flatten(), members));
+        NEWEST.set(Some((stores.clone(), Rc::clone(&saved))));
+        saved
+    })
+}
+
+impl Saved {
+    fn of<'a>(
+        stores: impl Iterator<Item = &'a Shared<ProofStore>>,
+        members: Rc<[Rc<Member>]>,
+    ) -> Self {
+        let views = stores.filter_map(|store| {
+            let installed = store.get(&Key::View);
+            let decided = store.get(&Key::Views(coordinator::Key::Decided));
+            match (installed, decided) {
+                (Some(Row::View(view)), _) => Some(view),
+                (_, Some(Row::Views(coordinator::Row::Decided(view)))) => Some(view),
+                _ => None,
+            }
+        });
+        let newest = views.max_by_key(|view| view.epoch);
+        let place =
+            |member: &Rc<Member>| newest.as_ref()?.chain.iter().position(|id| *id == member.id);
+        let mut chain: Vec<_> = members.iter().filter(|it| place(it).is_some()).cloned().collect();
+        chain.sort_by_key(place);
+        Saved { chain: chain.into(), members, newest }
+    }
+}
+
+/// The tails that teach, each with its learner, in whatever view the two are.
+pub fn teachings<M: Mechanisms>(system: &System<M>) -> Vec<(Rc<Member>, Rc<Member>)> {
+    let members = members(system);
+    let teaches = |tail: &Member, learner: &Member| {
+        let since = tail.view.learner.filter(|_| tail.view.tail() == Some(tail.id));
+        since.is_some_and(|(id, since)| {
+            id == learner.id && learner.learns().is_some_and(|(this, _)| this == since)
+        })
+    };
+    let pairs = members.iter().flat_map(|tail| members.iter().map(move |other| (tail, other)));
+    let pairs = pairs.filter(|(tail, learner)| teaches(tail, learner));
+    pairs.map(|(tail, learner)| (Rc::clone(tail), Rc::clone(learner))).collect()
 }
 
 /// Whether every script has done what it had to do.

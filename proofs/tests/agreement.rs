@@ -9,6 +9,9 @@ use chainring_proofs::graph::Graph;
 use chainring_proofs::run::{Options, Search};
 use std::collections::BTreeSet;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Verdict and exact count of unique states. A changed number means that the protocol changed, or what
 /// is asked of it: look at the change and say so in the commit.
 const PINNED: &[(&str, usize)] = &[

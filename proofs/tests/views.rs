@@ -1,12 +1,16 @@
 //! View changes in small: what is pruned, and what the consensus of three decides.
 
 use chainring_model::Intact;
+use chainring_model::chain::Reads;
 use chainring_model::kv::Op;
 use chainring_proofs::chain::{Client, Mortal, Setup};
 use chainring_proofs::checked::Pruning;
 use chainring_proofs::council::Council;
 use chainring_proofs::run::{Options, Report, run};
 use stateright::Property;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn small() -> Setup {
     Setup::new(2, [Client::new([Op::Increment(1)])])
@@ -51,3 +55,20 @@ fn three_coordinators_decide_one_view() {
 
 /// Nobody crashes in the pinned configuration.
 const RECOVERED: &str = "the recovered have decided";
+
+/// The control of reads: the weak ones are weak, and are called so. Another client's read finds the update that
+/// the first one knows to have happened missing.
+#[test]
+fn eventual_reads_are_not_linearizable() {
+    let reads = |reads| {
+        let setup =
+            Setup::new(2, [Client::new([Op::Put("a".into()), Op::Get]).near(0).reading(reads)]);
+        setup.check(None, Pruning::On, &Options { threads: 1, ..Options::default() })
+    };
+    assert!(reads(Reads::Any).stands() && reads(Reads::Tail).stands());
+    let weak = reads(Reads::Eventual);
+    let verdict = weak.verdict("linearizable").expect("it is claimed");
+    assert!(!verdict.stands, "{weak}");
+    let steps = verdict.trace.as_ref().map(|trace| trace.steps.clone()).unwrap_or_default();
+    assert!(steps.last().is_some_and(|step| step.contains("Refused(Absent)")), "{steps:#?}");
+}

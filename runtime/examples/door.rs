@@ -7,6 +7,7 @@
 //! redis-benchmark -p 7379 -t set,get -n 100000 -c 50 -P 16
 //! ```
 
+use chainring_model::chain::Reads;
 use chainring_model::kv::{Key, Op, Outcome, Value};
 use chainring_runtime::resp::{Limits, Position, ScanPage, Server, Service};
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 struct Memory(Arc<Mutex<BTreeMap<Key, Value>>>);
 
 impl Service for Memory {
-    async fn call(&self, key: Key, op: Op) -> Outcome {
+    async fn call(&self, key: Key, op: Op, _: Reads) -> Outcome {
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (next, outcome) = op.apply(keys.get(&key));
         if !op.is_read() {

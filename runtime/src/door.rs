@@ -8,7 +8,7 @@
 //! A node has a door for each chain; [`Front`](crate::front::Front) puts them together.
 
 use crate::driver::Inbox;
-use chainring_model::chain::Msg;
+use chainring_model::chain::{Msg, Reads};
 use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal};
 use stateright::actor::Id;
 use std::collections::HashMap;
@@ -137,7 +137,7 @@ impl Door {
     }
 
     /// Carries out one operation: see [`Service::call`](crate::resp::Service::call).
-    pub async fn call(&self, key: Key, op: Op) -> Outcome {
+    pub async fn call(&self, key: Key, op: Op, reads: Reads) -> Outcome {
         let door = &self.0;
         let bytes = key.len() + op.bytes();
         let kibibytes = u32::try_from(bytes / 1024 + 1).unwrap_or(KIBIBYTES).min(KIBIBYTES);
@@ -153,7 +153,7 @@ impl Door {
         room.forget();
         lane.forget();
         let (id, told) = door.begin(incarnation, kibibytes);
-        if !door.to_gateway.try_deliver(door.id, Msg::Invoke { id, key, op }) {
+        if !door.to_gateway.try_deliver(door.id, Msg::Invoke { id, key, op, reads }) {
             // The gateway has not seen it, so nothing has happened, nor will.
             self.returned(id, Outcome::Refused(Refusal::Unavailable));
         }

@@ -7,6 +7,7 @@ use crate::door::Door;
 use crate::node::About;
 use crate::resp::{Position, ScanPage, Service};
 use crate::shard;
+use chainring_model::chain::Reads;
 use chainring_model::kv::{Key, Op, Outcome, Refusal};
 use std::sync::Arc;
 
@@ -35,10 +36,10 @@ impl Front {
 }
 
 impl Service for Front {
-    async fn call(&self, key: Key, op: Op) -> Outcome {
+    async fn call(&self, key: Key, op: Op, reads: Reads) -> Outcome {
         let doors = &self.0.doors;
         match doors.get(shard::place(&key, doors.len())) {
-            Some(door) => door.call(key, op).await,
+            Some(door) => door.call(key, op, reads).await,
             None => Outcome::Refused(Refusal::Unavailable), // no cluster is without a chain
         }
     }

@@ -209,12 +209,16 @@ fn digest(state: &ChainState<NodeStore>, step: u64) -> u64 {
             committed,
             keys,
             window,
+            retained,
+            transfer,
             early,
             resent,
             lease,
         }) if !step.is_multiple_of(WHOLE) => {
             let window = (window.iter().next().map(|(index, _)| index), window.last());
-            (store, view, committed, keys, window, early, resent, lease).hash(&mut hasher);
+            let transfer = (retained, transfer);
+            (store, view, committed, keys, window, transfer, early, resent, lease)
+                .hash(&mut hasher);
         }
         ChainState::Gateway(GatewayState { store, incarnation, view, lanes })
             if !step.is_multiple_of(WHOLE) =>

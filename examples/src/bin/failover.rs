@@ -6,16 +6,14 @@
 //! ```
 //!
 //! Each round has a fresh cluster of three nodes with the default timeouts, which sixteen clients load
-//! with one `SET` after the other, through the two nodes that are to live on. Then the head, the middle or
-//! the tail is killed with SIGKILL, and at once a fresh `SET` is sent through each of the other two. What
-//! is measured is the time from the kill to the later of their acknowledgements. (The node that is killed as the head has
-//! the first coordinator, too.) Afterwards what was acknowledged last must be readable.
+//! with one `SET` after the other, through the nodes that are to live on. Then the head, the middle or
+//! the tail is killed with SIGKILL, and at once a fresh `SET` is sent through each of the others. What
+//! is measured is the time from the kill to the latest of their acknowledgements. The node that is killed as the head
+//! has the leading coordinator, too; *leader and tail* kills that one and the tail of a chain of five together. Afterwards what was acknowledged last must be readable.
 
-use redis::{Client, Commands, Connection, RedisResult};
-use std::error::Error;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use chainring_examples::{Anything, Cluster, Stop, program};
+use redis::{Commands, Connection, RedisResult};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -24,25 +22,24 @@ const KEYS: u64 = 100_000;
 const VALUE_BYTES: usize = 100;
 /// How long a cluster is loaded before one of its nodes is killed.
 const LOADED: Duration = Duration::from_secs(2);
-const PATIENCE: Duration = Duration::from_secs(60);
-
-type Anything<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Anything<()> {
     let rounds = std::env::args().nth(1).and_then(|word| word.parse().ok()).unwrap_or(10);
-    let program = std::env::current_exe()?.with_file_name("chainring");
-    if !program.exists() {
-        let wanted = program.display();
-        return Err(format!("there is no {wanted}: build it with `cargo build --release`").into());
-    }
+    let program = program()?;
     println!(
-        "{:8} {:>6} {:>10} {:>10}   (milliseconds until writes are accepted)",
+        "{:16} {:>6} {:>10} {:>10}   (milliseconds until writes are accepted)",
         "killed", "rounds", "median", "worst"
     );
-    for (victim, role) in ["head", "middle", "tail"].into_iter().enumerate() {
+    let cases: [(&str, usize, &[usize]); 4] = [
+        ("head", 3, &[0]),
+        ("middle", 3, &[1]),
+        ("tail", 3, &[2]),
+        ("leader and tail", 5, &[0, 4]),
+    ];
+    for (role, nodes, victims) in cases {
         let mut times = Vec::new();
         for round in 0..rounds {
-            let took = fail_over(&program, victim)?;
+            let took = fail_over(&program, nodes, victims)?;
             eprintln!("{role}, round {}: {:.0} ms", round + 1, millis(took));
             times.push(took);
         }
@@ -50,7 +47,7 @@ fn main() -> Anything<()> {
         let (Some(worst), Some(median)) = (times.last(), times.get(times.len() / 2)) else {
             return Err("no rounds, no times".into());
         };
-        println!("{role:8} {rounds:>6} {:>10.0} {:>10.0}", millis(*median), millis(*worst));
+        println!("{role:16} {rounds:>6} {:>10.0} {:>10.0}", millis(*median), millis(*worst));
     }
     Ok(())
 }
@@ -59,10 +56,10 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// One round: the time from the kill until writes through both other nodes are acknowledged.
-fn fail_over(program: &Path, victim: usize) -> Anything<Duration> {
-    let mut cluster = Cluster::start(program)?;
-    let survivors: Vec<_> = (0..3).filter(|node| *node != victim).collect();
+/// One round: the time from the kill until writes through all other nodes are acknowledged.
+fn fail_over(program: &Path, nodes: usize, victims: &[usize]) -> Anything<Duration> {
+    let mut cluster = Cluster::start(program, nodes)?;
+    let survivors: Vec<_> = (0..nodes).filter(|node| !victims.contains(node)).collect();
     let (stop, written) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut fresh: Vec<_> =
         survivors.iter().map(|node| cluster.connect(*node)).collect::<RedisResult<_>>()?;
@@ -70,12 +67,14 @@ fn fail_over(program: &Path, victim: usize) -> Anything<Duration> {
         let stopping = Stop(&stop);
         let mut loading = Vec::new();
         for client in 0..CLIENTS {
-            let connection = cluster.connect(survivors[client % 2])?;
+            let connection = cluster.connect(survivors[client % survivors.len()])?;
             let (stop, written) = (&stop, &written);
             loading.push(scope.spawn(move || load(connection, client as u64, stop, written)));
         }
         std::thread::sleep(LOADED);
-        cluster.kill(victim)?;
+        for victim in victims {
+            cluster.kill(*victim)?;
+        }
         let killed = Instant::now();
         let asking: Vec<_> = (fresh.iter_mut())
             .map(|connection| {
@@ -125,83 +124,4 @@ fn load(
         }
     }
     newest
-}
-
-/// Ends the load when it goes, also where something failed.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Three processes; dropping them kills them.
-struct Cluster {
-    resp: Vec<String>,
-    nodes: Vec<Child>,
-    // The last field, so that it is removed when nobody uses it any more.
-    _dir: tempfile::TempDir,
-}
-
-impl Cluster {
-    fn start(program: &Path) -> Anything<Self> {
-        let dir = tempfile::tempdir()?;
-        let mut command = Command::new(program);
-        command.args([
-            "cluster",
-            "chain",
-            "--only-init",
-            "--nodes",
-            "3",
-            "--resp-port",
-            "0",
-            "--dir",
-        ]);
-        let made = command.arg(dir.path()).stdout(Stdio::null()).status()?;
-        if !made.success() {
-            return Err("the cluster could not be made".into());
-        }
-        let file: PathBuf = dir.path().join("cluster.toml");
-        let text = std::fs::read_to_string(&file)?;
-        let resp = text.lines().filter_map(|line| line.strip_prefix("resp = "));
-        let resp = resp.map(|at| at.trim_matches('"').to_string()).collect();
-        let mut cluster = Cluster { resp, nodes: Vec::new(), _dir: dir };
-        for id in 1..=3 {
-            let mut command = Command::new(program);
-            command.arg("node").arg("--config").arg(&file).args(["--id", &id.to_string()]);
-            command.arg("--with-parent").stdout(Stdio::piped()).stderr(Stdio::null());
-            cluster.nodes.push(command.spawn()?);
-        }
-        for node in &mut cluster.nodes {
-            let said = node.stdout.take().ok_or("a node has no output")?;
-            let mut line = String::new();
-            BufReader::new(said).read_line(&mut line)?;
-            if !line.contains("serves") {
-                return Err(format!("a node said {line:?}").into());
-            }
-        }
-        Ok(cluster)
-    }
-
-    fn connect(&self, node: usize) -> RedisResult<Connection> {
-        let client = Client::open(format!("redis://{}/", self.resp[node]))?;
-        let connection = client.get_connection_with_timeout(PATIENCE)?;
-        connection.set_read_timeout(Some(PATIENCE))?;
-        Ok(connection)
-    }
-
-    fn kill(&mut self, node: usize) -> std::io::Result<()> {
-        self.nodes[node].kill()
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        for node in &mut self.nodes {
-            // One that has ended needs no signal.
-            let _ = node.kill();
-            let _ = node.wait();
-        }
-    }
 }

@@ -84,7 +84,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Actor for ChainActor<S, M> {
                 lift(nested, out);
                 started.map_or(ChainState::Stopped, ChainState::Coordinator)
             }
-            ChainActor::Replica(replica) => replica.on_start(storage, out),
+            ChainActor::Replica(replica) => replica.on_start(id, storage, out),
             ChainActor::Gateway(gateway) => gateway.on_start(storage, out),
             ChainActor::Script(script) => ChainState::Script(script.on_start(out)),
         }

@@ -15,7 +15,7 @@
 //! - **Clients** are told of a start with [`Msg::Opened`], and name operations after it. A late
 //!   [`Msg::Invoke`] of an earlier start, or a duplicate, is refused.
 
-use super::{ChainActor, ChainState, Key, Msg, Row, Timeouts, Timer, View};
+use super::{ChainActor, ChainState, Key, Msg, Reads, Row, Timeouts, Timer, View};
 use crate::coordinator;
 use crate::kv::{self, Op, OpId, Outcome, Refusal};
 use crate::mechanism::{Intact, Mechanism, Mechanisms};
@@ -50,13 +50,16 @@ pub struct GatewayState<S> {
     pub lanes: BTreeMap<u32, Lane>,
 }
 
+/// An operation that is under way: on which key, what, and who may answer it if it is a read.
+pub type Pending = (kv::Key, Op, Reads);
+
 /// One lane of a gateway.
 #[derive(Clone, Debug, Hash, PartialEq)]
 pub struct Lane {
     /// The newest operation of this lane. Invariant: only grows.
     pub seq: u64,
     /// What it is, while it is under way.
-    pub pending: Option<(kv::Key, Op)>,
+    pub pending: Option<Pending>,
 }
 
 impl<S: Store<Key, Row>> Gateway<S> {
@@ -126,8 +129,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         out: &mut Out<ChainActor<S, M>>,
     ) {
         match msg {
-            Msg::Invoke { id: op_id, key, op } if src == self.client && op_id.gateway == id => {
-                self.on_invoke(state, op_id, (key, op), out);
+            Msg::Invoke { id: op_id, key, op, reads }
+                if src == self.client && op_id.gateway == id =>
+            {
+                self.on_invoke(state, op_id, (key, op, reads), out);
             }
             Msg::Reply { id: op_id, outcome } => self.on_reply(state, op_id, outcome, out),
             Msg::Redirect { view } | Msg::Views(coordinator::Msg::Install { view }) => {
@@ -143,7 +148,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         &self,
         state: &mut Cow<'_, GatewayState<S>>,
         id: OpId,
-        (key, op): (kv::Key, Op),
+        (key, op, reads): Pending,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         let lane = state.lanes.get(&id.lane);
@@ -153,15 +158,15 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             return;
         }
         let refused = op.check(&key).err();
-        let pending = refused.is_none().then(|| (key.clone(), op.clone()));
+        let pending = refused.is_none().then(|| (key.clone(), op.clone(), reads));
         let seq = id.seq;
         state.to_mut().lanes.insert(id.lane, Lane { seq, pending });
         if let Some(refusal) = refused {
             let outcome = Outcome::Refused(refusal);
             return out.send(self.client, Msg::Return { id, outcome });
         }
-        let target = self.target(state, &op);
-        self.request(target, id, (key, op), out);
+        let target = self.target(state, &op, reads);
+        self.request(target, id, (key, op, reads), out);
         if let Some(deadline) = self.timeouts.deadline {
             out.set_timer(Timer::Deadline(id.lane), deadline..deadline);
         }
@@ -199,9 +204,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         out.save(state.store.clone());
         state.view = view;
         for (number, lane) in &state.lanes {
-            if let Some((key, op)) = lane.pending.clone() {
+            if let Some((key, op, reads)) = lane.pending.clone() {
                 let op_id = state.op_id(id, *number, lane);
-                self.request(self.target(state, &op), op_id, (key, op), out);
+                let target = self.target(state, &op, reads);
+                self.request(target, op_id, (key, op, reads), out);
             }
         }
     }
@@ -218,7 +224,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             Timer::Deadline(lane) => self.on_deadline(id, state, *lane, out),
             Timer::Follow => self.on_follow(state, out),
             // Not a gateway's.
-            Timer::Resend | Timer::Heartbeat | Timer::Lapse(_) | Timer::Views(_) => {}
+            Timer::Resend | Timer::Learn | Timer::Heartbeat | Timer::Lapse(_) | Timer::Views(_) => {
+            }
         }
     }
 
@@ -241,13 +248,13 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let Some(lane) = state.lanes.get(&number) else {
             return;
         };
-        let Some((key, op)) = lane.pending.clone() else {
+        let Some((key, op, reads)) = lane.pending.clone() else {
             return;
         };
         let target = if op.is_read() { state.view.tail() } else { state.view.head() };
         if self.mechanisms.has(Mechanism::Retry) {
             let op_id = state.op_id(id, number, lane);
-            self.request(target, op_id, (key, op), out);
+            self.request(target, op_id, (key, op, reads), out);
         }
     }
 
@@ -262,7 +269,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let Some(lane) = state.lanes.get(&number) else {
             return;
         };
-        let Some((_, op)) = &lane.pending else {
+        let Some((_, op, _)) = &lane.pending else {
             return;
         };
         let known = op.is_read() || !self.mechanisms.has(Mechanism::UnknownIsUnknown);
@@ -291,19 +298,22 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         &self,
         target: Option<Id>,
         id: OpId,
-        (key, op): (kv::Key, Op),
+        (key, op, reads): Pending,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if let Some(target) = target {
-            out.send(target, Msg::Request { id, key, op });
+            out.send(target, Msg::Request { id, key, op, reads });
         }
         out.set_timer(Timer::Retry(id.lane), self.timeouts.retry.clone());
     }
 
-    /// Where an operation goes first: updates to the head, reads to the nearest member.
-    fn target(&self, state: &GatewayState<S>, op: &Op) -> Option<Id> {
+    /// Where an operation goes first: updates to the head, reads to the nearest member that may answer.
+    fn target(&self, state: &GatewayState<S>, op: &Op, reads: Reads) -> Option<Id> {
         if !op.is_read() {
             return state.view.head();
+        }
+        if reads == Reads::Tail {
+            return state.view.tail();
         }
         let nearest = self.nearest.filter(|id| state.view.chain.contains(id));
         nearest.or(state.view.tail())

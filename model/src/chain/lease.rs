@@ -38,11 +38,12 @@ impl Lease {
         self.held.is_some()
     }
 
-    /// A heartbeat is sent: the number for it, and the timer that counts its time.
-    pub(super) fn ask(&mut self) -> (u64, u8) {
+    /// A heartbeat is sent: the number for it, and the timer that counts its time, if it is to become a
+    /// lease.
+    pub(super) fn ask(&mut self, for_lease: bool) -> (u64, u8) {
         self.n += 1;
         let slot = self.held.as_ref().map_or(0, |held| 1 - held.slot);
-        self.asked = Some(Heartbeat { n: self.n, slot, grants: BTreeSet::new() });
+        self.asked = for_lease.then(|| Heartbeat { n: self.n, slot, grants: BTreeSet::new() });
         (self.n, slot)
     }
 
@@ -78,14 +79,14 @@ mod tests {
     fn a_lease_is_renewed_under_the_other_timer() {
         let (a, b, c) = (Id::from(7), Id::from(8), Id::from(9));
         let mut lease = Lease::default();
-        assert_eq!(lease.ask(), (1, 0));
+        assert_eq!(lease.ask(true), (1, 0));
         assert!(lease.awaits(a, 1) && !lease.awaits(a, 2));
         assert_eq!(lease.count(a, 2), None);
         assert!(!lease.awaits(a, 1) && !lease.is_live(), "one vote is one vote");
         assert_eq!(lease.count(b, 2), None);
         assert!(lease.is_live() && !lease.awaits(c, 1));
-        assert_eq!(lease.ask(), (2, 1));
-        assert_eq!(lease.ask(), (3, 1), "what was asked last counts");
+        assert_eq!(lease.ask(true), (2, 1));
+        assert_eq!(lease.ask(true), (3, 1), "what was asked last counts");
         assert!(!lease.awaits(a, 2));
         assert_eq!(lease.count(a, 1), Some(0), "the timer of the first is not needed any more");
         lease.lapse(0);

@@ -28,16 +28,26 @@
 //!   a replica that recovers resumes with the window that its log holds.
 //!
 //! The rest of a replica is in `replica/`: `reads` has who answers them, `views` what happens when the
-//! view changes. The epoch is in every message of this file.
+//! view changes, `teach` and `learn` how a chain grows, at the tail and at the newcomer. The epoch is in
+//! every message of this file.
+//!
+//! A node's *successor* is the next in the chain; of a tail that has handed over to a learner it is the
+//! learner, and the learner's *predecessor* is the tail. Whoever has no successor is the *last in deed*:
+//! it commits on receipt, and replies.
 
+mod learn;
 mod reads;
+mod teach;
 mod views;
+
+pub use learn::Place;
 
 use super::{ChainActor, ChainState, Entry, Key, Lease, Msg, Row, Timeouts, Timer, View, Window};
 use crate::coordinator;
 use crate::kv::{self, Op, OpId, Outcome};
 use crate::mechanism::{Intact, Mechanism, Mechanisms};
 use crate::store::Store;
+use serde::{Deserialize, Serialize};
 use stateright::actor::{Id, Out};
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -48,6 +58,12 @@ const RESEND_ENTRIES: usize = 256;
 
 /// How many bytes of keys and values are sent again at a time, beyond the first entry's.
 const RESEND_BYTES: usize = 256 << 10;
+
+/// How many rows a tail sends, and a learner removes, at a time.
+const PART_ROWS: usize = 4096;
+
+/// How many bytes of keys and values that is at the most, beyond the first row's.
+const PART_BYTES: usize = 256 << 10;
 
 /// How many entries a head logs before the first of them is committed.
 const WINDOW_ENTRIES: usize = 4096;
@@ -60,6 +76,7 @@ const WINDOW_BYTES: usize = 64 << 20;
 pub struct Replica<S, M = Intact> {
     timeouts: Timeouts,
     window_entries: usize,
+    part_rows: usize,
     mechanisms: M,
     store: PhantomData<S>,
 }
@@ -77,8 +94,14 @@ pub struct ReplicaState<S> {
     /// Mirrors [`Key::Committed`]: how many client keys are present.
     pub keys: u64,
     /// Mirrors the log above `committed`. Invariants: no gaps; contains what the successor lacks; empty
-    /// at the tail.
+    /// at the last in deed.
     pub window: Window,
+    /// The lowest index of the log that is *retained*: committed, but not known to be caught up with by
+    /// the learner; `committed + 1` where there is none. Invariant: what the learner lacks of what is
+    /// committed is in the log.
+    pub retained: u64,
+    /// Mirrors [`Key::Transfer`].
+    pub transfer: Option<Transfer>,
     /// The highest update that came too early since the predecessor was last asked; 0 for none.
     pub early: u64,
     /// How often in a row the window was sent again with nothing acknowledged, up to
@@ -86,6 +109,21 @@ pub struct ReplicaState<S> {
     pub resent: u32,
     /// The right to answer reads.
     pub lease: Lease,
+}
+
+/// How far a replica is in the extension of its chain.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Transfer {
+    /// It is a tail that has handed over to its view's learner: it commits nothing any more but what the
+    /// learner has acknowledged.
+    HandedOver,
+    /// It is a learner.
+    Learning {
+        /// Of which teaching: the epoch that named it.
+        since: u64,
+        /// How far its scan is.
+        place: Place,
+    },
 }
 
 /// How an update that asks to be logged stands.
@@ -116,7 +154,13 @@ impl<S: Store<Key, Row>> Replica<S> {
 impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     /// A replica that has these mechanisms.
     pub fn with(timeouts: Timeouts, mechanisms: M) -> Self {
-        Replica { timeouts, window_entries: WINDOW_ENTRIES, mechanisms, store: PhantomData }
+        Replica {
+            timeouts,
+            window_entries: WINDOW_ENTRIES,
+            part_rows: PART_ROWS,
+            mechanisms,
+            store: PhantomData,
+        }
     }
 
     /// The same, with another bound for its window.
@@ -125,34 +169,32 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         self
     }
 
+    /// The same, sending and removing so many rows at a time in a transfer.
+    pub fn parts(mut self, rows: usize) -> Self {
+        self.part_rows = rows;
+        self
+    }
+
     /// Resumes from the store. A replica without one refuses to run: it cannot tell a new disk from a lost
     /// one, and answering from a lost one would be answering "absent".
     pub(super) fn on_start(
         &self,
+        id: Id,
         storage: &Option<S>,
         out: &mut Out<ChainActor<S, M>>,
     ) -> ChainState<S> {
         let Some(mut store) = storage.clone() else {
             return ChainState::Stopped;
         };
-        let (Some(Row::View(view)), Some(Row::Committed { index, keys })) =
+        let (Some(Row::View(view)), Some(Row::Committed { index: committed, keys })) =
             (store.get(&Key::View), store.get(&Key::Committed))
         else {
             return ChainState::Stopped;
         };
-        let mut window = Window::default();
-        if self.mechanisms.has(Mechanism::LogRecovery) {
-            let (from, to) = (Key::Log(0), Key::Log(u64::MAX));
-            let log = store.scan(Bound::Included(&from), Bound::Included(&to), usize::MAX);
-            for row in log {
-                if let (Key::Log(index), Row::Entry(entry)) = row {
-                    window.push(index, entry);
-                }
-            }
-        }
-        if !window.is_empty() && self.mechanisms.has(Mechanism::ResumeAfterRestart) {
-            out.set_timer(Timer::Resend, self.timeouts.resend.clone());
-        }
+        let transfer = match store.get(&Key::Transfer) {
+            Some(Row::Transfer(transfer)) => Some(transfer),
+            _ => None,
+        };
         let mut lease = Lease::default();
         if !view.coordinators.is_empty() {
             let started = match store.get(&Key::Started) {
@@ -166,14 +208,23 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         let mut state = ReplicaState {
             store,
             view,
-            committed: index,
+            committed,
             keys,
-            window,
+            window: Window::default(),
+            retained: committed + 1,
+            transfer,
             early: 0,
             resent: 0,
             lease,
         };
-        self.heartbeat(&mut state, out);
+        if self.mechanisms.has(Mechanism::LogRecovery) {
+            state.recover_log();
+        }
+        if !state.window.is_empty() && self.mechanisms.has(Mechanism::ResumeAfterRestart) {
+            out.set_timer(Timer::Resend, self.timeouts.resend.clone());
+        }
+        self.recover_transfer(id, &mut state, out);
+        self.heartbeat(id, &mut state, out);
         ChainState::Replica(state)
     }
 
@@ -186,10 +237,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         out: &mut Out<ChainActor<S, M>>,
     ) {
         match msg {
-            Msg::Request { id: op_id, key, op } if op.is_read() => {
-                self.on_query(id, state, op_id, key, out);
+            Msg::Request { id: op_id, key, op, reads } if op.is_read() => {
+                self.on_query(id, state, op_id, (key, reads), out);
             }
-            Msg::Request { id: op_id, key, op } => {
+            Msg::Request { id: op_id, key, op, .. } => {
                 let entry = Entry { id: op_id, key, op };
                 self.on_request(id, state, entry, out);
             }
@@ -200,6 +251,16 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             Msg::Ack { epoch, index } => self.on_ack(id, state, src, (epoch, index), out),
             Msg::Scan { ticket, after, limit } => {
                 self.on_scan(state, src, (ticket, after, limit), out)
+            }
+            Msg::Fetch { since, after } => self.on_fetch(id, state, src, (since, after), out),
+            Msg::Rows { since, after, rows, last, committed } => {
+                self.on_rows(id, state, src, (since, after), (rows, last, committed), out)
+            }
+            Msg::Caught { since, upto, done } => {
+                self.on_caught(id, state, src, (since, upto, done), out)
+            }
+            Msg::Changes { since, from, changes } => {
+                self.on_changes(id, state, src, (since, from, changes), out)
             }
             Msg::Views(msg) => self.on_views(id, state, src, msg, out),
             // Not for replicas.
@@ -254,8 +315,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         (epoch, index, entry): (u64, u64, Entry),
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if epoch != state.view.epoch
-            || state.view.predecessor(id) != Some(src)
+        if self.is_of_another_epoch(state, epoch)
+            || self.predecessor(id, state) != Some(src)
             || entry.op.check(&entry.key).is_err()
         {
             return;
@@ -297,7 +358,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if epoch != state.view.epoch
-            || state.view.successor(id) != Some(src)
+            || self.successor(id, state) != Some(src)
             || next <= state.committed
         {
             return;
@@ -314,8 +375,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         (epoch, index): (u64, u64),
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if epoch != state.view.epoch
-            || state.view.successor(id) != Some(src)
+        if self.is_of_another_epoch(state, epoch)
+            || self.successor(id, state) != Some(src)
             || index <= state.committed
             || index > state.last()
         {
@@ -324,7 +385,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         let state = state.to_mut();
         state.resent = 0;
         while let Some((index, entry)) = state.window.pop(index) {
-            state.apply(index, &entry, self.lane(&entry.id));
+            state.apply(index, &entry, self.lane(&entry.id), false);
         }
         state.save_committed(out);
         if let Some(predecessor) = state.view.predecessor(id) {
@@ -346,7 +407,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     ) {
         match timer {
             Timer::Resend => self.on_resend(id, state, out),
-            Timer::Heartbeat => self.heartbeat(state.to_mut(), out),
+            Timer::Learn => self.on_learn(id, state, out),
+            Timer::Heartbeat => self.heartbeat(id, state.to_mut(), out),
             Timer::Lapse(slot) => state.to_mut().lease.lapse(*slot),
             // Not a replica's.
             Timer::Retry(_) | Timer::Deadline(_) | Timer::Follow | Timer::Views(_) => {}
@@ -360,7 +422,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         state: &mut Cow<'_, ReplicaState<S>>,
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        let Some(successor) = state.view.successor(id) else {
+        let Some(successor) = self.successor(id, state) else {
             return;
         };
         if state.window.is_empty() {
@@ -377,7 +439,25 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
     }
 
-    /// Takes the entry at `index`: the tail commits it, everyone else logs it and passes it on.
+    fn is_of_another_epoch(&self, state: &ReplicaState<S>, epoch: u64) -> bool {
+        epoch != state.view.epoch && self.mechanisms.has(Mechanism::EpochCheck)
+    }
+
+    /// Who comes after this replica, in deed.
+    fn successor(&self, id: Id, state: &ReplicaState<S>) -> Option<Id> {
+        let commits = self.mechanisms.has(Mechanism::LearnerCommits);
+        let handed_over = || state.has_handed_over(id) && commits;
+        let learner = || handed_over().then(|| state.view.learner()).flatten();
+        state.view.successor(id).or_else(learner)
+    }
+
+    /// Who comes before this replica, in deed.
+    fn predecessor(&self, id: Id, state: &ReplicaState<S>) -> Option<Id> {
+        let tail = || self.takes_updates(id, state).then(|| state.view.tail()).flatten();
+        state.view.predecessor(id).or_else(tail)
+    }
+
+    /// Takes the entry at `index`: the last in deed commits it, everyone else logs it and passes it on.
     fn take(
         &self,
         id: Id,
@@ -387,14 +467,18 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         out: &mut Out<ChainActor<S, M>>,
     ) {
         let epoch = state.view.epoch;
-        let predecessor = state.view.predecessor(id);
-        let Some(successor) = state.view.successor(id) else {
-            let outcome = state.apply(index, &entry, self.lane(&entry.id));
+        let predecessor = self.predecessor(id, state);
+        let Some(successor) = self.successor(id, state) else {
+            let teaches = state.view.learner.is_some() && state.view.tail() == Some(id);
+            let outcome = state.apply(index, &entry, self.lane(&entry.id), teaches);
             state.save_committed(out);
-            let id = entry.id;
-            out.send(id.gateway, Msg::Reply { id, outcome });
+            let op_id = entry.id;
+            out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });
             if let Some(predecessor) = predecessor {
                 out.send(predecessor, Msg::Ack { epoch, index });
+            }
+            if teaches {
+                self.teach(state, index, out);
             }
             return;
         };
@@ -494,11 +578,16 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
                     && state.view.head() == Some(id)
                     && matches!(self.admission(state, op_id), Admission::Stale)
             }
-            Msg::Update { epoch, .. } => *epoch < state.view.epoch,
+            Msg::Update { epoch, .. } => {
+                *epoch < state.view.epoch && self.mechanisms.has(Mechanism::EpochCheck)
+            }
+            Msg::Fetch { .. } | Msg::Rows { .. } | Msg::Caught { .. } | Msg::Changes { .. } => {
+                self.is_learned(id, state, msg)
+            }
             Msg::Missing { epoch, next: index } | Msg::Ack { epoch, index } => {
-                *epoch < state.view.epoch
+                *epoch < state.view.epoch && self.mechanisms.has(Mechanism::EpochCheck)
                     || (*epoch == state.view.epoch
-                        && (*index <= state.committed || state.view.successor(id) != Some(src)))
+                        && (*index <= state.committed || self.successor(id, state) != Some(src)))
             }
             Msg::Views(coordinator::Msg::Install { view }) => view.epoch <= state.view.epoch,
             Msg::Views(coordinator::Msg::Lease { boot, n }) => {
@@ -530,8 +619,27 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
         }
     }
 
-    /// Applies an entry: data, operation table (at `lane`) and `committed` move together.
-    fn apply(&mut self, index: u64, entry: &Entry, lane: Key) -> Outcome {
+    /// Resumes with the log in the store: what is committed is retained, the rest is the window. (A
+    /// learner has no log of its own; what it held before may still be about to be removed.)
+    fn recover_log(&mut self) {
+        if matches!(self.transfer, Some(Transfer::Learning { .. })) {
+            return;
+        }
+        let (from, to) = (Key::Log(0), Key::Log(u64::MAX));
+        for row in self.store.scan(Bound::Included(&from), Bound::Included(&to), usize::MAX) {
+            match row {
+                (Key::Log(index), _) if index <= self.committed => {
+                    self.retained = self.retained.min(index);
+                }
+                (Key::Log(index), Row::Entry(entry)) => self.window.push(index, entry),
+                _ => {}
+            }
+        }
+    }
+
+    /// Applies an entry: data, operation table (at `lane`) and `committed` move together. Who has a
+    /// learner retains it.
+    fn apply(&mut self, index: u64, entry: &Entry, lane: Key, retain: bool) -> Outcome {
         let before = self.value(&entry.key);
         let (after, outcome) = entry.op.apply(before.as_ref());
         match (&before, after) {
@@ -553,7 +661,14 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
         let OpId { incarnation, seq, .. } = entry.id;
         let row = Row::Lane { incarnation, seq, outcome: outcome.clone() };
         self.store.put(lane, row);
-        self.store.delete(&Key::Log(index));
+        if retain {
+            self.store.put(Key::Log(index), Row::Entry(entry.clone()));
+        } else {
+            self.store.delete(&Key::Log(index));
+            if self.retained > self.committed {
+                self.retained = index + 1;
+            }
+        }
         self.committed = index;
         outcome
     }

@@ -1,6 +1,6 @@
 //! A scripted client: the model's stand-in for a front door.
 
-use super::{ChainActor, Key, Msg, Row};
+use super::{ChainActor, Key, Msg, Reads, Row};
 use crate::kv::{self, Op, OpId};
 use crate::mechanism::Mechanisms;
 use crate::store::Store;
@@ -14,6 +14,8 @@ use std::borrow::Cow;
 pub struct Script {
     /// Through which gateway.
     pub gateway: Id,
+    /// Who may answer its reads.
+    pub reads: Reads,
     /// What to do in each lane, in order.
     pub lanes: Vec<Vec<(kv::Key, Op)>>,
 }
@@ -110,7 +112,8 @@ impl Script {
             lane.seq += 1;
             let (gateway, seq) = (self.gateway, lane.seq);
             let id = OpId { gateway, incarnation, lane: number as u32, seq };
-            out.send(self.gateway, Msg::Invoke { id, key, op });
+            let reads = self.reads;
+            out.send(self.gateway, Msg::Invoke { id, key, op, reads });
         }
     }
 }

@@ -130,8 +130,8 @@ impl coordinator::View for View {
         if next.chain != self.chain || next.learner != self.learner {
             return Some(next);
         }
-        if let Some((learner, since)) = self.learner {
-            let ready = reports.get(&self.tail()?) == Some(&Report::Ready { since });
+        if let Some((learner, _)) = self.learner {
+            let ready = matches!(reports.get(&self.tail()?), Some(Report::Ready { .. }));
             return ready.then(|| {
                 next.chain.push(learner);
                 next.learner = None;

@@ -25,7 +25,8 @@ pub trait View: Clone + Debug + Eq + Hash + Ord {
     /// Whether `next` may follow this view.
     fn permits(&self, next: &Self) -> bool;
 
-    /// The view to have next, if another one than this: a permitted one, a function of what is known.
+    /// The view to have next, if another one than this: a permitted one, a function of what is known. The
+    /// reports are those that this view [`heeds`](Self::heeds).
     fn next(&self, suspects: &BTreeSet<Id>, reports: &BTreeMap<Id, Self::Report>) -> Option<Self>;
 
     /// Whether a report bears on what follows this view; others are forgotten.

@@ -1,20 +1,32 @@
 //! State machine replication (Schneider, "Implementing Fault-Tolerant Services Using the State Machine
 //! Approach", Computing Surveys 1990): equal prefixes of one history have equal effects.
 
-use crate::world::{World, chain};
+use crate::world::{Member, World, chain, teachings};
+use chainring_model::chain::Place;
 use stateright::Property;
 
-/// Two members that have committed as much as each other hold equal data and equal operation tables.
+/// Two members that have committed as much as each other hold equal data and equal operation tables; and
+/// so do a tail and its learner, when that has finished its scan.
 pub fn agreement<W: World>() -> Property<W> {
     Property::always("agreement", |_, state| {
-        let chain = chain(W::system(state));
+        let system = W::system(state);
+        let chain = chain(system);
         let pairs = chain.iter().flat_map(|one| chain.iter().map(move |other| (one, other)));
-        let mut equals = pairs.filter(|(one, other)| one.committed == other.committed);
-        equals.all(|(one, other)| {
-            one.data == other.data
-                && one.lanes == other.lanes
-                && one.keys == other.keys
-                && one.keys == one.data.len() as u64
-        })
+        let mut learned = teachings(system).into_iter();
+        let mut pairs = pairs.filter(|(one, other)| one.committed == other.committed);
+        pairs.all(|(one, other)| equal(one, other))
+            && learned.all(|(tail, learner)| {
+                let done = learner.learns().is_some_and(|(_, place)| *place == Place::Done);
+                !done
+                    || tail.committed != learner.committed
+                    || equal(&tail, &learner) && learner.tombstones.is_empty()
+            })
     })
+}
+
+fn equal(one: &Member, other: &Member) -> bool {
+    one.data == other.data
+        && one.lanes == other.lanes
+        && one.keys == other.keys
+        && one.keys == one.data.len() as u64
 }

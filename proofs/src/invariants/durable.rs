@@ -17,7 +17,7 @@ pub fn durable<W: World>() -> Property<W> {
         let mut whole = actors.filter(|(id, _)| !W::is_torn(state, Id::from(*id)));
         whole.all(|(id, (actor, saved))| match &**actor {
             ChainState::Stopped | ChainState::Script(_) => true,
-            ChainState::Gateway(gateway) => saved.as_ref() == Some(&gateway.store),
+            ChainState::Gateway(gateway) => saved.as_deref() == Some(&gateway.store),
             ChainState::Coordinator(coordinator) => {
                 let vote = coordinator.promised.map(|promised| {
                     let accepted = coordinator.accepted.clone();
@@ -25,17 +25,18 @@ pub fn durable<W: World>() -> Property<W> {
                 });
                 let decided = Row::Views(coordinator::Row::Decided(coordinator.decided.clone()));
                 let row = |key| saved.as_ref().and_then(|saved| saved.get(&Key::Views(key)));
-                saved.as_ref() == Some(&coordinator.store.0)
+                saved.as_deref() == Some(&coordinator.store.0)
                     && row(coordinator::Key::Vote) == vote
                     && row(coordinator::Key::Decided) == Some(decided)
             }
             ChainState::Replica(replica) => {
                 let of_this = |member: &&Rc<Member>| usize::from(member.id) == id;
                 let Some(member) = members.iter().find(of_this) else { return false };
-                saved.as_ref() == Some(&replica.store)
+                saved.as_deref() == Some(&replica.store)
                     && member.view == replica.view
                     && member.committed == replica.committed
                     && member.keys == replica.keys
+                    && member.transfer == replica.transfer
                     && replica.window.iter().eq(member.log.iter().map(|(i, entry)| (*i, entry)))
             }
         })

@@ -1,7 +1,7 @@
 //! What must be reachable, so that no property holds because nothing happened.
 
 use crate::chain::FIRST_EPOCH;
-use crate::world::{Member, World, chain, finished, members, messages, newest};
+use crate::world::{Member, World, chain, finished, members, messages, newest, teachings};
 use chainring_model::chain::{ChainActor, ChainState, Msg, View};
 use stateright::Property;
 use stateright::actor::Id;
@@ -52,19 +52,32 @@ pub enum Reached {
     InstalledBusy,
     /// A coordinator waits for a grant to end before it votes.
     VoteWaits,
+    /// A learner became the tail, and every script finished.
+    Appended,
+    /// A learner was dropped, and every script finished.
+    LearnerDropped,
+    /// A tail that has handed over has entries that its learner has committed, and it has not.
+    HandedOver,
+    /// A learner lacks what its tail has committed while teaching.
+    LearnerLags,
+    /// A learner knows a key to be deleted that its scan has not come to.
+    Buried,
+}
+
+/// The view that the model begins with.
+fn first_view<W: World>(world: &W) -> Option<View> {
+    world.actors().iter().find_map(|actor| match actor {
+        ChainActor::Gateway(gateway) => Some(gateway.view().clone()),
+        _ => None,
+    })
 }
 
 /// Whether every script finished after the member at the place that `which` picks was removed.
 fn lost<W: World>(world: &W, state: &W::State, which: fn(&View, Id) -> bool) -> bool {
     let system = W::system(state);
     let newest = newest(system).unwrap_or_else(|| View::new(0, Vec::new()));
-    let mut actors = world.actors().iter();
-    let first = actors.find_map(|actor| match actor {
-        ChainActor::Gateway(gateway) => Some(gateway.view().clone()),
-        _ => None,
-    });
     finished(world, state)
-        && first.is_some_and(|first| {
+        && first_view(world).is_some_and(|first| {
             let mut members = first.chain.iter();
             members.any(|member| !newest.chain.contains(member) && which(&first, *member))
         })
@@ -208,6 +221,40 @@ impl Reached {
                     busy.any(|member| member.view.epoch > FIRST_EPOCH)
                 })
             }
+            Reached::Appended => Property::sometimes("a learner was appended", |world, state| {
+                let system = W::system(state);
+                let tail = newest(system).and_then(|newest| newest.tail());
+                let first = first_view(world)
+                    .is_some_and(|first| tail.is_some_and(|tail| !first.chain.contains(&tail)));
+                let knows = |member: &Rc<Member>| Some(member.id) == member.view.tail();
+                finished(world, state)
+                    && first
+                    && members(system).iter().any(|member| Some(member.id) == tail && knows(member))
+            }),
+            Reached::LearnerDropped => {
+                Property::sometimes("a learner was dropped", |world, state| {
+                    let newest = newest(W::system(state));
+                    let learned = |member: &Rc<Member>| {
+                        member.transfer.is_some() && member.learns().is_none()
+                    };
+                    finished(world, state)
+                        && newest.is_some_and(|newest| newest.learner.is_none())
+                        && members(W::system(state)).iter().any(learned)
+                })
+            }
+            Reached::HandedOver => Property::sometimes("a tail lags its learner", |_, state| {
+                let teachings = teachings(W::system(state));
+                teachings.iter().any(|(tail, learner)| {
+                    tail.has_handed_over() && tail.committed < learner.committed
+                })
+            }),
+            Reached::LearnerLags => Property::sometimes("a learner lags its tail", |_, state| {
+                let teachings = teachings(W::system(state));
+                teachings.iter().any(|(tail, _)| !tail.retained.is_empty())
+            }),
+            Reached::Buried => Property::sometimes("a learner holds a tombstone", |_, state| {
+                members(W::system(state)).iter().any(|member| !member.tombstones.is_empty())
+            }),
             Reached::VoteWaits => Property::sometimes("a vote waits for a grant", |_, state| {
                 W::system(state).actor_states.iter().any(|state| match &**state {
                     ChainState::Coordinator(state) => {

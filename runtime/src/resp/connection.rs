@@ -19,6 +19,7 @@ use super::job::{self, Answer, Condition, Fold, Job, Patience};
 use super::server::{Limits, Shared};
 use super::wire::{Protocol, Reader, Reply, WireError, Words};
 use super::{Position, Service, glob};
+use chainring_model::chain::Reads;
 use chainring_model::kv::{Key, Op, Value};
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -80,6 +81,8 @@ pub(super) struct Session<S> {
     shared: Arc<Shared>,
     identity: Identity,
     protocol: Protocol,
+    /// Who may answer its reads.
+    reads: Reads,
     /// What has arrived.
     pub(super) reader: Reader,
     /// What is to be sent.
@@ -143,6 +146,7 @@ impl<S: Service> Session<S> {
                 library_version: String::new(),
             },
             protocol: Protocol::Resp2,
+            reads: Reads::default(),
             reader: Reader::new(shared.limits.bounds()),
             shared,
             out: Vec::new(),
@@ -367,8 +371,9 @@ impl<S: Service> Session<S> {
         let value = |at: usize| {
             arguments.get(at).map_or_else(|| Value::from(&[][..]), |v| Value::from(&**v))
         };
+        let reads = self.reads;
         let mut one = |fold, op| {
-            self.submit(fold, vec![(key(1), Job::Operation(op))]);
+            self.submit(fold, vec![(key(1), Job::Operation(op, reads))]);
             Ok(None)
         };
         match verb {
@@ -400,7 +405,8 @@ impl<S: Service> Session<S> {
                     Verb::Exists => (Fold::Count, Op::Get),
                     _ => (Fold::Values, Op::Get),
                 };
-                let jobs = (1..arguments.len()).map(|at| (key(at), Job::Operation(op.clone())));
+                let jobs =
+                    (1..arguments.len()).map(|at| (key(at), Job::Operation(op.clone(), reads)));
                 self.submit(fold, jobs.collect());
                 Ok(None)
             }
@@ -409,7 +415,7 @@ impl<S: Service> Session<S> {
                     return wrong_arity();
                 }
                 let pairs = (1..arguments.len()).step_by(2);
-                let jobs = pairs.map(|at| (key(at), Job::Operation(Op::Put(value(at + 1)))));
+                let jobs = pairs.map(|at| (key(at), Job::Operation(Op::Put(value(at + 1)), reads)));
                 self.submit(Fold::AllWritten, jobs.collect());
                 Ok(None)
             }
@@ -438,6 +444,7 @@ impl<S: Service> Session<S> {
             Verb::Hello => self.hello(arguments).map(Some),
             Verb::Reset => {
                 self.protocol = Protocol::Resp2;
+                self.reads = Reads::default();
                 self.identity.name.clear();
                 Ok(Some(Reply::Simple(Cow::Borrowed("RESET"))))
             }
@@ -479,12 +486,12 @@ impl<S: Service> Session<S> {
                     patterns.any(|pattern| glob::matches(&pattern.to_ascii_lowercase(), name))
                 });
                 let pair = |parameter: &Parameter| {
-                    let setting = parameter.setting(&self.shared.limits);
+                    let setting = parameter.setting(&self.shared.limits, self.reads);
                     (Reply::text(parameter.name()), Reply::text(&setting))
                 };
                 Ok(Some(Reply::Map(matching.map(pair).collect())))
             }
-            Verb::ConfigSet => Err(Self::config_set(&arguments[2..])),
+            Verb::ConfigSet => self.config_set(&arguments[2..]).map(Some),
             Verb::Help => Ok(Some(command.help())),
         }
     }
@@ -593,22 +600,49 @@ impl<S: Service> Session<S> {
         Reply::Verbatim(text)
     }
 
-    /// Refuses the first setting named, since there is none yet that can be changed.
-    fn config_set(settings: &Words<'_>) -> Reply {
-        let name = settings.first().map_or(&[][..], |name| name);
-        let known = |parameter: &&Parameter| {
-            parameter.name().as_bytes() == name.to_ascii_lowercase().as_slice()
-        };
-        let shown = printable(name, 128);
-        let text = match Parameter::ALL.iter().find(known) {
-            Some(parameter) if settings.len().is_multiple_of(2) => format!(
-                "ERR CONFIG SET failed (possibly related to argument '{}') - can't set immutable \
-                 config",
-                parameter.name()
-            ),
-            _ => format!("ERR Unknown option or number of arguments for CONFIG SET - '{shown}'"),
-        };
-        Reply::Error(text.into())
+    /// Changes settings of this connection: all that are named, or none.
+    fn config_set(&mut self, settings: &Words<'_>) -> Result<Reply, Reply> {
+        let mut reads = self.reads;
+        let whole = settings.len().is_multiple_of(2);
+        for pair in settings.chunks(2) {
+            let name = pair[0].to_ascii_lowercase();
+            let mut known = Parameter::ALL.iter();
+            let known = known.find(|parameter| parameter.name().as_bytes() == name.as_slice());
+            let (Some(parameter), true, Some(value)) = (known, whole, pair.get(1)) else {
+                let shown = printable(&pair[0], 128);
+                return Err(Reply::Error(
+                    format!("ERR Unknown option or number of arguments for CONFIG SET - '{shown}'")
+                        .into(),
+                ));
+            };
+            let why = match parameter {
+                Parameter::ReadPolicy => match value.to_ascii_lowercase().as_slice() {
+                    b"tail" => {
+                        reads = Reads::Tail;
+                        continue;
+                    }
+                    b"any" => {
+                        reads = Reads::Any;
+                        continue;
+                    }
+                    b"eventual" => {
+                        reads = Reads::Eventual;
+                        continue;
+                    }
+                    _ => "argument must be one of tail, any, eventual",
+                },
+                _ => "can't set immutable config",
+            };
+            return Err(Reply::Error(
+                format!(
+                    "ERR CONFIG SET failed (possibly related to argument '{}') - {why}",
+                    parameter.name()
+                )
+                .into(),
+            ));
+        }
+        self.reads = reads;
+        Ok(Reply::OK)
     }
 
     fn wait_alone(&mut self, alone: Alone) -> Result<Option<Reply>, Reply> {
@@ -744,8 +778,8 @@ impl Protocol {
     }
 }
 
-/// The settings that `CONFIG` knows. None can be changed yet; one that a connection chooses for itself
-/// gets a variant here and a field in [`Session`].
+/// The settings that `CONFIG` knows. One that a connection chooses for itself has a field in [`Session`]; the
+/// others cannot be changed.
 #[derive(Clone, Copy, Debug)]
 enum Parameter {
     /// Redis' append-only file. Every acknowledged write is on disk here, so it is on.
@@ -758,6 +792,8 @@ enum Parameter {
     MaxMemory,
     /// The longest command.
     MaxBulk,
+    /// Who may answer the reads of this connection.
+    ReadPolicy,
     /// Redis' snapshots, which there are none of.
     Save,
     /// Idle connections stay.
@@ -765,12 +801,13 @@ enum Parameter {
 }
 
 impl Parameter {
-    const ALL: [Parameter; 7] = [
+    const ALL: [Parameter; 8] = [
         Parameter::AppendOnly,
         Parameter::Databases,
         Parameter::MaxClients,
         Parameter::MaxMemory,
         Parameter::MaxBulk,
+        Parameter::ReadPolicy,
         Parameter::Save,
         Parameter::Timeout,
     ];
@@ -782,17 +819,23 @@ impl Parameter {
             Parameter::MaxClients => "maxclients",
             Parameter::MaxMemory => "maxmemory",
             Parameter::MaxBulk => "proto-max-bulk-len",
+            Parameter::ReadPolicy => "read-policy",
             Parameter::Save => "save",
             Parameter::Timeout => "timeout",
         }
     }
 
-    fn setting(self, limits: &Limits) -> String {
+    fn setting(self, limits: &Limits, reads: Reads) -> String {
         match self {
             Parameter::AppendOnly => "yes".to_string(),
             Parameter::Databases => "1".to_string(),
             Parameter::MaxClients => limits.connections.to_string(),
             Parameter::MaxBulk => limits.command_bytes.to_string(),
+            Parameter::ReadPolicy => match reads {
+                Reads::Tail => "tail".to_string(),
+                Reads::Any => "any".to_string(),
+                Reads::Eventual => "eventual".to_string(),
+            },
             Parameter::MaxMemory | Parameter::Timeout => "0".to_string(),
             Parameter::Save => String::new(),
         }
@@ -852,7 +895,7 @@ fn set(arguments: &Words<'_>, patience: Patience) -> Result<(Fold, Job), Reply> 
         Condition::Present => Op::Update(new),
         Condition::Equal(expected) => Op::CompareAndSwap { expected, new },
     };
-    Ok((Fold::Written, Job::Operation(op)))
+    Ok((Fold::Written, Job::Operation(op, Reads::Any)))
 }
 
 /// The options of `SCAN`.

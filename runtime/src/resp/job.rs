@@ -2,6 +2,7 @@
 
 use super::Service;
 use super::wire::Reply;
+use chainring_model::chain::Reads;
 use chainring_model::kv::{self, Key, Op, Outcome, Refusal, Value};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 #[derive(Clone, Debug)]
 pub(super) enum Job {
     /// One operation.
-    Operation(Op),
+    Operation(Op, Reads),
     /// A write that returns the value before.
     Exchange {
         /// On what the write depends.
@@ -85,7 +86,9 @@ impl Job {
     /// Carries the job out.
     pub(super) async fn run<S: Service>(self, service: &S, key: &Key) -> Answer {
         match self {
-            Job::Operation(op) => Answer::Outcome(service.call(key.clone(), op).await),
+            Job::Operation(op, reads) => {
+                Answer::Outcome(service.call(key.clone(), op, reads).await)
+            }
             Job::Exchange { condition, new, patience } => {
                 exchange(service, key, &condition, &new, patience).await
             }
@@ -98,9 +101,11 @@ impl Job {
             return Err(too_large("key", key.len(), kv::MAX_KEY_BYTES));
         }
         let values: [Option<&Value>; 2] = match self {
-            Job::Operation(Op::Put(new) | Op::Create(new) | Op::Update(new)) => [Some(new), None],
-            Job::Operation(Op::CompareAndSwap { expected, new }) => [Some(new), Some(expected)],
-            Job::Operation(Op::Get | Op::Delete | Op::Increment(_)) => [None, None],
+            Job::Operation(Op::Put(new) | Op::Create(new) | Op::Update(new), _) => {
+                [Some(new), None]
+            }
+            Job::Operation(Op::CompareAndSwap { expected, new }, _) => [Some(new), Some(expected)],
+            Job::Operation(Op::Get | Op::Delete | Op::Increment(_), _) => [None, None],
             Job::Exchange { condition: Condition::Equal(expected), new, .. } => {
                 [Some(new), Some(expected)]
             }
@@ -126,7 +131,7 @@ async fn exchange<S: Service>(
         if attempt > 0 && Instant::now() >= end {
             break;
         }
-        let before = match service.call(key.clone(), Op::Get).await {
+        let before = match service.call(key.clone(), Op::Get, Reads::Any).await {
             Outcome::Value(value) => Some(value),
             Outcome::Refused(Refusal::Absent) => None,
             // The read changed nothing, and nothing was written yet.
@@ -143,7 +148,7 @@ async fn exchange<S: Service>(
             (_, None) => Op::Create(new.clone()),
             (_, Some(value)) => Op::CompareAndSwap { expected: value.clone(), new: new.clone() },
         };
-        match service.call(key.clone(), write).await {
+        match service.call(key.clone(), write, Reads::Any).await {
             Outcome::Done => return Answer::Before(before),
             Outcome::Refused(Refusal::Exists | Refusal::Absent | Refusal::Mismatch) => {}
             other => return Answer::Outcome(other),

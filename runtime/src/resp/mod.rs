@@ -43,6 +43,11 @@
 //! did happen, write twice, and return its own value as the one before. There is no `GETDEL`: a delete
 //! that depends on the value would need an operation that the specification does not have.
 //!
+//! **Who answers reads** a connection chooses for itself: `CONFIG SET read-policy tail` (strong reads at the tail),
+//! `any` (at the nearest member, through the tail while the key is being written: as strong, and the default),
+//! or `eventual` (at the nearest member, from what it has committed: **not linearizable**, and a read may see less
+//! than the one before it). Writes, and the reads inside `SET … GET`, are not concerned.
+//!
 //! **Bounds.** Every byte from a socket is hostile. A connection has a bounded number of operations in
 //! flight, of commands waiting, of bytes of replies waiting; when one bound is reached it is not read
 //! any more until there is room, and TCP tells the client. Connections themselves are bounded.
@@ -60,6 +65,7 @@ mod wire;
 pub use command::markdown_table;
 pub use server::{Limits, Server};
 
+use chainring_model::chain::Reads;
 use chainring_model::kv::{Key, Op, Outcome};
 use std::future::Future;
 
@@ -68,11 +74,11 @@ use std::future::Future;
 /// A connection clones its service for every operation, so a clone should be cheap. Dropping a future
 /// gives its outcome up, not the operation: it may still happen.
 pub trait Service: Clone + Send + Sync + 'static {
-    /// Carries out one operation.
+    /// Carries out one operation; `reads` says who may answer it, if it is a read.
     ///
     /// Ends by the operation's deadline at the latest; then a write is [`Outcome::Unknown`], and a
     /// read is refused as [`Unavailable`](chainring_model::kv::Refusal::Unavailable).
-    fn call(&self, key: Key, op: Op) -> impl Future<Output = Outcome> + Send;
+    fn call(&self, key: Key, op: Op, reads: Reads) -> impl Future<Output = Outcome> + Send;
 
     /// A page of keys, which is not linearizable: up to `limit` keys from a position on, each part's smallest
     /// first. `None` if no replica can be asked.

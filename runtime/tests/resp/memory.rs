@@ -1,5 +1,6 @@
 //! A service in memory, with knobs.
 
+use chainring_model::chain::Reads;
 use chainring_model::kv::{Key, Op, Outcome, Refusal, Value};
 use chainring_runtime::resp::{Limits, Position, ScanPage, Server, Service};
 use std::collections::{BTreeMap, HashMap};
@@ -50,7 +51,7 @@ impl Memory {
 }
 
 impl Service for Memory {
-    async fn call(&self, key: Key, op: Op) -> Outcome {
+    async fn call(&self, key: Key, op: Op, _: Reads) -> Outcome {
         {
             let mut state = self.state();
             state.calls += 1;

@@ -3,10 +3,11 @@
 //! A read needs no place in the history of updates, only a promise that what it sees is not stale. Two
 //! things give it: the replica has a *lease*, so no view has left it out, and every update that was ever
 //! acknowledged has passed through it; and the key is *clean*, so whatever has passed through it is
-//! committed. For a dirty key only the tail can say how much is.
+//! committed. For a dirty key only the tail can say how much is, and not even the tail when it has handed
+//! over to a learner, which answers nothing: for that short while the gateway asks again.
 
 use super::{Replica, ReplicaState};
-use crate::chain::{ChainActor, Key, Msg, Row};
+use crate::chain::{ChainActor, Key, Msg, Reads, Row};
 use crate::kv::{self, Op, OpId};
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::store::Store;
@@ -24,17 +25,23 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         id: Id,
         state: &mut Cow<'_, ReplicaState<S>>,
         op_id: OpId,
-        key: kv::Key,
+        (key, reads): (kv::Key, Reads),
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if Op::Get.check(&key).is_err() {
             return; // no gateway sends this, and no store takes it
         }
-        if !state.view.chain.contains(&id) {
+        let learner =
+            state.view.learner() == Some(id) && !self.mechanisms.has(Mechanism::LearnerSilent);
+        if !state.view.chain.contains(&id) && !learner {
             let view = state.view.clone();
             return out.send(op_id.gateway, Msg::Redirect { view });
         }
-        if !self.may_read(state) && self.mechanisms.has(Mechanism::LeaseForReads) {
+        if reads == Reads::Eventual {
+            let (_, outcome) = state.peek(&key, &Op::Get);
+            return out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });
+        }
+        if !learner && !self.may_read(state) && self.mechanisms.has(Mechanism::LeaseForReads) {
             return; // the gateway asks again, and there may be a lease by then
         }
         match state.view.tail() {
@@ -44,8 +51,12 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
                     && self.mechanisms.has(Mechanism::DirtyForwarded) =>
             {
                 let op = Op::Get;
-                out.send(tail, Msg::Request { id: op_id, key, op });
+                out.send(tail, Msg::Request { id: op_id, key, op, reads });
             }
+            Some(_)
+                if state.has_handed_over(id)
+                    && state.window.is_dirty(&key)
+                    && self.mechanisms.has(Mechanism::HandedOverWaits) => {} // its gateway asks again
             _ => {
                 let (_, outcome) = state.peek(&key, &Op::Get);
                 out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });

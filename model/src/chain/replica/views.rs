@@ -7,7 +7,10 @@
 //! - **everyone else** sends its log to its successor again, for that may be another one than before.
 //!   What a successor lacks is in the log of its new predecessor, because each replica has at least what
 //!   its successors have, and no less committed than they have is dropped from its log;
-//! - whoever is **not in the view** falls silent. It keeps its store, and can only return by joining.
+//! - whoever is **not in the view** falls silent. It keeps its store, asks to join, and returns only as a
+//!   learner, which begins with nothing;
+//! - a tail whose **learner** is another one than before, or none, forgets what it retained for the old
+//!   one, and that it had handed over to it.
 //!
 //! A lease survives an install: see [`coordinator`], section "Leases".
 //!
@@ -17,8 +20,8 @@
 //! that the check is for. A head is removed with an entry that nobody else has, comes back emptied, and is
 //! in time the predecessor of the same replica again: its old update is for the next index still.
 
-use super::{Replica, ReplicaState};
-use crate::chain::{ChainActor, Key, Msg, Row, Timer, View};
+use super::{Replica, ReplicaState, Transfer};
+use crate::chain::{ChainActor, Key, Msg, Report, Row, Timer, View};
 use crate::coordinator;
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::store::Store;
@@ -58,18 +61,37 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             return;
         }
         let state = state.to_mut();
+        let teaching = |view: &View| view.learner.filter(|_| view.tail() == Some(id));
+        let goes_on = teaching(&view).is_some() && teaching(&view) == teaching(&state.view);
         state.store.put(Key::View, Row::View(view.clone()));
         state.view = view;
         (state.early, state.resent) = (0, 0); // they were about another neighbour
         out.cancel_timer(Timer::Resend);
+        if !goes_on {
+            self.end_teaching(state);
+        }
         if !state.view.chain.contains(&id) {
             for slot in [0, 1] {
                 state.lease.lapse(slot);
                 out.cancel_timer(Timer::Lapse(slot));
             }
-            return out.save(state.store.clone());
+            return match state.view.learner {
+                Some((learner, since)) if learner == id => {
+                    self.begin_learning(id, since, state, out);
+                }
+                _ => {
+                    out.cancel_timer(Timer::Learn);
+                    out.save(state.store.clone());
+                    self.heartbeat(id, state, out); // it would like to join
+                }
+            };
         }
-        match state.view.successor(id) {
+        if matches!(state.transfer, Some(Transfer::Learning { .. })) {
+            state.transfer = None; // it is appended
+            state.store.delete(&Key::Transfer);
+            out.cancel_timer(Timer::Learn);
+        }
+        match self.successor(id, state) {
             None => {
                 if self.mechanisms.has(Mechanism::TailCommitsLog) {
                     self.commit_log(id, state, out);
@@ -85,15 +107,26 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         state.save_committed(out);
         if !state.lease.is_live() {
-            self.heartbeat(state, out); // what it asked for in an older epoch is not granted any more
+            self.heartbeat(id, state, out); // what it asked for in an older epoch is not granted any more
         }
+    }
+
+    /// It is not the tail of this learner any more: nothing is retained, and nothing was handed over.
+    fn end_teaching(&self, state: &mut ReplicaState<S>) {
+        if state.transfer == Some(Transfer::HandedOver)
+            && self.mechanisms.has(Mechanism::HandoverEnds)
+        {
+            state.transfer = None;
+            state.store.delete(&Key::Transfer);
+        }
+        state.trim(state.committed);
     }
 
     /// The last member commits all it has: replies to each, and one acknowledgement for all.
     fn commit_log(&self, id: Id, state: &mut ReplicaState<S>, out: &mut Out<ChainActor<S, M>>) {
         let epoch = state.view.epoch;
         while let Some((index, entry)) = state.window.pop(u64::MAX) {
-            let outcome = state.apply(index, &entry, self.lane(&entry.id));
+            let outcome = state.apply(index, &entry, self.lane(&entry.id), false);
             let id = entry.id;
             out.send(id.gateway, Msg::Reply { id, outcome });
         }
@@ -105,20 +138,33 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
     }
 
-    /// Says that this replica lives, and asks for a lease, whose time begins now.
-    pub(super) fn heartbeat(&self, state: &mut ReplicaState<S>, out: &mut Out<ChainActor<S, M>>) {
+    /// Says that this replica lives. A member asks for a lease, whose time begins now; whoever is in no view
+    /// asks for the newest, and to join.
+    pub(super) fn heartbeat(
+        &self,
+        id: Id,
+        state: &mut ReplicaState<S>,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
         if state.view.coordinators.is_empty() {
             return;
         }
+        let coordinators = &state.view.coordinators;
         let epoch = state.view.epoch;
-        let (n, slot) = state.lease.ask();
-        if self.mechanisms.has(Mechanism::LeaseFromSending) {
+        out.set_timer(Timer::Heartbeat, self.timeouts.views.heartbeat.clone());
+        let is_member = state.view.chain.contains(&id);
+        if !is_member && state.view.learner() != Some(id) {
+            out.broadcast(coordinators, &Msg::Views(coordinator::Msg::Ask { epoch }));
+            let join = Msg::Views(coordinator::Msg::Report(Report::Join));
+            return out.broadcast(coordinators, &join);
+        }
+        let (n, slot) = state.lease.ask(is_member);
+        if is_member && self.mechanisms.has(Mechanism::LeaseFromSending) {
             self.set_lapse(slot, out);
         }
         let boot = state.lease.boot;
         let heartbeat = Msg::Views(coordinator::Msg::Heartbeat { boot, n, epoch });
-        out.broadcast(&state.view.coordinators, &heartbeat);
-        out.set_timer(Timer::Heartbeat, self.timeouts.views.heartbeat.clone());
+        out.broadcast(coordinators, &heartbeat);
     }
 
     /// A coordinator grants its part of a lease, for a heartbeat of this start and no other.

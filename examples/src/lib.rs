@@ -1,0 +1,149 @@
+//! What the programs that measure clusters share: processes of the built program, in a temporary directory.
+
+use redis::{Client, Connection, RedisResult};
+use std::error::Error;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long a client waits for anything.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a program here comes to, or why it does not.
+pub type Anything<T> = Result<T, Box<dyn Error>>;
+
+/// The built `chainring` beside the program that runs.
+///
+/// # Errors
+/// When it is not there.
+pub fn program() -> Anything<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name("chainring");
+    if !program.exists() {
+        let wanted = program.display();
+        return Err(format!("there is no {wanted}: build it with `cargo build --release`").into());
+    }
+    Ok(program)
+}
+
+/// Sets its flag when it goes, so that load ends also where something failed.
+pub struct Stop<'a>(pub &'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A cluster of processes; dropping it kills them.
+pub struct Cluster {
+    program: PathBuf,
+    resp: Vec<String>,
+    nodes: Vec<Child>,
+    // The last field, so that it is removed when nobody uses it any more.
+    dir: tempfile::TempDir,
+}
+
+impl Cluster {
+    /// Makes a cluster of so many nodes in one chain, and starts them.
+    ///
+    /// # Errors
+    /// When it cannot be made, or a node does not start.
+    pub fn start(program: &Path, nodes: usize) -> Anything<Self> {
+        let dir = tempfile::tempdir()?;
+        let mut command = Command::new(program);
+        command.args(["cluster", "chain", "--only-init", "--resp-port", "0", "--nodes"]);
+        command.arg(nodes.to_string()).arg("--dir").arg(dir.path());
+        if !command.stdout(Stdio::null()).status()?.success() {
+            return Err("the cluster could not be made".into());
+        }
+        let program = program.to_path_buf();
+        let mut cluster = Cluster { program, resp: Vec::new(), nodes: Vec::new(), dir };
+        cluster.read_addresses()?;
+        for _ in 0..nodes {
+            cluster.spawn()?;
+        }
+        for node in &mut cluster.nodes {
+            serves(node)?;
+        }
+        Ok(cluster)
+    }
+
+    /// Adds a node, starts it, and waits until it serves.
+    ///
+    /// # Errors
+    /// When any of that cannot be done.
+    pub fn join(&mut self) -> Anything<()> {
+        let mut command = Command::new(&self.program);
+        command.arg("join").arg("--config").arg(self.file()).stdout(Stdio::null());
+        if !command.status()?.success() {
+            return Err("no node could be added".into());
+        }
+        self.read_addresses()?;
+        self.spawn()?;
+        let newcomer = self.nodes.last_mut().ok_or("there is no node")?;
+        serves(newcomer)
+    }
+
+    /// A connection to a node's front door.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub fn connect(&self, node: usize) -> RedisResult<Connection> {
+        let client = Client::open(format!("redis://{}/", self.resp[node]))?;
+        let connection = client.get_connection_with_timeout(PATIENCE)?;
+        connection.set_read_timeout(Some(PATIENCE))?;
+        Ok(connection)
+    }
+
+    /// Kills a node with SIGKILL.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill(&mut self, node: usize) -> std::io::Result<()> {
+        self.nodes[node].kill()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("cluster.toml")
+    }
+
+    fn read_addresses(&mut self) -> std::io::Result<()> {
+        let text = std::fs::read_to_string(self.file())?;
+        let resp = text.lines().filter_map(|line| line.strip_prefix("resp = "));
+        self.resp = resp.map(|at| at.trim_matches('"').to_string()).collect();
+        Ok(())
+    }
+
+    /// Starts the node after the last one.
+    fn spawn(&mut self) -> std::io::Result<()> {
+        let id = (self.nodes.len() + 1).to_string();
+        let mut command = Command::new(&self.program);
+        command.arg("node").arg("--config").arg(self.file()).args(["--id", &id]);
+        command.arg("--with-parent").stdout(Stdio::piped()).stderr(Stdio::null());
+        self.nodes.push(command.spawn()?);
+        Ok(())
+    }
+}
+
+/// Waits until a node says that it serves.
+fn serves(node: &mut Child) -> Anything<()> {
+    let said = node.stdout.take().ok_or("a node has no output")?;
+    let mut line = String::new();
+    BufReader::new(said).read_line(&mut line)?;
+    if !line.contains("serves") {
+        return Err(format!("a node said {line:?}").into());
+    }
+    Ok(())
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for node in &mut self.nodes {
+            // One that has ended needs no signal.
+            let _ = node.kill();
+            let _ = node.wait();
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! How a chain grows, at the newcomer: it learns, and is the tail in deed before it is in name.
+//!
+//! The whole of it is told in `teach`. What is the learner's part:
+//!
+//! - **It begins with nothing.** Whatever it held it removes first, durably: a key that was deleted and
+//!   forgotten meanwhile would come back, and old entries of its log would be committed.
+//! - **It takes each part once, in order.** Its place in the scan is durable, and moves with the rows that it
+//!   takes. The first part says up to where the tail had committed, and that is where the learner's
+//!   `committed` starts: whatever the tail commits from then on it retains.
+//! - **It merges by index.** A row of a scan may be newer than `committed`, and a change may be older than a row
+//!   that has come already: the one with the higher index stays. What was deleted leaves a *tombstone*
+//!   while the scan has not come to that key, lest a part that was read earlier brings it back.
+//! - **It answers no reads**, has no lease, and is asked for none, until a view appends it.
+//!
+//! Both loops, of parts and of changes, are driven by the learner, with one message of each under way; a
+//! timer asks again. So a tail is not flooded, nothing is sent that finds no room, and losing any one
+//! message loses nothing.
+
+use super::{Replica, ReplicaState, Transfer};
+use crate::chain::{ChainActor, Key, Msg, Row, Timer, Window};
+use crate::coordinator;
+use crate::kv::Op;
+use crate::mechanism::{Mechanism, Mechanisms};
+use crate::store::Store;
+use serde::{Deserialize, Serialize};
+use stateright::actor::{Id, Out};
+use std::borrow::Cow;
+use std::ops::Bound;
+use std::time::Duration;
+
+/// How far a learner's scan is.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Place {
+    /// It is removing what it held.
+    Emptying,
+    /// It has the rows up to this key; none yet, where there is no key.
+    After(Option<Key>),
+    /// It has them all.
+    Done,
+}
+
+impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
+    /// Resumes a transfer after a restart.
+    pub(super) fn recover_transfer(
+        &self,
+        id: Id,
+        state: &mut ReplicaState<S>,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        match &mut state.transfer {
+            Some(Transfer::HandedOver) if !self.mechanisms.has(Mechanism::HandoverDurable) => {
+                state.transfer = None;
+            }
+            Some(Transfer::Learning { place: place @ (Place::After(_) | Place::Done), .. })
+                if !self.mechanisms.has(Mechanism::PlaceDurable) =>
+            {
+                *place = Place::After(None);
+            }
+            _ => {}
+        }
+        if state.learns(id).is_some() {
+            out.set_timer(Timer::Learn, self.timeouts.resend.clone());
+        }
+    }
+
+    /// A view names this replica as its learner: it begins, unless it has begun.
+    pub(super) fn begin_learning(
+        &self,
+        id: Id,
+        since: u64,
+        state: &mut ReplicaState<S>,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if state.learns(id).is_some() {
+            return out.save(state.store.clone());
+        }
+        let mut place = Place::Emptying;
+        if !self.mechanisms.has(Mechanism::JoinsByLearning) {
+            place = Place::Done;
+        } else if !self.mechanisms.has(Mechanism::LearnerEmptied) {
+            place = Place::After(None);
+        } else {
+            (state.committed, state.keys) = (0, 0);
+        }
+        state.window = Window::default();
+        state.retained = state.committed + 1;
+        state.put_place(since, place);
+        state.save_committed(out);
+        self.learn(id, state, out);
+    }
+
+    /// Time to go on, or to ask again.
+    pub(super) fn on_learn(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        match state.learns(id) {
+            Some((_, Place::Emptying)) => self.learn(id, state.to_mut(), out),
+            Some((since, place)) => self.ask(state, since, place, out),
+            None => {}
+        }
+    }
+
+    /// Removes what it held, a part at a time; then asks for rows.
+    fn learn(&self, id: Id, state: &mut ReplicaState<S>, out: &mut Out<ChainActor<S, M>>) {
+        let Some((since, place)) = state.learns(id) else { return };
+        let mut place = place.clone();
+        if place == Place::Emptying {
+            if state.empty(self.part_rows) {
+                out.save(state.store.clone());
+                return out.set_timer(Timer::Learn, Duration::ZERO..Duration::ZERO);
+            }
+            place = Place::After(None);
+            state.put_place(since, place.clone());
+            out.save(state.store.clone());
+        }
+        self.ask(state, since, &place, out);
+    }
+
+    /// Asks the tail for what comes next, of both kinds.
+    fn ask(
+        &self,
+        state: &ReplicaState<S>,
+        since: u64,
+        place: &Place,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        let Some(tail) = state.view.tail() else { return };
+        if let Place::After(after) = place {
+            out.send(tail, Msg::Fetch { since, after: after.clone() });
+        }
+        if *place != Place::After(None) {
+            let learned = self.mechanisms.has(Mechanism::JoinsByLearning);
+            let upto = if learned { state.committed } else { u64::MAX };
+            let done = *place == Place::Done;
+            out.send(tail, Msg::Caught { since, upto, done });
+        }
+        out.set_timer(Timer::Learn, self.timeouts.resend.clone());
+    }
+
+    /// The tail sends a part of its rows.
+    pub(super) fn on_rows(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        src: Id,
+        (since, after): (u64, Option<Key>),
+        (rows, last, committed): (Vec<(Key, Row)>, bool, u64),
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        let Some((this, place)) = state.learns(id) else { return };
+        let once = *place == Place::After(after.clone())
+            || !self.mechanisms.has(Mechanism::PartsOnce) && *place > Place::After(after.clone());
+        if since != this && self.mechanisms.has(Mechanism::RowsOfThisSince)
+            || state.view.tail() != Some(src)
+            || !once
+            || *place == Place::Emptying
+            || rows.is_empty() && !last
+        {
+            return;
+        }
+        let state = state.to_mut();
+        if after.is_none() {
+            state.committed = committed;
+            state.retained = committed + 1;
+        }
+        let end = rows.last().map(|(key, _)| key.clone());
+        for (key, row) in rows {
+            state.merge(key, row, false);
+        }
+        let place = if last { Place::Done } else { Place::After(end) };
+        state.drop_tombstones(&place);
+        state.put_place(this, place.clone());
+        state.save_committed(out);
+        self.ask(state, this, &place, out);
+    }
+
+    /// The tail sends what entries touched that it has committed meanwhile.
+    pub(super) fn on_changes(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        src: Id,
+        (since, from, changes): (u64, u64, Vec<Vec<(Key, Row)>>),
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        let Some((this, place)) = state.learns(id) else { return };
+        let next = state.committed + 1;
+        let once = from == next || !self.mechanisms.has(Mechanism::ChangesOnce) && from < next;
+        let begun = !matches!(place, Place::Emptying | Place::After(None))
+            || !self.mechanisms.has(Mechanism::ScanBeforeChanges);
+        if since != this && self.mechanisms.has(Mechanism::RowsOfThisSince)
+            || state.view.tail() != Some(src)
+            || !once
+            || !begun
+            || changes.is_empty()
+        {
+            return;
+        }
+        let place = place.clone();
+        let state = state.to_mut();
+        let last = from - 1 + changes.len() as u64;
+        for (key, row) in changes.into_iter().flatten() {
+            let ahead = match (&key, &place) {
+                (Key::Tombstone(key), Place::After(Some(after))) => Key::Data(key.clone()) > *after,
+                (Key::Tombstone(_), Place::After(None)) => true,
+                _ => false,
+            };
+            state.merge(key, row, ahead && self.mechanisms.has(Mechanism::TombstonesKept));
+        }
+        state.committed = last.max(state.committed);
+        state.retained = state.committed + 1;
+        state.save_committed(out);
+        let (upto, done) = (state.committed, place == Place::Done);
+        out.send(src, Msg::Caught { since: this, upto, done });
+    }
+
+    /// Whether this is a learner whose scan is done, to whom its tail hands over.
+    pub(super) fn takes_updates(&self, id: Id, state: &ReplicaState<S>) -> bool {
+        let learns = state.learns(id);
+        learns.is_some_and(|(_, place)| {
+            *place == Place::Done || !self.mechanisms.has(Mechanism::RowsNotOperations)
+        })
+    }
+
+    /// Whether a message of a transfer is past: what began in a past epoch and is not going on never goes
+    /// on again, and places and indexes only advance.
+    pub(super) fn is_learned(&self, id: Id, state: &ReplicaState<S>, msg: &Msg) -> bool {
+        let intact = [
+            Mechanism::RowsOfThisSince,
+            Mechanism::CaughtOfThisSince,
+            Mechanism::PartsOnce,
+            Mechanism::ChangesOnce,
+            Mechanism::PlaceDurable,
+            Mechanism::HandoverDurable,
+            Mechanism::TrimWhenCaughtUp,
+            Mechanism::JoinsByLearning,
+        ];
+        if !intact.into_iter().all(|mechanism| self.mechanisms.has(mechanism)) {
+            return false;
+        }
+        let is_past = |since: u64| {
+            since <= state.view.epoch && state.view.learner.map(|(_, since)| since) != Some(since)
+        };
+        let (teaches, learns) = (state.view.tail() == Some(id), state.learns(id));
+        match msg {
+            Msg::Fetch { since, .. } => is_past(*since) || teaches && state.has_handed_over(id),
+            Msg::Caught { since, upto, .. } => {
+                is_past(*since)
+                    || teaches
+                        && state.view.learner.is_some_and(|(_, this)| this == *since)
+                        && *upto + 1 < state.retained
+            }
+            Msg::Rows { since, after, .. } => {
+                is_past(*since)
+                    || learns.is_some_and(|(this, place)| {
+                        this == *since && *place > Place::After(after.clone())
+                    })
+            }
+            Msg::Changes { since, from, .. } => {
+                is_past(*since)
+                    || learns.is_some_and(|(this, place)| {
+                        this == *since && *place > Place::After(None) && *from <= state.committed
+                    })
+            }
+            _ => false,
+        }
+    }
+}
+
+impl<S: Store<Key, Row>> ReplicaState<S> {
+    /// If this is its view's learner, and has begun: the epoch that named it, and how far its scan is.
+    pub fn learns(&self, id: Id) -> Option<(u64, &Place)> {
+        match &self.transfer {
+            Some(Transfer::Learning { since, place })
+                if self.view.learner == Some((id, *since)) =>
+            {
+                Some((*since, place))
+            }
+            _ => None,
+        }
+    }
+
+    fn put_place(&mut self, since: u64, place: Place) {
+        let transfer = Transfer::Learning { since, place };
+        self.store.put(Key::Transfer, Row::Transfer(transfer.clone()));
+        self.transfer = Some(transfer);
+    }
+
+    /// Removes some rows of those that it held; says whether there were any.
+    fn empty(&mut self, limit: usize) -> bool {
+        let (first, end) = (Key::Lane(Id::from(0), 0), Key::Views(coordinator::Key::Decided));
+        let mut rows = self.page(Bound::Included(&first), Bound::Excluded(&end), limit);
+        if rows.is_empty() {
+            let first = Key::Tombstone("".into());
+            rows = self.page(Bound::Included(&first), Bound::Unbounded, limit);
+        }
+        for (key, _) in &rows {
+            self.store.delete(key);
+        }
+        !rows.is_empty()
+    }
+
+    /// Takes a row, unless it is older than the one that is here. A tombstone stays if it is `ahead` of
+    /// the scan. Rows of other tables are nobody's to send.
+    fn merge(&mut self, key: Key, row: Row, ahead: bool) {
+        match (key, row) {
+            (Key::Data(key), Row::Data { index, value }) => {
+                if Op::Put(value.clone()).check(&key).is_err() {
+                    return; // no tail sends this, and no store takes it
+                }
+                let tombstone = Key::Tombstone(key.clone());
+                let buried = match self.store.get(&tombstone) {
+                    Some(Row::Tombstone { index }) => Some(index),
+                    _ => None,
+                };
+                let here = self.index_of(&key);
+                if buried.max(here) > Some(index) {
+                    return;
+                }
+                if here.is_none() {
+                    self.keys += 1;
+                }
+                if buried.is_some() {
+                    self.store.delete(&tombstone);
+                }
+                self.store.put(Key::Data(key), Row::Data { index, value });
+            }
+            (Key::Tombstone(key), Row::Tombstone { index }) => {
+                let here = self.index_of(&key);
+                if here > Some(index) || Op::Get.check(&key).is_err() {
+                    return;
+                }
+                if here.is_some() {
+                    self.keys -= 1;
+                    self.store.delete(&Key::Data(key.clone()));
+                }
+                if ahead {
+                    self.store.put(Key::Tombstone(key), Row::Tombstone { index });
+                }
+            }
+            (key @ Key::Lane(..), Row::Lane { incarnation, seq, outcome }) => {
+                let here = match self.store.get(&key) {
+                    Some(Row::Lane { incarnation, seq, .. }) => Some((incarnation, seq)),
+                    _ => None,
+                };
+                if here < Some((incarnation, seq)) {
+                    self.store.put(key, Row::Lane { incarnation, seq, outcome });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The index of the update that wrote a key.
+    fn index_of(&self, key: &crate::kv::Key) -> Option<u64> {
+        match self.store.get(&Key::Data(key.clone())) {
+            Some(Row::Data { index, .. }) => Some(index),
+            _ => None,
+        }
+    }
+
+    /// Tombstones are needed ahead of the scan, and nowhere else.
+    fn drop_tombstones(&mut self, place: &Place) {
+        let first = Key::Tombstone("".into());
+        let behind = match place {
+            Place::After(Some(Key::Data(key))) => {
+                let last = Key::Tombstone(key.clone());
+                self.store.scan(Bound::Included(&first), Bound::Included(&last), usize::MAX)
+            }
+            Place::Done => self.store.scan(Bound::Included(&first), Bound::Unbounded, usize::MAX),
+            _ => return,
+        };
+        for (key, _) in behind {
+            self.store.delete(&key);
+        }
+    }
+}

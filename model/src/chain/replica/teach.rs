@@ -1,0 +1,242 @@
+//! How a chain grows, at its tail: the tail teaches, and hands over.
+//!
+//! OSDI '04, section 3.3, extends a chain by copying the tail's history to a new server while the chain goes
+//! on, and then making it the tail. The interesting moment is the last one, when the newcomer must have
+//! everything and the old tail must have stopped deciding; and under steady load no quiet moment comes. Here
+//! **the newcomer is the tail in deed before it is in name**:
+//!
+//! 1. A view names the *learner*, and `since`, the epoch in which that began. From then on the tail
+//!    **retains** what it commits: the entries stay in its log.
+//! 2. The learner drives. It fetches the rows that the tail has, part after part ([`Msg::Fetch`],
+//!    [`Msg::Rows`]), while they change under it; and it tells how far it has caught up
+//!    ([`Msg::Caught`]), which the tail answers with what the entries after that touched
+//!    ([`Msg::Changes`]): rows as they are now, never operations. What it has caught up with is not
+//!    retained any more.
+//! 3. When the learner says that its scan is done, the tail **hands over**, durably: the learner is its
+//!    successor from now on. New entries go to the learner as updates, behind what is still retained; the
+//!    learner commits them, replies and acknowledges, and the tail commits what is acknowledged.
+//! 4. When the learner has caught up with all that the tail had committed by itself, the tail reports
+//!    that it is *ready*, and the coordinators may append it. Nothing is left to be done then: it *is*
+//!    the tail.
+//!
+//! Every acknowledged update is in table or log of every member of the chain at every moment, so the
+//! learner may fall silent whenever it likes: a view that drops it lets the tail commit its log.
+//!
+//! Messages of a transfer carry `since` and no epoch. It fixes who teaches whom, and nothing that is said in it
+//! becomes false later; so the removal of another member interrupts nothing.
+
+use super::{PART_BYTES, Replica, ReplicaState, Transfer};
+use crate::chain::{ChainActor, Entry, Key, Msg, Report, Row};
+use crate::coordinator;
+use crate::mechanism::{Mechanism, Mechanisms};
+use crate::store::Store;
+use stateright::actor::{Id, Out};
+use std::borrow::Cow;
+use std::ops::Bound;
+
+/// How many rows are read at a time, on the way to [`PART_BYTES`]: values may be long.
+const READ_ROWS: usize = 16;
+
+impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
+    /// Whether this is the tail that teaches this learner.
+    fn teaches(&self, id: Id, state: &ReplicaState<S>, src: Id, since: u64) -> bool {
+        let this = state.view.learner == Some((src, since))
+            || !self.mechanisms.has(Mechanism::CaughtOfThisSince)
+                && state.view.learner() == Some(src);
+        this && state.view.tail() == Some(id)
+    }
+
+    /// The learner asks for a part. (Once it is told that the scan is done, nobody waits for one.)
+    pub(super) fn on_fetch(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        src: Id,
+        (since, after): (u64, Option<Key>),
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if !self.teaches(id, state, src, since) || state.has_handed_over(id) {
+            return;
+        }
+        let (rows, last) = self.part(state, after.as_ref());
+        let committed = state.committed;
+        out.send(src, Msg::Rows { since, after, rows, last, committed });
+    }
+
+    /// The learner has caught up so far.
+    pub(super) fn on_caught(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        src: Id,
+        (since, upto, done): (u64, u64, bool),
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if !self.teaches(id, state, src, since) || upto.saturating_add(1) < state.retained {
+            return;
+        }
+        let hands_over = done && !state.has_handed_over(id);
+        if upto >= state.retained || hands_over {
+            let state = state.to_mut();
+            if hands_over {
+                state.transfer = Some(Transfer::HandedOver);
+                state.store.put(Key::Transfer, Row::Transfer(Transfer::HandedOver));
+            }
+            state.trim(upto);
+            out.save(state.store.clone());
+        }
+        let ready =
+            state.retained > state.committed || !self.mechanisms.has(Mechanism::ReadyWhenCaughtUp);
+        if state.retained <= state.committed {
+            let from = state.retained;
+            if self.mechanisms.has(Mechanism::TrimWhenCaughtUp) {
+                self.send_changes(state, src, since, from, out);
+            } else {
+                let state = state.to_mut();
+                self.send_changes(state, src, since, from, out);
+                state.trim(state.committed);
+                out.save(state.store.clone());
+            }
+        }
+        if ready && state.has_handed_over(id) {
+            let report = Msg::Views(coordinator::Msg::Report(Report::Ready { since }));
+            out.broadcast(&state.view.coordinators, &report);
+        }
+    }
+
+    /// An entry is committed here: a learner that had caught up is told at once; any other will ask.
+    pub(super) fn teach(
+        &self,
+        state: &ReplicaState<S>,
+        index: u64,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if let Some((learner, since)) = state.view.learner
+            && state.retained == index
+        {
+            self.send_changes(state, learner, since, index, out);
+        }
+    }
+
+    /// Sends what the retained entries from `from` on touched, as far as one message goes.
+    fn send_changes(
+        &self,
+        state: &ReplicaState<S>,
+        learner: Id,
+        since: u64,
+        from: u64,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        let (first, to) = (Key::Log(from), Key::Log(state.committed));
+        let log = state.page(Bound::Included(&first), Bound::Included(&to), self.part_rows);
+        let entries = log.into_iter().filter_map(|row| match row {
+            (Key::Log(index), Row::Entry(entry)) => Some((index, entry)),
+            _ => None,
+        });
+        if !self.mechanisms.has(Mechanism::RowsNotOperations) {
+            let epoch = state.view.epoch;
+            for (index, entry) in entries {
+                out.send(learner, Msg::Update { epoch, index, entry });
+            }
+            return;
+        }
+        let mut bytes = 0;
+        let mut changes = Vec::new();
+        for (_, entry) in entries {
+            let touched = self.touched(state, &entry);
+            bytes += touched.iter().map(|(_, row)| row.bytes()).sum::<usize>();
+            changes.push(touched);
+            if bytes > PART_BYTES {
+                break;
+            }
+        }
+        out.send(learner, Msg::Changes { since, from, changes });
+    }
+
+    /// The rows that an entry touched, as they are now; a tombstone for a key that is not there.
+    fn touched(&self, state: &ReplicaState<S>, entry: &Entry) -> Vec<(Key, Row)> {
+        let key = Key::Data(entry.key.clone());
+        let data = match state.store.get(&key) {
+            Some(row) => (key, row),
+            None => {
+                let index = state.committed;
+                (Key::Tombstone(entry.key.clone()), Row::Tombstone { index })
+            }
+        };
+        let lane = self.lane(&entry.id);
+        let row = state.store.get(&lane);
+        let row = row.filter(|_| self.mechanisms.has(Mechanism::LanesTransferred));
+        [Some(data), row.map(|row| (lane, row))].into_iter().flatten().collect()
+    }
+
+    /// The rows after a key, as many as a part has, and whether there are no others: the operation table,
+    /// then the data.
+    fn part(&self, state: &ReplicaState<S>, after: Option<&Key>) -> (Vec<(Key, Row)>, bool) {
+        let (first, log, data) = (Key::Lane(Id::from(0), 0), Key::Log(0), Key::Data("".into()));
+        let from = after.map_or(Bound::Included(&first), Bound::Excluded);
+        let with_lanes = self.mechanisms.has(Mechanism::LanesTransferred);
+        let mut rows = match after {
+            Some(Key::Data(_)) => Vec::new(),
+            _ if !with_lanes => Vec::new(),
+            _ => state.page(from, Bound::Excluded(&log), self.part_rows),
+        };
+        if let Some(room) = self.part_rows.checked_sub(rows.len()).filter(|room| *room > 0) {
+            let from = match after {
+                Some(Key::Data(_)) => from,
+                _ => Bound::Included(&data),
+            };
+            let end = Key::Views(coordinator::Key::Decided);
+            rows.extend(state.page(from, Bound::Excluded(&end), room));
+        }
+        let end = Key::Views(coordinator::Key::Decided);
+        let last = match rows.last() {
+            None => true,
+            Some((key @ Key::Data(_), _)) => {
+                state.store.scan(Bound::Excluded(key), Bound::Excluded(&end), 1).is_empty()
+            }
+            Some(_) => {
+                state.store.scan(Bound::Included(&data), Bound::Excluded(&end), 1).is_empty()
+            }
+        };
+        (rows, last)
+    }
+}
+
+impl<S: Store<Key, Row>> ReplicaState<S> {
+    /// Whether this is a tail that has handed over to its learner.
+    pub fn has_handed_over(&self, id: Id) -> bool {
+        self.transfer == Some(Transfer::HandedOver)
+            && self.view.tail() == Some(id)
+            && self.view.learner.is_some()
+    }
+
+    /// The learner has caught up so far: what was retained for it up to there is not needed any more.
+    pub(super) fn trim(&mut self, upto: u64) {
+        let upto = upto.min(self.committed);
+        while self.retained <= upto {
+            self.store.delete(&Key::Log(self.retained));
+            self.retained += 1;
+        }
+    }
+
+    /// The first rows between two keys, as many as asked for, and not much more than [`PART_BYTES`].
+    pub(super) fn page(&self, from: Bound<&Key>, to: Bound<&Key>, limit: usize) -> Vec<(Key, Row)> {
+        let mut rows: Vec<(Key, Row)> = Vec::new();
+        let mut bytes = 0;
+        while rows.len() < limit && bytes <= PART_BYTES {
+            let from = rows.last().map_or(from, |(key, _)| Bound::Excluded(key));
+            let read = self.store.scan(from, to, READ_ROWS.min(limit - rows.len()));
+            if read.is_empty() {
+                break;
+            }
+            for (key, row) in read {
+                bytes += row.bytes();
+                rows.push((key, row));
+                if bytes > PART_BYTES {
+                    break;
+                }
+            }
+        }
+        rows
+    }
+}
