@@ -147,7 +147,7 @@ impl Observer<NodeActor> for Watch {
                 self.pin_view(&coordinator.decided);
                 let deciding = coordinator.accepted.is_some() || coordinator.proposal.is_some();
                 let joining = coordinator.reports.iter();
-                let joining = joining.filter(|(_, report)| matches!(report, Report::Join { .. }));
+                let joining = joining.filter(|(_, report)| **report == Report::Join);
                 let mut rest = self.card.lock();
                 rest.deciding = deciding;
                 rest.suspects.clear();
