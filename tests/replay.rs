@@ -6,7 +6,8 @@ use harness::{Cluster, eventually, run};
 use redis::Commands;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Coordinators are traced as well: how they replaced a view is executed again.
+/// Coordinators are traced as well: how they replaced a view is executed again, and how the member that was
+/// left out came back.
 #[test]
 fn a_change_of_the_view_replays_step_by_step() {
     let mut cluster = Cluster::traced(3);
@@ -19,6 +20,7 @@ fn a_change_of_the_view_replays_step_by_step() {
     cluster.until_role(1, 0, "removed");
     cluster.restart(0);
     let _: () = cluster.connect(0).set("key", 51).unwrap();
+    cluster.until_role(1, 0, "tail");
     cluster.stop();
     let files: Vec<_> = (0..3).map(|node| cluster.trace_file(node)).collect();
     let files: Vec<_> = files.iter().map(|file| file.to_str().unwrap()).collect();

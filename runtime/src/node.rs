@@ -123,6 +123,7 @@ pub struct NodeOptions {
 /// A node that runs.
 pub struct Node {
     handles: Vec<Handle<Msg>>,
+    coordinator: Option<Id>,
     transport: Arc<OnceLock<Transport>>,
     server: Option<Server<Front>>,
     /// What runs beside the actors; ends with the node.
@@ -215,12 +216,14 @@ impl Node {
             let router = Router::new(Arc::clone(&routes), transport_ref.post());
             handles.push(driver.spawn(router)?);
         }
-        let server_at = node.resp;
+        let (server_at, coordinator) = (node.resp, node.coordinator());
         let mut beside = JoinSet::new();
         if let Some(file) = options.follow {
             beside.spawn(follow::follow(file, roster, transport_ref.book().clone()));
         }
-        let mut node = Node { handles, beside, ended, transport, server: None, resp: server_at };
+        let server = None;
+        let mut node =
+            Node { handles, coordinator, transport, server, beside, ended, resp: server_at };
         let early = tokio::select! {
             () = front.opened() => None,
             ended = node.ended.recv() => ended,
@@ -248,17 +251,24 @@ impl Node {
     /// Serves until `shutdown` completes, or until an actor ends by itself; then answers what is under way,
     /// and stops the actors, with everything committed that they have computed.
     ///
+    /// The coordinator stops at once. Where all nodes are shut down together, those that take longer to
+    /// answer what is under way would otherwise remove those that have ended, who had to join anew.
+    ///
     /// # Errors
     /// When an actor ended by itself: why.
     pub async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
-        let mut ended = self.ended;
-        let until = async move {
-            tokio::select! {
-                () = shutdown => {}
-                _ = ended.recv() => {}
-            }
-        };
         if let Some(server) = self.server.take() {
+            let (handles, ended) = (&self.handles, &mut self.ended);
+            let coordinator = handles.iter().find(|handle| Some(handle.id()) == self.coordinator);
+            let until = async move {
+                tokio::select! {
+                    () = shutdown => {}
+                    _ = ended.recv() => {}
+                }
+                if let Some(coordinator) = coordinator {
+                    coordinator.stop();
+                }
+            };
             server.serve(until).await;
         }
         self.beside.abort_all();

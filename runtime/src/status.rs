@@ -40,6 +40,20 @@ pub struct ReplicaStatus {
     pub received: u64,
     /// How many keys it holds.
     pub keys: u64,
+    /// What it is doing about its chain's data, while it is a learner.
+    pub learning: Option<Learning>,
+}
+
+/// What a learner is doing.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Learning {
+    /// When it removes what it held before.
+    Emptying,
+    /// When it copies the tail's rows.
+    Copying,
+    /// When it has all rows, and follows what the tail commits until it is a member.
+    CatchingUp,
 }
 
 /// What a gateway shows.

@@ -1,7 +1,7 @@
 //! What the nodes of a cluster know together.
 
 use chainring_runtime::config::{Cluster, NodeConfig};
-use chainring_runtime::status::{NodeStatus, ViewStatus};
+use chainring_runtime::status::{Learning, NodeStatus, ViewStatus};
 use serde::Serialize;
 use std::net::SocketAddr;
 
@@ -78,7 +78,9 @@ pub struct Replica {
     pub lag: Option<u64>,
     /// How many keys it holds.
     pub keys: u64,
-    /// Of a learner: how many of the tail's keys it holds, in percent, if the tail can be asked.
+    /// Of a learner: what it is doing.
+    pub learning: Option<Learning>,
+    /// Of a learner: how many keys it holds of as many as the tail does, in percent, if the tail can be asked.
     pub learned: Option<u64>,
     /// Whether a coordinator has heard that it wants to join.
     pub wants_to_join: bool,
@@ -208,6 +210,7 @@ impl Known {
                 .filter(|_| self.view.members.contains(&actor))
                 .map(|received| received.saturating_sub(replica.received)),
             keys: replica.keys,
+            learning: replica.learning.filter(|_| role == Role::Learner),
             learned: (self.tail_keys)
                 .filter(|_| role == Role::Learner)
                 .map(|keys| (replica.keys * 100).checked_div(keys).unwrap_or(100).min(100)),

@@ -1,6 +1,7 @@
 //! A report in words.
 
 use super::report::{Chain, Coordinator, Place, Replica, Report, Role};
+use chainring_runtime::status::Learning;
 use std::fmt::{self, Display, Formatter};
 
 impl Display for Report {
@@ -60,6 +61,14 @@ impl Replica {
         }
         said.push(format!("{} keys", self.keys));
         said.extend(self.learned.map(|percent| format!("{percent} % of the tail's")));
+        said.extend(self.learning.map(|learning| {
+            let learning = match learning {
+                Learning::Emptying => "removes what it held before",
+                Learning::Copying => "copies the tail's rows",
+                Learning::CatchingUp => "catches up with the tail",
+            };
+            learning.to_string()
+        }));
         if self.wants_to_join {
             said.push("wants to join".to_string());
         }
@@ -104,5 +113,97 @@ impl Display for Role {
             Role::Removed => "removed",
             Role::Outside => "outside",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chainring_runtime::config::Cluster;
+    use chainring_runtime::status::{
+        CoordinatorStatus, GatewayStatus, NodeStatus, ReplicaStatus, ViewStatus,
+    };
+
+    fn cluster() -> Cluster {
+        let node = |id: u32, more: &str| {
+            format!(
+                "[[node]]\nid = {id}\nudp = \"127.0.0.1:700{id}\"\nresp = \"127.0.0.1:800{id}\"\n\
+                 replica = {id}\ngateway = 1{id}\ndoor = 2{id}\n{more}\n"
+            )
+        };
+        let nodes = [
+            node(1, "coordinator = 31"),
+            node(2, ""),
+            node(3, ""),
+            node(4, "joins = true"),
+            node(5, "joins = true"),
+        ];
+        let head = "cluster = 9\nprotocol = \"chain\"\n";
+        Cluster::parse(&format!("{head}{}", nodes.concat())).expect("a cluster file")
+    }
+
+    fn view(epoch: u64, members: &[u32], learner: Option<u32>) -> ViewStatus {
+        ViewStatus { epoch, members: members.to_vec(), learner, coordinators: vec![31] }
+    }
+
+    fn status(node: u32, view: ViewStatus, received: u64, keys: u64) -> NodeStatus {
+        let gateway =
+            GatewayStatus { actor: 10 + node, chain: 1, view: view.clone(), under_way: 0 };
+        let replica = ReplicaStatus {
+            actor: node,
+            chain: 1,
+            lease: Some(view.members.contains(&node)),
+            view,
+            committed: 40,
+            received,
+            keys,
+            learning: None,
+        };
+        let (version, coordinator) = (String::new(), None);
+        NodeStatus { cluster: 9, node, version, replica, gateways: vec![gateway], coordinator }
+    }
+
+    #[test]
+    fn a_chain_in_trouble_in_words() {
+        let newest = view(7, &[3, 1], Some(4));
+        let mut first = status(1, newest.clone(), 42, 10);
+        first.coordinator = Some(CoordinatorStatus {
+            actor: 31,
+            chain: 1,
+            view: newest.clone(),
+            suspects: vec![3],
+            joining: vec![5],
+            deciding: true,
+        });
+        let mut fourth = status(4, newest.clone(), 41, 5);
+        fourth.replica.learning = Some(Learning::Copying);
+        let answers = [
+            Ok(first),
+            Err("it does not answer".to_string()),
+            Ok(status(3, newest, 45, 10)),
+            Ok(fourth),
+            Ok(status(5, view(1, &[1, 2, 3], None), 0, 0)),
+        ];
+        let said = Report::of(&cluster(), &answers).to_string();
+        let expected = "\
+chain 1, epoch 7: 2 members
+  head     node 3    serves 127.0.0.1:8003, has a lease, committed 40, 10 keys
+  tail     node 1    serves 127.0.0.1:8001, has a lease, committed 40, 3 behind the head, 10 keys
+  learner  node 4    serves 127.0.0.1:8004, committed 40, 5 keys, 50 % of the tail's, copies the tail's rows
+  removed  node 2    unreachable: it does not answer
+  outside  node 5    serves 127.0.0.1:8005, committed 40, 0 keys, wants to join, knows epoch 1
+  decided by node 1 (suspects node 3) (deciding)
+";
+        assert_eq!(said.trim_end(), expected.trim_end());
+    }
+
+    #[test]
+    fn a_chain_of_which_nobody_answers_is_as_the_file_says() {
+        let answers: Vec<_> = (0..5).map(|_| Err("gone".to_string())).collect();
+        let report = Report::of(&cluster(), &answers);
+        let roles: Vec<_> = report.chains[0].nodes.iter().map(|place| place.role).collect();
+        use Role::{Head, Middle, Outside, Tail};
+        assert_eq!(roles, [Head, Middle, Tail, Outside, Outside]);
+        assert!(report.to_string().contains("decided by node 1 (unreachable)"));
     }
 }

@@ -65,7 +65,8 @@ impl About {
         let view = |card: &Card| card.view().unwrap_or_else(|| View::new(0, Vec::new()));
         let cards = self.board.cards();
         let replica = cards.iter().find(|card| card.role == Role::Replica).map(|card| {
-            let view = view(card);
+            let rest = card.rest();
+            let view = rest.view.unwrap_or_else(|| View::new(0, Vec::new()));
             ReplicaStatus {
                 actor: number(card.id),
                 chain: card.chain,
@@ -74,6 +75,7 @@ impl About {
                 committed: read(&card.committed),
                 received: read(&card.received),
                 keys: read(&card.keys),
+                learning: rest.learning,
             }
         });
         let gateways = self.board.with_role(Role::Gateway).zip(under_way);

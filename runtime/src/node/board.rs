@@ -7,8 +7,9 @@
 use super::NodeActor;
 use super::parts::{Part, Role};
 use crate::driver::{Observer, Step};
+use crate::status::Learning;
 use crate::trace::Tracer;
-use chainring_model::chain::{ChainState, Report, View};
+use chainring_model::chain::{ChainState, Place, Report, Transfer, View};
 use stateright::actor::Id;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,6 +41,8 @@ pub(crate) struct Card {
 pub(crate) struct Rest {
     /// The newest view that the actor knows; `None` until it has started.
     pub view: Option<View>,
+    /// Of a replica: what it is doing while it is a learner.
+    pub learning: Option<Learning>,
     /// Of a coordinator: whom it has not heard from for too long.
     pub suspects: Vec<Id>,
     /// Of a coordinator: who has asked to join.
@@ -100,17 +103,25 @@ pub(crate) struct Watch {
     tracer: Option<Tracer>,
     /// The epoch of the view on the card.
     epoch: Option<u64>,
+    /// What is on the card about learning.
+    learning: Option<Learning>,
 }
 
 impl Watch {
     pub fn new(card: Arc<Card>, tracer: Option<Tracer>) -> Self {
-        Watch { card, tracer, epoch: None }
+        Watch { card, tracer, epoch: None, learning: None }
     }
 
     fn pin_view(&mut self, view: &View) {
-        if self.epoch != Some(view.epoch) {
-            self.epoch = Some(view.epoch);
-            self.card.lock().view = Some(view.clone());
+        if self.epoch == Some(view.epoch) {
+            return;
+        }
+        let first = self.epoch.replace(view.epoch).is_none();
+        self.card.lock().view = Some(view.clone());
+        if !first && self.card.role != Role::Gateway {
+            let Card { id, role, chain, .. } = &*self.card;
+            let View { epoch, chain: members, learner, .. } = view;
+            tracing::info!(actor = ?id, ?role, chain, epoch, ?members, ?learner, "a new view");
         }
     }
 }
@@ -125,13 +136,18 @@ impl Observer<NodeActor> for Watch {
                 received.store(replica.last(), Ordering::Relaxed);
                 keys.store(replica.keys, Ordering::Relaxed);
                 lease.store(replica.lease.is_live(), Ordering::Relaxed);
+                let learning = learning(replica.transfer.as_ref());
+                if self.learning != learning {
+                    self.learning = learning;
+                    self.card.lock().learning = learning;
+                }
             }
             ChainState::Gateway(gateway) => self.pin_view(&gateway.view),
             ChainState::Coordinator(coordinator) => {
                 self.pin_view(&coordinator.decided);
                 let deciding = coordinator.accepted.is_some() || coordinator.proposal.is_some();
                 let joining = coordinator.reports.iter();
-                let joining = joining.filter(|(_, report)| matches!(report, Report::Join { .. }));
+                let joining = joining.filter(|(_, report)| **report == Report::Join);
                 let mut rest = self.card.lock();
                 rest.deciding = deciding;
                 rest.suspects.clear();
@@ -144,5 +160,16 @@ impl Observer<NodeActor> for Watch {
         if let Some(tracer) = &mut self.tracer {
             tracer.step(step, trace);
         }
+    }
+}
+
+fn learning(transfer: Option<&Transfer>) -> Option<Learning> {
+    match transfer {
+        Some(Transfer::Learning { place, .. }) => Some(match place {
+            Place::Emptying => Learning::Emptying,
+            Place::After(_) => Learning::Copying,
+            Place::Done => Learning::CatchingUp,
+        }),
+        Some(Transfer::HandedOver) | None => None,
     }
 }
