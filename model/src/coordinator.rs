@@ -45,6 +45,9 @@
 //! - an acceptor refuses to vote for a view that leaves a member out while a grant of its own to that
 //!   member may be live;
 //! - once it has voted for such a view, it grants the member nothing: its vote is durable, and so is that;
+//! - once it is asked to vote for such a view, it grants the member nothing either, for the member may be alive,
+//!   and its grants would never end, while some have voted already and nothing else can be decided. This is
+//!   for progress alone, so it is volatile, and over when nobody asks again;
 //! - a coordinator that starts assumes that it granted every member a lease at that moment.
 //!
 //! So of the majority that granted and the majority that voted, someone is in both, and its grant had run
@@ -115,6 +118,10 @@ pub struct CoordinatorState<V, R, S> {
     /// Those that it granted leases to since it started, or assumes to have granted; true while a grant
     /// may be live, false once its own timer for the newest one has ended.
     pub leases: BTreeMap<Id, bool>,
+    /// The newest view that it was asked to vote for and could not yet, in the epoch after `decided`, until nobody
+    /// insists on it. Whoever it leaves out is granted nothing: the grants of a member that lives would never end,
+    /// and where others have voted for the view already, nothing else can be decided.
+    pub withheld: Option<V>,
 }
 
 /// A proposal under way.
@@ -336,6 +343,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             failed: BTreeMap::new(),
             heard: BTreeMap::new(),
             leases,
+            withheld: None,
         })
     }
 
@@ -395,10 +403,12 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         }
         let state = state.to_mut();
         state.heard.insert(src, (boot, n));
-        state.suspects.remove(&src);
+        if state.suspects.remove(&src) && state.wishes().is_some() {
+            out.set_timer(Timer::Drive, self.timeouts.drive.clone()); // what waited behind the suspicion
+        }
         out.set_timer(Timer::Suspect(src), self.suspect(&state.decided, id));
         if !state.decided.leased().contains(&src)
-            || state.has_voted_against(src) && self.mechanisms.has(Mechanism::VoteEndsGrants)
+            || state.is_against(src, self.mechanisms.has(Mechanism::VoteEndsGrants))
         {
             return;
         }
@@ -524,13 +534,20 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         if !state.decided.permits(&view)
             || Some(ballot) < state.promised
             || state.accepted.as_ref().is_some_and(|(voted, _)| *voted >= ballot)
-            || !state.may_leave_out(&view)
-                && self.mechanisms.has(Mechanism::LeaseWait)
-                && self.mechanisms.has(Mechanism::EveryVoteWaits)
         {
             return;
         }
+        if !state.may_leave_out(&view)
+            && self.mechanisms.has(Mechanism::LeaseWait)
+            && self.mechanisms.has(Mechanism::EveryVoteWaits)
+        {
+            if state.withheld.as_ref() != Some(&view) {
+                state.to_mut().withheld = Some(view);
+            }
+            return out.set_timer(Timer::Drive, self.withholding());
+        }
         let state = state.to_mut();
+        state.withheld = None;
         state.promised = Some(ballot);
         state.accepted = Some((ballot, view));
         state.save_vote(out);
@@ -580,8 +597,10 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             Timer::Drive => {
                 if state.accepted.is_some() || state.wishes().is_some() {
                     self.begin_ballot(id, state.to_mut(), out);
-                } else if state.proposal.is_some() {
-                    state.to_mut().proposal = None;
+                } else if state.proposal.is_some() || state.withheld.is_some() {
+                    let state = state.to_mut();
+                    state.proposal = None;
+                    state.withheld = None; // nobody insists
                 }
             }
         }
@@ -635,6 +654,9 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         }
         let promises = std::mem::take(&mut proposal.promises);
         let newest = promises.into_values().flatten().max_by_key(|(ballot, _)| *ballot);
+        if let Some((_, view)) = &newest {
+            state.withheld = Some(view.clone());
+        }
         let Some(view) = newest.map(|(_, view)| view).or(wishes) else {
             state.proposal = None; // what it was begun for has passed
             return;
@@ -701,6 +723,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         state.store.delete(&Key::Vote);
         out.save(state.store.clone());
         (state.promised, state.accepted, state.proposal) = (None, None, None);
+        state.withheld = None;
         state.suspects.retain(|member| members.contains(member));
         state.heard.retain(|member, _| members.contains(member));
         state.leases.retain(|member, _| members.contains(member));
@@ -733,6 +756,12 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     fn broadcast(&self, id: Id, view: &V, msg: MsgOf<V>, out: &mut Out<Self>) {
         let others = view.coordinators().iter().filter(|other| **other != id);
         out.broadcast(others, &msg);
+    }
+
+    /// Long enough for a grant to end, and then for those who have voted to ask once more.
+    fn withholding(&self) -> Range<Duration> {
+        let after = self.timeouts.grant + self.timeouts.drive.end;
+        after..after + self.timeouts.drive.end
     }
 
     fn grant(&self) -> Range<Duration> {
@@ -807,9 +836,12 @@ impl<V: View, S: Store<Key, Row<V>>> StateOf<V, S> {
         left_out.all(|member| self.leases.get(member) != Some(&true))
     }
 
-    /// Whether its newest vote, in an epoch that it does not know to be decided, leaves the member out.
-    fn has_voted_against(&self, member: Id) -> bool {
-        self.accepted.as_ref().is_some_and(|(_, view)| !view.leased().contains(&member))
+    /// Whether its newest vote, in an epoch that it does not know to be decided, leaves the member out, or a view
+    /// that it is asked to vote for.
+    fn is_against(&self, member: Id, has_voted_alone: bool) -> bool {
+        let without = |view: &V| !view.leased().contains(&member);
+        self.withheld.as_ref().is_some_and(without)
+            || has_voted_alone && self.accepted.as_ref().is_some_and(|(_, view)| without(view))
     }
 
     fn save_vote<M: Mechanisms>(&mut self, out: &mut Out<Coordinator<V, S, M>>) {
@@ -887,6 +919,47 @@ mod tests {
     use super::*;
     use crate::chain::{Key as ChainKey, Nested, Report, Row as ChainRow, View as Chain};
     use crate::store::MapStore;
+    use stateright::actor::Command;
+
+    /// Another coordinator has voted for a view without a member that is alive, so that nothing else can be
+    /// decided: this one's grants to that member end, and it votes. Where nobody insists, grants go on.
+    #[test]
+    fn a_vote_that_others_insist_on_ends_grants() {
+        let (this, other, third) = (Id::from(0), Id::from(1), Id::from(2));
+        let (stays, leaves) = (Id::from(3), Id::from(4));
+        let coordinator = Coordinator::new(Vec::new(), Timeouts::default());
+        let mut store = Nested(MapStore::<ChainKey, ChainRow>::default());
+        let first = Chain::new(1, vec![stays, leaves]).decided_by(vec![this, other, third]);
+        Coordinator::init(&mut store, first.clone());
+        let started = coordinator.start(this, Some(store), &mut Out::new());
+        let mut state = Cow::Owned(started.expect("it has a store"));
+        type State<'a> = Cow<'a, StateOf<Chain, Nested<MapStore<ChainKey, ChainRow>>>>;
+        let says = |state: &mut State<'_>, src, msg| {
+            let mut out = Out::new();
+            coordinator.receive(this, state, src, msg, &mut out);
+            out
+        };
+        let is_granted = |state: &mut State<'_>, n| {
+            let out = says(state, leaves, Msg::Heartbeat { boot: 1, n, epoch: 1 });
+            out.iter().any(|command| matches!(command, Command::Send(_, Msg::Lease { .. })))
+        };
+        let accept = |round| {
+            let ballot = Ballot { round, proposer: other };
+            let mut view = Chain { epoch: 2, ..first.clone() };
+            view.chain.retain(|member| *member != leaves);
+            Msg::Accept { ballot, view }
+        };
+        assert!(is_granted(&mut state, 1));
+        says(&mut state, other, accept(1));
+        assert!(state.accepted.is_none(), "its grant lives");
+        assert!(!is_granted(&mut state, 2), "the grant is to end");
+        coordinator.timeout(this, &mut state, &Timer::Drive, &mut Out::new());
+        assert!(is_granted(&mut state, 3), "nobody insisted");
+        says(&mut state, other, accept(2));
+        coordinator.timeout(this, &mut state, &Timer::Expire(leaves), &mut Out::new());
+        says(&mut state, other, accept(3));
+        assert!(state.accepted.is_some() && !is_granted(&mut state, 4));
+    }
 
     /// Joins again and again, and is dropped each time: it is named later each time, and at once again when it
     /// has become a member.
