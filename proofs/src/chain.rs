@@ -71,6 +71,9 @@ pub struct Setup {
     pub proposers: usize,
     /// How many view changes there are, at the most.
     pub views: u64,
+    /// Whether a coordinator goes on suspecting, and begins another ballot, while a proposal of its own waits:
+    /// so that several members are removed at once, and members are heard again in between.
+    pub impatient: bool,
     /// Who may be suspected; anyone, where nobody is named.
     pub suspects: Vec<usize>,
     /// How many more heartbeats than its first each start of a replica sends, at the most.
@@ -167,6 +170,7 @@ impl Setup {
             coordinators: 0,
             proposers: 0,
             views: 0,
+            impatient: false,
             suspects: Vec::new(),
             heartbeats: 0,
             swift_leases: true,
@@ -185,6 +189,12 @@ impl Setup {
     /// With so many coordinators, one of which suspects, and at most so many view changes.
     pub fn views(mut self, coordinators: usize, views: u64) -> Self {
         (self.coordinators, self.proposers, self.views) = (coordinators, 1, views);
+        self
+    }
+
+    /// Where coordinators do not wait for their own proposals.
+    pub fn impatient(mut self) -> Self {
+        self.impatient = true;
         self
     }
 
@@ -423,8 +433,9 @@ impl Setup {
         let (actors, stores): (Vec<_>, Vec<_>) = self.actors(mechanisms).into_iter().unzip();
         let all: Arc<[_]> = actors.clone().into();
         if !self.lossy && !self.stale_gateways {
-            let all = Arc::clone(&all);
-            model = model.spent(move |system, parcel| is_spent(&all, system, parcel));
+            let (all, mechanisms) = (Arc::clone(&all), mechanisms.clone());
+            let spent = move |system: &_, parcel: &_| is_spent(&mechanisms, &all, system, parcel);
+            model = model.spent(spent);
         }
         model = model.alike(move |parcel| alike(&all, parcel));
         for (actor, store) in actors.into_iter().zip(stores) {
@@ -469,7 +480,9 @@ impl Setup {
     /// Which timers fire. What is left out, and why nothing is lost by that:
     ///
     /// - suspicions beyond the number of view changes, heartbeats beyond theirs, and ballots beyond those
-    ///   that a crash makes necessary: these bound the model;
+    ///   that a crash or impatience makes necessary: these bound the model;
+    /// - suspicions and ballots of a coordinator whose own proposal is under way, unless it is impatient: they
+    ///   would not change the proposal, and can come after it;
     /// - gateways do not ask for views, for no announcement is lost for good;
     /// - a lease lapses, and a grant ends, when somebody waits for that: earlier it would change nothing
     ///   but what a read delayed until then would show, too.
@@ -503,13 +516,15 @@ impl Setup {
                     let suspects = &self.suspects;
                     let place = state.decided.coordinators.iter().position(|other| other == id);
                     open(&state.decided)
+                        && (self.impatient || state.proposal.is_none())
                         && place.is_some_and(|place| place < self.proposers)
                         && (suspects.is_empty() || suspects.contains(&usize::from(*member)))
                 }
                 coordinator::Timer::Expire(member) => awaits_end(system, *id, *member),
                 coordinator::Timer::Drive => {
-                    let rounds = if self.crashes > 0 { 2 } else { 1 };
+                    let rounds = if self.crashes > 0 || self.impatient { 2 } else { 1 };
                     open(&state.decided)
+                        && (self.impatient || state.proposal.is_none())
                         && state.promised.is_none_or(|promised| promised.round < rounds)
                 }
             },
@@ -583,11 +598,16 @@ impl Display for Setup {
         }
         if self.coordinators > 0 {
             let (count, views) = (self.coordinators, self.views);
+            let times = if self.impatient { ", and again while a proposal waits" } else { "" };
             let who = match &self.suspects[..] {
                 [] => "anyone".to_string(),
                 some => format!("{some:?}"),
             };
-            write!(f, ", {count} coordinator{}, {who} suspected at any time", plural(count))?;
+            write!(
+                f,
+                ", {count} coordinator{}, {who} suspected at any time{times}",
+                plural(count)
+            )?;
             write!(f, ", {views} view change{}", plural(views as usize))?;
             match self.swift_leases {
                 true => f.write_str(", leases granted at once, clocks run alike")?,

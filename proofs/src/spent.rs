@@ -6,12 +6,12 @@
 //! and [`Checked::alike`](crate::checked::Checked::alike).
 
 use crate::system::Parcel;
-use crate::world::{ProofActor, ProofStore, System, decided};
-use chainring_model::Mechanisms;
+use crate::world::{ProofActor, ProofStore, System, decided, installed};
 use chainring_model::chain::{ChainActor, Msg};
 use chainring_model::coordinator::Msg::{Accept, Install, Prepare};
 use chainring_model::kv::Outcome;
 use chainring_model::prune::Prune;
+use chainring_model::{Mechanism, Mechanisms};
 use stateright::actor::Id;
 
 /// Whether a message is *spent*: whatever it still leads to is a no-op.
@@ -21,7 +21,11 @@ use stateright::actor::Id;
 ///   tells of a view that coordinators have announced to every gateway, and no announcement is lost for good.
 /// - **A proposal for an epoch that both ends know to be decided.** The acceptor answers with the view that it
 ///   knows, which was announced to every coordinator.
+/// - **A question for missing updates**, where there is no learner. The predecessor has sent its successor each
+///   entry of its log in this epoch, when it logged it or when it installed the view, and sends it those that
+///   follow. Asking is for those that get lost.
 pub fn is_spent<M: Mechanisms>(
+    mechanisms: &M,
     actors: &[ProofActor<M>],
     system: &System<M>,
     parcel: &Parcel<ProofActor<M>>,
@@ -32,7 +36,17 @@ pub fn is_spent<M: Mechanisms>(
         view.is_some_and(|view| view.epoch >= epoch)
     };
     let both_know = |epoch| knows(parcel.src, epoch) && knows(parcel.dst, epoch);
+    let teaches = |id: Id| {
+        let saved = system.actor_storages[usize::from(id)];
+        let view = saved.as_deref().and_then(|store: &ProofStore| installed(store));
+        view.is_none_or(|view| view.learner.is_some())
+    };
     match &*parcel.msg {
+        Msg::Missing { .. } => {
+            mechanisms.has(Mechanism::ResendOnInstall)
+                && !teaches(parcel.src)
+                && !teaches(parcel.dst)
+        }
         Msg::Request { id, op, .. } if op.is_read() => {
             let (gateway, outcome) = (usize::from(id.gateway), Outcome::Unknown);
             let answer = Msg::Reply { id: *id, outcome };

@@ -55,6 +55,7 @@ fn whatever_is_pruned_the_same_is_reached() {
         Setup::new(2, [reader()]).views(1, 1),
         small(),
         Setup::new(3, [reader()]).views(1, 1),
+        Setup::new(2, [Client::new([put("a")]), Client::new([Op::Increment(1)])]).views(1, 1),
         Setup::new(2, [Client::new([Op::Increment(1)])]).views(3, 1).suspects([1]),
         Setup::new(2, [Client::new([put("a"), Op::Get]).near(1)])
             .views(1, 1)
@@ -85,6 +86,9 @@ fn obsolete_messages_stay_obsolete_across_views_and_crashes() {
     assert!(pruned.stands(), "{pruned}");
     assert!(audited.stands(), "{audited}");
     assert!(pruned.unique_states < audited.unique_states);
+    let graph = Graph::of(&small().model(&Intact, Pruning::Audit));
+    assert!(graph.states().any(|state| !state.retired.is_empty()));
+    assert!(graph.states().any(|state| !state.spent.is_empty()));
     assert!(verdicts(&audited).starts_with(&verdicts(&pruned)));
 }
 
