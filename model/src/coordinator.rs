@@ -543,8 +543,9 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         {
             if state.withheld.as_ref() != Some(&view) {
                 state.to_mut().withheld = Some(view);
+                out.set_timer(Timer::Drive, self.withholding());
             }
-            return out.set_timer(Timer::Drive, self.withholding());
+            return;
         }
         let state = state.to_mut();
         state.withheld = None;

@@ -467,7 +467,7 @@ where
                 let step = self.receive(system, parcel).step?;
                 let changes = step.state.is_some_and(|state| state != system.actor_states[index]);
                 let says = |deed: &DeedOf<A>| match deed {
-                    Deed::Send(parcel) => !system.network.contains(parcel),
+                    Deed::Send(parcel) => !system.network.contains(&self.one_of(parcel)),
                     _ => false,
                 };
                 (changes || step.deeds.iter().any(says)).then_some((*parcel, step))
