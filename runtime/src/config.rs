@@ -401,6 +401,7 @@ door = 5
         let text = include_str!("../../examples/deploy/cluster.toml");
         let cluster = Cluster::parse(text).unwrap();
         assert_eq!(cluster.nodes.len(), 3);
+        assert_eq!(cluster.first_view(1).coordinators.len(), 3);
         let data = cluster.nodes[0].directory(Path::new("/etc/chainring"));
         assert_eq!(data, Path::new("/var/lib/chainring/node-1"));
     }
