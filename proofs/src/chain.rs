@@ -5,7 +5,7 @@ use crate::history::History;
 use crate::invariants::{Reached, of_chain};
 use crate::run::{Options, Report, run};
 use crate::shared::Shared;
-use crate::spent::{alike, is_spent};
+use crate::spent::alike;
 use crate::torn::{Order, Torn};
 use crate::world::{ChainModel, ProofActor, ProofStore, System, decided, installed, messages};
 use chainring_model::chain::{
@@ -432,11 +432,6 @@ impl Setup {
         }
         let (actors, stores): (Vec<_>, Vec<_>) = self.actors(mechanisms).into_iter().unzip();
         let all: Arc<[_]> = actors.clone().into();
-        if !self.lossy && !self.stale_gateways {
-            let (all, mechanisms) = (Arc::clone(&all), mechanisms.clone());
-            let spent = move |system: &_, parcel: &_| is_spent(&mechanisms, &all, system, parcel);
-            model = model.spent(spent);
-        }
         model = model.alike(move |parcel| alike(&all, parcel));
         for (actor, store) in actors.into_iter().zip(stores) {
             model = model.actor(actor, store);

@@ -863,7 +863,7 @@ mod tests {
     #[test]
     fn steps_are_those_of_stateright() {
         for setup in small() {
-            let model: ChainModel = setup.model(&Intact, Pruning::On);
+            let model: ChainModel = setup.model(&Intact, Pruning::Steps);
             let (mut steps, mut nothing) = (0, 0);
             for state in Graph::of(&model).states() {
                 let theirs = state.system.to_stateright();
