@@ -27,6 +27,10 @@ pub enum ChainActor<S, M = Intact> {
 
 /// The state of any actor of a chain.
 #[derive(Clone, Debug, Hash, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one of these an actor, and it is not moved about"
+)]
 pub enum ChainState<S> {
     /// Of an actor that refused to start without its store, and of one that is down.
     Stopped,
