@@ -104,8 +104,7 @@ enum Disks {
 /// How much of what makes no difference is left out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Pruning {
-    /// All of it. Paths of such a model leave out steps that only send, and name one sender for several: see
-    /// [`Checked::unfold`].
+    /// All of it. Paths of such a model leave out steps that only send, and name one sender for several.
     On,
     /// Obsolete messages are dropped, and that is all: every step is one.
     Steps,
