@@ -14,6 +14,7 @@ pub mod chain;
 pub mod kv;
 pub mod mechanism;
 pub mod prune;
+pub mod ring;
 pub mod store;
 
 pub use mechanism::{Intact, Mechanism, Mechanisms, Without};

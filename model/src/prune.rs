@@ -16,4 +16,12 @@ pub trait Prune: Actor {
     /// must answer `false` for a state in which the actor is down. The checker holds it to its word: it
     /// asserts the no-op, and compares pruned with unpruned runs.
     fn is_obsolete(&self, id: Id, state: &Self::State, src: Id, msg: &Self::Msg) -> bool;
+
+    /// If delivering `msg` from `src` leaves this actor as it is in `state`, now and for ever, across
+    /// crashes, so that all it can do is to be answered: an answer which stands for all of them. When that
+    /// one is obsolete where it goes, every answer to `msg` must be, now and for ever. Then the checker
+    /// forgets `msg`: for instance a request of a ballot that its proposer has given up.
+    fn spent(&self, _: Id, _: &Self::State, _: Id, _: &Self::Msg) -> Option<Self::Msg> {
+        None
+    }
 }

@@ -4,8 +4,10 @@ use crate::chain::{Client, Mortal, Setup};
 use crate::checked::Pruning;
 use crate::graph;
 use crate::invariants::Reached;
+use crate::ring;
 use crate::run::{Options, Report, run};
 use crate::torn::Order;
+use crate::world;
 use chainring_model::kv::{Op, Value};
 use chainring_model::{Intact, Mechanisms};
 
@@ -19,9 +21,18 @@ pub struct Entry {
     /// Whether it is left out unless asked for, because it takes long.
     pub deep: bool,
     /// What is checked.
-    pub setup: Setup,
+    pub system: System,
     /// How the steps are interpreted.
     pub steps: Steps,
+}
+
+/// A configuration of either protocol.
+#[derive(Clone, Debug)]
+pub enum System {
+    /// Of a chain.
+    Chain(Setup),
+    /// Of a ring.
+    Ring(ring::Setup),
 }
 
 /// How the steps of actors are interpreted.
@@ -36,21 +47,31 @@ pub enum Steps {
 }
 
 impl Entry {
-    fn new(name: &'static str, about: &'static str, setup: Setup) -> Self {
-        Entry { name, about, deep: false, setup, steps: Steps::Whole }
+    pub(crate) fn new(name: &'static str, about: &'static str, system: impl Into<System>) -> Self {
+        Entry { name, about, deep: false, system: system.into(), steps: Steps::Whole }
     }
 
-    fn deep(mut self) -> Self {
+    pub(crate) fn deep(mut self) -> Self {
         self.deep = true;
         self
     }
 
     /// Explores this configuration, of actors that have these mechanisms.
     pub fn run<M: Mechanisms>(&self, mechanisms: &M, options: &Options) -> Report {
-        let report = match self.steps {
-            Steps::Whole => run(|| self.setup.model(mechanisms, Pruning::On), options),
-            Steps::Graph => graph::run(&self.setup.model(mechanisms, Pruning::On)),
-            Steps::Torn(order) => run(|| self.setup.torn(mechanisms, order), options),
+        let report = match (&self.system, self.steps) {
+            (System::Chain(setup), Steps::Whole) => {
+                run(|| setup.model(mechanisms, Pruning::On), options)
+            }
+            (System::Chain(setup), Steps::Graph) => {
+                graph::run(&setup.model(mechanisms, Pruning::On), world::finished)
+            }
+            (System::Chain(setup), Steps::Torn(order)) => {
+                run(|| setup.torn(mechanisms, order), options)
+            }
+            (System::Ring(setup), Steps::Graph) => {
+                graph::run(&setup.model(mechanisms, Pruning::On), ring::finished)
+            }
+            (System::Ring(setup), _) => run(|| setup.model(mechanisms, Pruning::On), options),
         };
         Report { name: self.name.to_string(), configuration: self.configuration(), ..report }
     }
@@ -62,7 +83,22 @@ impl Entry {
             Steps::Torn(Order::SaveFirst) => ", torn steps, saves first",
             Steps::Torn(Order::SendFirst) => ", torn steps, sends first",
         };
-        format!("{}{torn}", self.setup)
+        match &self.system {
+            System::Chain(setup) => format!("{setup}{torn}"),
+            System::Ring(setup) => format!("{setup}"),
+        }
+    }
+}
+
+impl From<Setup> for System {
+    fn from(setup: Setup) -> Self {
+        System::Chain(setup)
+    }
+}
+
+impl From<ring::Setup> for System {
+    fn from(setup: ring::Setup) -> Self {
+        System::Ring(setup)
     }
 }
 
@@ -104,6 +140,13 @@ fn swap(expected: &str, new: &str) -> Op {
 
 /// Every model.
 pub fn all() -> Vec<Entry> {
+    let mut all = of_chain();
+    all.extend(ring::catalogue());
+    all
+}
+
+/// The models of the chain.
+fn of_chain() -> Vec<Entry> {
     use Reached::*;
     vec![
         Entry::new(

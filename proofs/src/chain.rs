@@ -226,7 +226,7 @@ fn is_local(msg: &Msg) -> bool {
 }
 
 /// An operation, as short as it can be read.
-fn spell(key: &Key, op: &Op) -> String {
+pub(crate) fn spell(key: &Key, op: &Op) -> String {
     let text = |value: &Value| value.escape_ascii().to_string();
     let key = key.escape_ascii();
     match op {

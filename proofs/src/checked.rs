@@ -20,12 +20,15 @@
 //!   ([`Prune`]); dropping them merges states that differ in nothing else. That each *is* a no-op when
 //!   it is dropped is asserted on the spot. That it would stay one is the `audit` of
 //!   [`Pruning::Audit`], which keeps every message and holds each actor to all it has said.
+//! - **Spent messages are dropped.** One that can only be answered, by actors to whom every such answer is
+//!   obsolete, does nothing either ([`Prune::spent`]). That it changes nothing, and that what it is
+//!   answered with just now is obsolete, is asserted by doing it.
 
 use crate::history::Recorder;
 use chainring_model::prune::Prune;
 use stateright::actor::{
-    Actor, ActorModel, ActorModelAction, ActorModelState, Envelope, Id, LossyNetwork, Network, Out,
-    RandomChoices, Timers, is_no_op,
+    Actor, ActorModel, ActorModelAction, ActorModelState, Command, Envelope, Id, LossyNetwork,
+    Network, Out, RandomChoices, Timers, is_no_op,
 };
 use stateright::{Model, Path, Property};
 use std::borrow::Cow;
@@ -176,6 +179,35 @@ where
         }
     }
 
+    /// Whether all that a message can do is to be answered, and its sender does not care for any answer.
+    fn is_spent(&self, system: &ActorModelState<A, H>, envelope: &Envelope<A::Msg>) -> bool {
+        let Envelope { src, dst, msg } = envelope;
+        let index = usize::from(*dst);
+        let (actor, state) = (&self.inner.actors[index], &*system.actor_states[index]);
+        if system.crashed[index] || system.crashed.get(usize::from(*src)) != Some(&false) {
+            return false;
+        }
+        let Some(answer) = actor.spent(*dst, state, *src, msg) else { return false };
+        if !self.is_obsolete(system, &Envelope { src: *dst, dst: *src, msg: answer }) {
+            return false;
+        }
+        let (next, out) = self.deliver(system, envelope);
+        assert!(
+            matches!(next, Cow::Borrowed(_)),
+            "{envelope:?} was called spent, but makes {next:?}"
+        );
+        let mut commands = out.into_iter();
+        assert!(
+            commands.all(|command| match command {
+                Command::Send(to, msg) =>
+                    to == *src && self.is_obsolete(system, &Envelope { src: *dst, dst: to, msg }),
+                _ => false,
+            }),
+            "{envelope:?} was called spent, but its answer matters"
+        );
+        true
+    }
+
     /// Delivers what is local, until nothing of it changes anything.
     fn deliver_local(&self, system: &mut ActorModelState<A, H>) {
         loop {
@@ -218,6 +250,11 @@ where
                 );
             }
             obsolete.push(envelope.clone());
+        }
+        if self.pruning == Pruning::On {
+            envelopes.retain(|envelope| !obsolete.contains(envelope));
+            let spent = envelopes.iter().filter(|envelope| self.is_spent(system, envelope));
+            obsolete = spent.cloned().collect();
         }
         for envelope in obsolete {
             match self.pruning {

@@ -1,6 +1,6 @@
 //! Opening a model in stateright's Explorer.
 
-use crate::catalogue::{Entry, Steps};
+use crate::catalogue::{Entry, Steps, System};
 use crate::checked::Pruning;
 use chainring_model::Mechanisms;
 use stateright::Model;
@@ -17,12 +17,15 @@ pub fn serve<M: Mechanisms>(
 ) -> Result<(), std::io::Error> {
     // The Explorer panics where it cannot bind; finding out first gives the user a sentence.
     drop(TcpListener::bind(addr)?);
-    match entry.steps {
-        Steps::Whole | Steps::Graph => {
-            entry.setup.model(mechanisms, Pruning::On).checker().threads(2).serve(addr);
+    match (&entry.system, entry.steps) {
+        (System::Chain(setup), Steps::Torn(order)) => {
+            setup.torn(mechanisms, order).checker().threads(2).serve(addr);
         }
-        Steps::Torn(order) => {
-            entry.setup.torn(mechanisms, order).checker().threads(2).serve(addr);
+        (System::Chain(setup), _) => {
+            setup.model(mechanisms, Pruning::On).checker().threads(2).serve(addr);
+        }
+        (System::Ring(setup), _) => {
+            setup.model(mechanisms, Pruning::On).checker().threads(2).serve(addr);
         }
     }
     Ok(())

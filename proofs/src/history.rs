@@ -9,6 +9,7 @@
 
 use chainring_model::chain::Msg;
 use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal, Value};
+use chainring_model::ring;
 use stateright::actor::{Envelope, Id};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 use std::cell::RefCell;
@@ -58,7 +59,11 @@ struct Seen {
     keys: BTreeMap<Key, LinearizabilityTester<Thread, Register>>,
     clients: BTreeMap<Id, Client>,
     acknowledged: BTreeSet<OpId>,
+    /// Those of them that were not refused.
+    effective: BTreeSet<OpId>,
     unknown: BTreeSet<OpId>,
+    /// The updates that were not possible in time, and will never happen.
+    unavailable: BTreeSet<OpId>,
     /// The newest start that each gateway has announced.
     starts: BTreeMap<Id, u32>,
     /// Whether a gateway has announced a start with a number that it had announced before.
@@ -101,11 +106,17 @@ impl History {
                 Outcome::Unknown | Outcome::Refused(Refusal::Unavailable) => {
                     known.given_up += 1;
                     seen.unknown.insert(id);
+                    if !op.is_read() && *outcome != Outcome::Unknown {
+                        seen.unavailable.insert(id);
+                    }
                 }
                 Outcome::Refused(Refusal::TooLarge) => known.given_up += 1,
                 outcome => {
                     if !op.is_read() {
                         seen.acknowledged.insert(id);
+                        if !matches!(outcome, Outcome::Refused(_)) {
+                            seen.effective.insert(id);
+                        }
                     }
                     seen.read |= matches!(outcome, Outcome::Value(_));
                     let tester = seen.keys.entry(key).or_default();
@@ -131,6 +142,24 @@ impl History {
     /// The updates that clients know to have happened (or to have been refused).
     pub fn acknowledged(&self) -> &BTreeSet<OpId> {
         &self.seen.acknowledged
+    }
+
+    /// The updates that clients know to have taken effect.
+    pub fn effective(&self) -> &BTreeSet<OpId> {
+        &self.seen.effective
+    }
+
+    /// The updates that clients were told could not be done in time, and will not be.
+    pub fn unavailable(&self) -> &BTreeSet<OpId> {
+        &self.seen.unavailable
+    }
+
+    /// A history that begins with a key holding a value.
+    pub fn with_value(&self, key: &Key, value: &Value) -> History {
+        self.with(|seen| {
+            let held = LinearizabilityTester::new(Register(Some(value.clone())));
+            seen.keys.insert(key.clone(), held);
+        })
     }
 
     /// The operations that clients gave up on.
@@ -181,6 +210,24 @@ impl Recorder<Msg> for History {
     fn received(&self, Envelope { dst, msg, .. }: Envelope<&Msg>) -> Option<Self> {
         match msg {
             Msg::Return { id, outcome } => Some(self.end(dst, *id, outcome)),
+            _ => None,
+        }
+    }
+}
+
+impl Recorder<ring::Msg> for History {
+    fn sent(&self, Envelope { src, dst, msg }: Envelope<&ring::Msg>) -> Option<Self> {
+        match msg {
+            ring::Msg::Invoke { id, key, op } => Some(self.invoke(src, *id, key, op)),
+            // A gateway tells each of its clients.
+            ring::Msg::Opened { incarnation } => Some(self.start(dst, *incarnation)),
+            _ => None,
+        }
+    }
+
+    fn received(&self, Envelope { dst, msg, .. }: Envelope<&ring::Msg>) -> Option<Self> {
+        match msg {
+            ring::Msg::Return { id, outcome } => Some(self.end(dst, *id, outcome)),
             _ => None,
         }
     }

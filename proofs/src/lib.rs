@@ -5,6 +5,7 @@
 //!
 //! - [`checked::Checked`] is the model around a system of actors; [`torn::Torn`] is one that tears an
 //!   actor's step apart and crashes it in between;
+//! - [`ring`] has the configurations, invariants and mutants of the ring;
 //! - [`history`] records what clients saw, and judges whether it is linearizable;
 //! - [`invariants`] has every property, one a file;
 //! - [`catalogue`] lists the configurations by name, and [`mutants`] those that must fail;
@@ -18,6 +19,7 @@ pub mod graph;
 pub mod history;
 pub mod invariants;
 pub mod mutants;
+pub mod ring;
 pub mod run;
 pub mod torn;
 pub mod world;

@@ -2,6 +2,7 @@
 
 use crate::catalogue::{self, Entry, Steps};
 use crate::graph::CAN_FINISH;
+use crate::ring;
 use crate::run::{Options, Report, Search};
 use crate::torn::Order;
 use chainring_model::{Mechanism, Without};
@@ -84,6 +85,7 @@ pub fn of(lacks: Mechanism) -> Mutant {
         Retransmission => ("chain-lossy", CAN_FINISH),
         Retry => ("chain-lossy", CAN_FINISH),
         RecordedOutcome => ("chain-lossy", CAN_FINISH),
+        of_ring => ring::mutant(of_ring),
     };
     let mut entry = catalogue::find(model).expect("the table above names models of the catalogue");
     if lacks == SaveThenSend {

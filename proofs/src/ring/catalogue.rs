@@ -1,0 +1,181 @@
+//! The models of the ring, by name.
+
+use super::{Client, Mortal, Planted, Reached, Setup};
+use crate::catalogue::{Entry, Steps};
+use chainring_model::kv::{Op, Value};
+
+fn put(value: &str) -> Op {
+    Op::Put(value.into())
+}
+
+fn swap(expected: &str, new: &str) -> Op {
+    Op::CompareAndSwap { expected: expected.into(), new: Value::from(new) }
+}
+
+/// Every model of the ring.
+pub fn catalogue() -> Vec<Entry> {
+    let mut all = stable();
+    all.extend(purges());
+    all.extend(changes());
+    all
+}
+
+/// Three nodes, one view.
+fn stable() -> Vec<Entry> {
+    use Reached::*;
+    vec![
+        Entry::new(
+            "ring-read",
+            "a slow writer and a reader who reads twice: what one read returned, the next one must",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [Op::Get, Op::Get])])
+                .attempts(1)
+                .reached([ReadFound, ReadCompletes]),
+        ),
+        Entry::new(
+            "ring-write",
+            "two gateways that write, in up to three attempts each",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [put("b")])])
+                .attempts(3)
+                .reached([Contended, ContendedTwice]),
+        ),
+        Entry::new(
+            "ring-write-read",
+            "two gateways that write and then read",
+            Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
+                .attempts(1)
+                .reached([ReadFound]),
+        ),
+        Entry::new(
+            "ring-compete",
+            "create, compare-and-swap and delete compete",
+            Setup::new([
+                Client::new(0, [Op::Create("1".into()), swap("1", "5")]),
+                Client::new(1, [Op::Delete]),
+            ])
+            .attempts(1)
+            .reached([RefusalProposed]),
+        ),
+        Entry::new(
+            "ring-recent-1",
+            "registers that remember one operation: a retry is told, found, or unknown",
+            Setup::new([
+                Client::new(0, [Op::Increment(1)]),
+                Client::new(1, [Op::Increment(1), Op::Increment(1)]),
+            ])
+            .recent(1)
+            .attempts(2)
+            .reached([Contended, UnknownByVersion]),
+        ),
+        Entry::new(
+            "ring-recent-2",
+            "registers that remember two operations",
+            Setup::new([
+                Client::new(0, [Op::Increment(1)]),
+                Client::new(1, [Op::Increment(1), Op::Increment(1)]),
+            ])
+            .recent(2)
+            .attempts(2)
+            .reached([Contended, FoundBuiltUpon]),
+        ),
+        Entry::new(
+            "ring-crash",
+            "a crash of any node or gateway at any moment",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [Op::Get])])
+                .attempts(1)
+                .crashes(1, Mortal::All)
+                .reached([
+                    ReadFound,
+                    ReadCompletes,
+                    RecoveredAndServed,
+                    GivenUp,
+                    UnknownTookEffect,
+                ]),
+        ),
+        Entry::new(
+            "ring-crash-gateway",
+            "a gateway crashes, and its client goes on through its next start",
+            Setup::new([Client::new(0, [Op::Increment(1), Op::Increment(1)])])
+                .attempts(2)
+                .crashes(1, Mortal::Gateways)
+                .reached([RecoveredAndServed, GivenUp, UnknownTookEffect]),
+        ),
+        Entry::new(
+            "ring-lanes",
+            "two lanes of one gateway work on one key",
+            Setup::new([Client::new(0, [Op::Increment(1)]), Client::new(0, [Op::Increment(2)])])
+                .attempts(2)
+                .reached([Contended]),
+        ),
+        Entry {
+            steps: Steps::Graph,
+            ..Entry::new(
+                "ring-lossy",
+                "any message may be lost for good: what is sent again keeps things going",
+                Setup { lossy: true, ..Setup::new([Client::new(0, [put("a")])]) }.attempts(1),
+            )
+        },
+        Entry::new(
+            "ring-unknown",
+            "deadlines pass at any moment, and the client goes on",
+            Setup {
+                deadlines: true,
+                ..Setup::new([Client::new(0, [Op::Increment(1), Op::Increment(1), Op::Get])])
+            }
+            .attempts(2)
+            .reached([ReadFound, UnknownTookEffect]),
+        ),
+    ]
+}
+
+/// Three nodes, one view, and tombstones that are purged.
+fn purges() -> Vec<Entry> {
+    use Reached::*;
+    let value = Planted::value(1, "1");
+    vec![
+        Entry::new(
+            "ring-purge",
+            "a delete and a late duplicate of the write before it, purged at any moment",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [Op::Delete, Op::Get])])
+                .attempts(1)
+                .sweeps()
+                .reached([Purged, PurgedByAll, ReadCompletes]),
+        ),
+        Entry::new(
+            "ring-purge-retry",
+            "a retry that comes after the delete and the purge",
+            Setup::new([Client::new(0, [Op::Increment(1)]), Client::new(1, [Op::Delete])])
+                .planted([0, 1, 2], value)
+                .recent(1)
+                .attempts(2)
+                .sweeps()
+                .reached([Purged, PurgedByAll, UnknownByVersion]),
+        ),
+    ]
+}
+
+/// Four nodes, and views that change.
+fn changes() -> Vec<Entry> {
+    use Reached::*;
+    let (old, new): (&[usize], &[usize]) = (&[0, 1, 2], &[1, 2, 3]);
+    let value = Planted::value(1, "1");
+    vec![
+        Entry::new(
+            "ring-move",
+            "a value is in place, the ring moves, and a client writes and reads",
+            Setup::new([Client::new(0, [Op::Increment(1), Op::Get])])
+                .planted([0, 1], value)
+                .plan(&[(old, new), (new, new)])
+                .attempts(3)
+                .reached([ReadFound, Fetched, NewRingServes]),
+        ),
+        Entry::new(
+            "ring-move-read",
+            "as ring-move, with a reader only, who reads twice",
+            Setup::new([Client::new(0, [Op::Get, Op::Get])])
+                .planted([0, 1], value)
+                .plan(&[(old, new), (old, old), (new, new)])
+                .attempts(2)
+                .reached([ReadFound, Fetched, NewRingServes, OldRingServes]),
+        ),
+    ]
+}
