@@ -97,8 +97,6 @@ mechanisms! {
     BallotPerAttempt = "ballot shared by two lanes",
     /// Ring: the ballots of a gateway's starts differ.
     BallotIncarnation = "ballot reused after a restart",
-    /// Ring: the ballot after a refusal is above the one that was promised.
-    BallotAbove = "ballot not above the one promised",
     /// Ring: an attempt looks for its operation among the recent ones.
     Recent = "no recent",
     /// Ring: what an attempt finds is held against the smallest version that any attempt saw.
@@ -123,8 +121,6 @@ mechanisms! {
     EpochCheck = "no epoch check",
     /// Ring: in a joint view a quorum is a majority of both replica sets.
     QuorumJoint = "joint view with one majority only",
-    /// Ring: a newcomer votes when it has fetched.
-    FetchThenVote = "newcomer votes before its fetch ends",
     /// Ring: a newcomer fetches from a majority of the old replicas.
     FetchMajority = "fetch from one old replica",
     /// Ring: a newcomer forgets what it held before.

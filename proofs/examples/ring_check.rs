@@ -28,6 +28,9 @@ fn main() -> ExitCode {
                 "{:40} {:22} {:18} {:>4} {:>9} {:>6.1} s",
                 catch.mutant, caught, catch.model, catch.length, catch.states, catch.report.seconds
             );
+            if let Some(stuck) = &catch.stuck {
+                println!("    {stuck}");
+            }
             if verbose
                 && let Some(trace) =
                     catch.report.verdict(catch.property).and_then(|verdict| verdict.trace.as_ref())

@@ -9,11 +9,13 @@
 //! - [`history`] records what clients saw, and judges whether it is linearizable;
 //! - [`invariants`] has every property, one a file;
 //! - [`catalogue`] lists the configurations by name, and [`mutants`] those that must fail;
+//! - [`drive`] drives a model by a script of actions;
 //! - [`run`] explores one and reports, and [`explore`] opens it in stateright's Explorer.
 
 pub mod catalogue;
 pub mod chain;
 pub mod checked;
+pub mod drive;
 pub mod explore;
 pub mod graph;
 pub mod history;

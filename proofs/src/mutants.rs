@@ -1,12 +1,15 @@
 //! The controls: protocols that lack one mechanism, and the property that falls.
 
-use crate::catalogue::{self, Entry, Steps};
+use crate::catalogue::{self, Entry, Steps, System};
+use crate::checked::Pruning;
+use crate::drive::drive;
 use crate::graph::CAN_FINISH;
 use crate::ring;
 use crate::run::{Options, Report, Search};
 use crate::torn::Order;
 use chainring_model::{Mechanism, Without};
 use serde::Serialize;
+use std::time::Instant;
 
 /// A protocol that lacks one mechanism, where that shows, and how.
 #[derive(Clone, Debug)]
@@ -17,6 +20,8 @@ pub struct Mutant {
     pub entry: Entry,
     /// The property that must fall.
     pub property: &'static str,
+    /// The run that shows it, where it is driven there rather than searched for.
+    pub script: Option<String>,
 }
 
 /// How a mutant was caught.
@@ -30,6 +35,8 @@ pub struct Catch {
     pub property: &'static str,
     /// Whether it fell.
     pub caught: bool,
+    /// The step of its script that was not possible.
+    pub stuck: Option<String>,
     /// How many steps the shortest counterexample has.
     pub length: usize,
     /// How many unique states had been found by then.
@@ -41,6 +48,11 @@ pub struct Catch {
 impl Mutant {
     /// Looks for the property's shortest counterexample.
     pub fn hunt(&self) -> Catch {
+        if let Some(script) = &self.script
+            && let System::Ring(setup) = &self.entry.system
+        {
+            return self.drive(setup, script);
+        }
         let options = Options {
             search: Search::Breadth,
             threads: 1, // so that lengths and counts are the same every time
@@ -55,8 +67,37 @@ impl Mutant {
             model: self.entry.name,
             property: self.property,
             caught: verdict.is_some_and(|verdict| !verdict.stands),
+            stuck: None,
             length: trace.map_or(0, |trace| trace.steps.len()),
             states: report.unique_states,
+            report,
+        }
+    }
+
+    /// Takes the steps of a script.
+    fn drive(&self, setup: &ring::Setup, script: &str) -> Catch {
+        let start = Instant::now();
+        let driven = drive(&setup.model(&Without(self.lacks), Pruning::On), script, self.property);
+        let length = driven.steps.len();
+        let caught = driven.fell.is_some();
+        let report = Report {
+            name: self.entry.name.to_string(),
+            configuration: self.entry.configuration(),
+            exhaustive: false,
+            unique_states: length,
+            states: length,
+            depth: length,
+            seconds: start.elapsed().as_secs_f64(),
+            properties: driven.fell.into_iter().collect(),
+        };
+        Catch {
+            mutant: self.lacks.mutant(),
+            model: self.entry.name,
+            property: self.property,
+            caught,
+            stuck: driven.stuck,
+            length,
+            states: length,
             report,
         }
     }
@@ -91,5 +132,5 @@ pub fn of(lacks: Mechanism) -> Mutant {
     if lacks == SaveThenSend {
         entry.steps = Steps::Torn(Order::SendFirst);
     }
-    Mutant { lacks, entry, property }
+    Mutant { lacks, entry, property, script: ring::script(lacks) }
 }

@@ -7,7 +7,7 @@ mod reached;
 
 pub use catalogue::catalogue;
 pub use invariants::of_ring;
-pub use mutants::mutant;
+pub use mutants::{mutant, script};
 pub use reached::Reached;
 
 use crate::chain::spell;
@@ -127,10 +127,15 @@ impl Planted {
         Planted { epoch: EPOCH, n, value: Some(value), voted: true }
     }
 
-    /// The gateway of its ballot is the last possible one, which no model has.
+    /// A tombstone that was chosen in the first epoch.
+    pub fn tombstone(n: u64) -> Self {
+        Planted { epoch: EPOCH, n, value: None, voted: true }
+    }
+
+    /// The gateway of its ballot is one that no model has, and comes before all others.
     fn register(self) -> Register {
         let Planted { epoch, n, value, voted } = self;
-        let ballot = Ballot { epoch, n, gateway: Id::from(99), incarnation: 1 };
+        let ballot = Ballot { epoch, n, gateway: Id::from(0), incarnation: 1 };
         let value = value.map(Value::from);
         let content = Content { version: n, value, recent: Vec::new() };
         Register { promised: ballot, accepted: ballot, voted, content }
@@ -282,7 +287,8 @@ impl Setup {
 
     /// What a client would have seen of the planted registers.
     fn history(&self) -> History {
-        let newest = self.planted.iter().map(|(_, planted)| planted).max_by_key(|p| (p.epoch, p.n));
+        let held = self.planted.iter().filter(|(node, _)| self.ring.contains(node));
+        let newest = held.map(|(_, planted)| planted).max_by_key(|p| (p.epoch, p.n));
         match newest.and_then(|planted| planted.value) {
             Some(value) => History::default().with_value(&"x".into(), &value.into()),
             None => History::default(),

@@ -392,9 +392,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             _ => return,
         }
         let state = state.to_mut();
-        if self.mechanisms.has(Mechanism::BallotAbove) {
-            state.n = state.n.max(promised.n);
-        }
+        state.n = state.n.max(promised.n);
         let Some(pending) = state.pending_mut(&id) else { return };
         pending.phase = Phase::Waiting;
         out.cancel_timer(Timer::Resend(id.lane));

@@ -540,9 +540,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
     /// has fetched what it must.
     fn serves(&self, id: Id, state: &NodeState<S>, at: u64) -> bool {
         let is_fetching = |(upto, transfer): (&u64, &Transfer)| transfer.from <= at && at <= *upto;
-        state.view.replicas(at).contains(&id)
-            && (!self.mechanisms.has(Mechanism::FetchThenVote)
-                || !state.transfers.iter().any(is_fetching))
+        state.view.replicas(at).contains(&id) && !state.transfers.iter().any(is_fetching)
     }
 
     /// The promise because of which a ballot is refused. Under a floor, also an equal one is: a register

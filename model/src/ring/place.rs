@@ -165,14 +165,28 @@ impl View {
         spans
     }
 
-    /// What `id` has to fetch.
+    /// What `id` has to fetch: spans that meet and have the same replica sets are one.
     pub fn fetches(&self, id: Id) -> Vec<Span> {
         if self.is_stable() || !self.new.tokens.values().any(|member| *member == id) {
             return Vec::new();
         }
-        let mut spans = self.spans();
-        spans.retain(|span| self.must_fetch(span.upto, id));
-        spans
+        let sets = |span: &Span| {
+            let set = |ring: &Ring| ring.replicas(span.upto).into_iter().collect::<BTreeSet<_>>();
+            (set(&self.old), set(&self.new))
+        };
+        let mut merged: Vec<Span> = Vec::new();
+        for span in self.spans() {
+            if !self.must_fetch(span.upto, id) {
+                continue;
+            }
+            match merged.last_mut() {
+                Some(last) if last.upto + 1 == span.from && sets(last) == sets(&span) => {
+                    last.upto = span.upto;
+                }
+                _ => merged.push(span),
+            }
+        }
+        merged
     }
 
     /// Everyone who has something to fetch, and reports when it has done so.

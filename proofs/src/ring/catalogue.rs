@@ -50,7 +50,7 @@ fn stable() -> Vec<Entry> {
             "create, compare-and-swap and delete compete",
             Setup::new([
                 Client::new(0, [Op::Create("1".into()), swap("1", "5")]),
-                Client::new(1, [Op::Delete]),
+                Client::new(1, [Op::Create("2".into()), Op::Delete]),
             ])
             .attempts(1)
             .reached([RefusalProposed]),
@@ -90,6 +90,14 @@ fn stable() -> Vec<Entry> {
                     GivenUp,
                     UnknownTookEffect,
                 ]),
+        ),
+        Entry::new(
+            "ring-crash-write",
+            "two writers, and a crash of a node",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [put("b")])])
+                .attempts(1)
+                .crashes(1, Mortal::Nodes)
+                .reached([RecoveredAndServed]),
         ),
         Entry::new(
             "ring-crash-gateway",
@@ -143,12 +151,24 @@ fn purges() -> Vec<Entry> {
         Entry::new(
             "ring-purge-retry",
             "a retry that comes after the delete and the purge",
-            Setup::new([Client::new(0, [Op::Increment(1)]), Client::new(1, [Op::Delete])])
-                .planted([0, 1, 2], value)
-                .recent(1)
-                .attempts(2)
+            Setup::new([
+                Client::new(0, [Op::Increment(1)]),
+                Client::new(1, [swap("2", "5"), Op::Delete]),
+            ])
+            .planted([0, 1, 2], value)
+            .recent(1)
+            .attempts(2)
+            .sweeps()
+            .reached([Purged, PurgedByAll, UnknownByVersion]),
+        ),
+        Entry::new(
+            "ring-purge-write",
+            "two gateways write where a tombstone is, which is purged at any moment",
+            Setup::new([Client::new(0, [Op::Increment(1)]), Client::new(1, [Op::Increment(1)])])
+                .planted([0, 1, 2], Planted::tombstone(1))
+                .attempts(1)
                 .sweeps()
-                .reached([Purged, PurgedByAll, UnknownByVersion]),
+                .reached([Purged, PurgedByAll]),
         ),
     ]
 }
@@ -156,26 +176,96 @@ fn purges() -> Vec<Entry> {
 /// Four nodes, and views that change.
 fn changes() -> Vec<Entry> {
     use Reached::*;
-    let (old, new): (&[usize], &[usize]) = (&[0, 1, 2], &[1, 2, 3]);
+    let (old, new, other): (&[usize], &[usize], &[usize]) = (&[0, 1, 2], &[1, 2, 3], &[0, 2, 3]);
     let value = Planted::value(1, "1");
+    let count = [Op::Increment(1), Op::Get];
     vec![
         Entry::new(
             "ring-move",
-            "a value is in place, the ring moves, and a client writes and reads",
-            Setup::new([Client::new(0, [Op::Increment(1), Op::Get])])
+            "a value is in place at two of three, the ring moves, and a client reads",
+            Setup::new([Client::new(0, [Op::Get])])
                 .planted([0, 1], value)
+                .plan(&[(old, new), (new, new)])
+                .attempts(2)
+                .reached([ReadFound, Fetched, CopyHeld, NewRingServes]),
+        ),
+        Entry::new(
+            "ring-move-stale",
+            "the newcomer holds what was deleted and purged while it was away",
+            Setup::new([Client::new(0, [Op::Get])])
+                .planted([3], value)
+                .plan(&[(old, new), (new, new)])
+                .attempts(2)
+                .reached([Fetched, NewRingServes]),
+        ),
+        Entry::new(
+            "ring-move-back",
+            "the ring begins to move, and goes back",
+            Setup::new([Client::new(0, count.clone())])
+                .planted([0, 1, 2], value)
+                .plan(&[(old, new), (old, old)])
+                .attempts(3)
+                .reached([ReadFound, Fetched, OldRingServes]),
+        )
+        .deep(),
+        Entry::new(
+            "ring-move-write",
+            "the ring moves, and a client writes and reads",
+            Setup::new([Client::new(0, count.clone())])
+                .planted([0, 1, 2], value)
                 .plan(&[(old, new), (new, new)])
                 .attempts(3)
                 .reached([ReadFound, Fetched, NewRingServes]),
-        ),
+        )
+        .deep(),
         Entry::new(
-            "ring-move-read",
-            "as ring-move, with a reader only, who reads twice",
-            Setup::new([Client::new(0, [Op::Get, Op::Get])])
-                .planted([0, 1], value)
-                .plan(&[(old, new), (old, old), (new, new)])
-                .attempts(2)
-                .reached([ReadFound, Fetched, NewRingServes, OldRingServes]),
-        ),
+            "ring-move-twice",
+            "the next change is decided while one is under way",
+            Setup::new([Client::new(0, count.clone())])
+                .planted([0, 1, 2], value)
+                .plan(&[(old, new), (old, other), (other, other)])
+                .attempts(4)
+                .reached([ReadFound, Fetched, NewRingServes]),
+        )
+        .deep(),
+        Entry::new(
+            "ring-move-epoch",
+            "two writers, one of whom need not hear that the ring moves",
+            Setup::new([Client::new(0, count), Client::new(1, [Op::Increment(1)])])
+                .planted([0, 1, 2], value)
+                .plan(&[(old, other), (other, other)])
+                .attempts(1)
+                .reached([ReadFound, Fetched, NewRingServes]),
+        )
+        .deep(),
+        Entry::new(
+            "ring-move-copy",
+            "two half-done writes, and a reader in the new ring",
+            Setup::new([
+                Client::new(0, [Op::Increment(1)]),
+                Client::new(1, [Op::Increment(10)]),
+                Client::new(1, [Op::Get, Op::Get]),
+            ])
+            .planted([0, 1, 2], value)
+            .plan(&[(old, new), (new, new)])
+            .attempts(1)
+            .reached([ReadFound, CopyHeld, NewRingServes]),
+        )
+        .deep(),
+        Entry::new(
+            "ring-move-purged",
+            "a retry that comes after delete, purge and move of two of three replicas",
+            Setup::new([
+                Client::new(0, [Op::Increment(1)]),
+                Client::new(1, [swap("2", "5"), Op::Delete]),
+            ])
+            .planted([0, 1, 2], value)
+            .plan(&[(old, &[2, 3, 4]), (&[2, 3, 4], &[2, 3, 4])])
+            .recent(1)
+            .attempts(2)
+            .sweeps()
+            .reached([Purged, Fetched]),
+        )
+        .deep(),
     ]
 }
