@@ -231,11 +231,14 @@ fn changes() -> Vec<Entry> {
         Entry::new(
             "ring-move-epoch",
             "two writers, one of whom need not hear that the ring moves",
-            Setup::new([Client::new(0, count), Client::new(1, [Op::Increment(1)])])
-                .planted([0, 1, 2], value)
-                .plan(&[(old, other), (other, other)])
-                .attempts(1)
-                .reached([ReadFound, Fetched, NewRingServes]),
+            Setup::new([
+                Client::new(0, count),
+                Client::new(1, [Op::Increment(1), Op::Increment(1)]),
+            ])
+            .planted([0, 1, 2], value)
+            .plan(&[(old, other), (other, other)])
+            .attempts(2)
+            .reached([ReadFound, Fetched, NewRingServes]),
         )
         .deep(),
         Entry::new(

@@ -30,7 +30,7 @@ pub fn mutant(lacks: Mechanism) -> (&'static str, &'static str) {
         BallotFloor => ("ring-purge", "linearizable"),
         VersionFloor => ("ring-purge-retry", "linearizable"),
         FloorsFetched => ("ring-move-purged", "linearizable"),
-        BallotEpoch => ("ring-move-epoch", "linearizable"),
+        BallotEpoch => ("ring-move-epoch", "one lineage"),
         EpochCheck => ("ring-move-epoch", "linearizable"),
         QuorumJoint => ("ring-move-back", "linearizable"),
         FetchMajority => ("ring-move", "linearizable"),
