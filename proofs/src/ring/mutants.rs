@@ -120,8 +120,9 @@ pub fn script(lacks: Mechanism) -> Option<String> {
              34>9 Stabilized; 9! Decide(1); 9>345 Install 3
              5>34 Prepare; 34>5 Promise; 5>34 Accept; 34>5 Accepted"
         ),
-        // 5's half-done write is of the first epoch; 4's of the third has a lower number.
-        BallotEpoch => "5>01 Prepare; 01>5 Promise; 5>0 Accept
+        // 5's second write is half done in the first epoch; 4's of the third has a lower number.
+        BallotEpoch => "5>01 Prepare; 01>5 Promise; 5>01 Accept; 01>5 Accepted
+             5>01 Prepare; 01>5 Promise; 5>0 Accept
              8! Decide(0); 8>123 Install; 3>12 Fetch; 12>3 Rows; 3>8 Stabilized
              8! Decide(1); 8>0234 Install epoch: 3
              4>23 Prepare; 23>4 Promise; 4>23 Accept; 23>4 Accepted
