@@ -20,9 +20,12 @@
 //!   ([`Prune`]); dropping them merges states that differ in nothing else. That each *is* a no-op when
 //!   it is dropped is asserted on the spot. That it would stay one is the `audit` of
 //!   [`Pruning::Audit`], which keeps every message and holds each actor to all it has said.
+//! - **Some messages are anonymous.** Where a receiver does not look at who sent something, as for a view
+//!   that was decided, all senders count as one.
 //! - **Spent messages are dropped.** One that can only be answered, by actors to whom every such answer is
 //!   obsolete, does nothing either ([`Prune::spent`]). That it changes nothing, and that what it is
-//!   answered with just now is obsolete, is asserted by doing it.
+//!   answered with just now is obsolete, is asserted by doing it. An anonymous answer that is under way
+//!   already is as good as obsolete, where nothing is lost.
 
 use crate::history::Recorder;
 use chainring_model::prune::Prune;
@@ -30,6 +33,7 @@ use stateright::actor::{
     Actor, ActorModel, ActorModelAction, ActorModelState, Command, Envelope, Id, LossyNetwork,
     Network, Out, RandomChoices, Timers, is_no_op,
 };
+use stateright::util::HashableHashSet;
 use stateright::{Model, Path, Property};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -52,6 +56,7 @@ where
     crashes: u8,
     pruning: Pruning,
     local: fn(&A::Msg) -> bool,
+    anonymous: fn(&A::Msg) -> bool,
     properties: Vec<Property<Self>>,
 }
 
@@ -102,6 +107,7 @@ where
             crashes: 0,
             pruning: Pruning::On,
             local: |_| false,
+            anonymous: |_| false,
             properties: Vec::new(),
         }
     }
@@ -130,6 +136,12 @@ where
     /// Which messages never leave a process, and arrive at once.
     pub fn local(mut self, local: fn(&A::Msg) -> bool) -> Self {
         self.local = local;
+        self
+    }
+
+    /// Which messages mean the same whoever sent them. They count as sent by the last actor.
+    pub fn anonymous(mut self, anonymous: fn(&A::Msg) -> bool) -> Self {
+        self.anonymous = anonymous;
         self
     }
 
@@ -180,7 +192,12 @@ where
     }
 
     /// Whether all that a message can do is to be answered, and its sender does not care for any answer.
-    fn is_spent(&self, system: &ActorModelState<A, H>, envelope: &Envelope<A::Msg>) -> bool {
+    fn is_spent(
+        &self,
+        system: &ActorModelState<A, H>,
+        under_way: &HashableHashSet<Envelope<A::Msg>>,
+        envelope: &Envelope<A::Msg>,
+    ) -> bool {
         let Envelope { src, dst, msg } = envelope;
         let index = usize::from(*dst);
         let (actor, state) = (&self.inner.actors[index], &*system.actor_states[index]);
@@ -188,7 +205,14 @@ where
             return false;
         }
         let Some(answer) = actor.spent(*dst, state, *src, msg) else { return false };
-        if !self.is_obsolete(system, &Envelope { src: *dst, dst: *src, msg: answer }) {
+        let is_idle = |msg: A::Msg| {
+            let answer = self.named(Envelope { src: *dst, dst: *src, msg });
+            self.is_obsolete(system, &answer)
+                || ((self.anonymous)(&answer.msg)
+                    && self.inner.lossy_network == LossyNetwork::No
+                    && under_way.contains(&answer))
+        };
+        if !is_idle(answer) {
             return false;
         }
         let (next, out) = self.deliver(system, envelope);
@@ -199,13 +223,21 @@ where
         let mut commands = out.into_iter();
         assert!(
             commands.all(|command| match command {
-                Command::Send(to, msg) =>
-                    to == *src && self.is_obsolete(system, &Envelope { src: *dst, dst: to, msg }),
+                Command::Send(to, msg) => to == *src && is_idle(msg),
                 _ => false,
             }),
             "{envelope:?} was called spent, but its answer matters"
         );
         true
+    }
+
+    /// The message, from the one sender that counts where any would do.
+    fn named(&self, envelope: Envelope<A::Msg>) -> Envelope<A::Msg> {
+        if (self.anonymous)(&envelope.msg) {
+            let last = Id::from(self.inner.actors.len() - 1);
+            return Envelope { src: last, ..envelope };
+        }
+        envelope
     }
 
     /// Delivers what is local, until nothing of it changes anything.
@@ -235,6 +267,12 @@ where
             unreachable!("the constructor sets this kind of network");
         };
         *last = None;
+        let unnamed = envelopes.iter().filter(|envelope| (self.anonymous)(&envelope.msg));
+        let unnamed: Vec<_> = unnamed.cloned().collect();
+        for envelope in unnamed {
+            envelopes.remove(&envelope);
+            envelopes.insert(self.named(envelope));
+        }
         if self.pruning == Pruning::Off {
             return;
         }
@@ -253,7 +291,8 @@ where
         }
         if self.pruning == Pruning::On {
             envelopes.retain(|envelope| !obsolete.contains(envelope));
-            let spent = envelopes.iter().filter(|envelope| self.is_spent(system, envelope));
+            let spent =
+                envelopes.iter().filter(|envelope| self.is_spent(system, &envelopes, envelope));
             obsolete = spent.cloned().collect();
         }
         for envelope in obsolete {

@@ -300,7 +300,8 @@ impl Setup {
         let mut model = Checked::new(self.history())
             .crashes(self.crashes, self.mortal())
             .pruning(pruning)
-            .local(is_local);
+            .local(is_local)
+            .anonymous(|msg| matches!(msg, Msg::Install { .. }));
         if self.lossy {
             model = model.lossy();
         }
