@@ -85,6 +85,9 @@
 //! content that was fetched was accepted by somebody, not by the newcomer; counted as a vote it would let
 //! two readers find two quorums for two contents of which neither was chosen. It counts only if every
 //! answer of that majority voted for the same ballot, for then it was chosen.
+//!
+//! Where sets of unequal size meet, an old replica that has to fetch too is one of its own sources, and
+//! keeps what it holds: it is an acceptor of the old set, and forgetting would take a vote back.
 
 mod actor;
 mod gateway;

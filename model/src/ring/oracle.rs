@@ -56,11 +56,13 @@ impl<M: Mechanisms> Oracle<M> {
         out: &mut Out<RingActor<S, M>>,
     ) {
         match msg {
-            Msg::Stabilized { epoch } if epoch == state.view.epoch => {
-                if !state.reported.contains(&src) && state.view.newcomers().contains(&src) {
-                    state.to_mut().reported.insert(src);
-                    self.set_timers(state, out);
-                }
+            Msg::Stabilized { epoch }
+                if epoch == state.view.epoch
+                    && !state.reported.contains(&src)
+                    && state.view.newcomers().contains(&src) =>
+            {
+                state.to_mut().reported.insert(src);
+                self.set_timers(state, out);
             }
             Msg::Behind { epoch } if epoch < state.view.epoch => {
                 out.send(src, Msg::Install { view: state.view.clone() });

@@ -32,12 +32,25 @@ fn stable() -> Vec<Entry> {
                 .reached([ReadFound, ReadCompletes]),
         ),
         Entry::new(
+            "ring-once",
+            "two gateways that write, in one attempt each",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [put("b")])]).attempts(1),
+        ),
+        Entry::new(
             "ring-write",
+            "two gateways that write, in up to two attempts each",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [put("b")])])
+                .attempts(2)
+                .reached([Contended]),
+        ),
+        Entry::new(
+            "ring-rounds",
             "two gateways that write, in up to three attempts each",
             Setup::new([Client::new(0, [put("a")]), Client::new(1, [put("b")])])
                 .attempts(3)
                 .reached([Contended, ContendedTwice]),
-        ),
+        )
+        .deep(),
         Entry::new(
             "ring-write-read",
             "two gateways that write and then read",
