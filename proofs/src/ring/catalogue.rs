@@ -12,7 +12,7 @@ fn swap(expected: &str, new: &str) -> Op {
     Op::CompareAndSwap { expected: expected.into(), new: Value::from(new) }
 }
 
-/// Every model of the ring.
+/// Every model of the ring. The default set are those that have been explored to the end.
 pub fn catalogue() -> Vec<Entry> {
     let mut all = stable();
     all.extend(purges());
@@ -30,7 +30,8 @@ fn stable() -> Vec<Entry> {
             Setup::new([Client::new(0, [put("a")]), Client::new(1, [Op::Get, Op::Get])])
                 .attempts(1)
                 .reached([ReadFound, ReadCompletes]),
-        ),
+        )
+        .deep(),
         Entry::new(
             "ring-once",
             "two gateways that write, in one attempt each",
@@ -42,7 +43,8 @@ fn stable() -> Vec<Entry> {
             Setup::new([Client::new(0, [put("a")]), Client::new(1, [put("b")])])
                 .attempts(2)
                 .reached([Contended]),
-        ),
+        )
+        .deep(),
         Entry::new(
             "ring-rounds",
             "two gateways that write, in up to three attempts each",
@@ -57,7 +59,8 @@ fn stable() -> Vec<Entry> {
             Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
                 .attempts(1)
                 .reached([ReadFound]),
-        ),
+        )
+        .deep(),
         Entry::new(
             "ring-compete",
             "create, compare-and-swap and delete compete",
@@ -67,7 +70,8 @@ fn stable() -> Vec<Entry> {
             ])
             .attempts(1)
             .reached([RefusalProposed]),
-        ),
+        )
+        .deep(),
         Entry::new(
             "ring-recent-1",
             "registers that remember one operation: a retry is told, found, or unknown",
@@ -78,7 +82,8 @@ fn stable() -> Vec<Entry> {
             .recent(1)
             .attempts(2)
             .reached([Contended, UnknownByVersion]),
-        ),
+        )
+        .deep(),
         Entry::new(
             "ring-recent-2",
             "registers that remember two operations",
@@ -89,7 +94,8 @@ fn stable() -> Vec<Entry> {
             .recent(2)
             .attempts(2)
             .reached([Contended, FoundBuiltUpon]),
-        ),
+        )
+        .deep(),
         Entry::new(
             "ring-crash",
             "a crash of any node or gateway at any moment",
@@ -103,7 +109,8 @@ fn stable() -> Vec<Entry> {
                     GivenUp,
                     UnknownTookEffect,
                 ]),
-        ),
+        )
+        .deep(),
         Entry::new(
             "ring-crash-write",
             "two writers, and a crash of a node",
@@ -111,7 +118,8 @@ fn stable() -> Vec<Entry> {
                 .attempts(1)
                 .crashes(1, Mortal::Nodes)
                 .reached([RecoveredAndServed]),
-        ),
+        )
+        .deep(),
         Entry::new(
             "ring-crash-gateway",
             "a gateway crashes, and its client goes on through its next start",
@@ -126,7 +134,8 @@ fn stable() -> Vec<Entry> {
             Setup::new([Client::new(0, [Op::Increment(1)]), Client::new(0, [Op::Increment(2)])])
                 .attempts(2)
                 .reached([Contended]),
-        ),
+        )
+        .deep(),
         Entry {
             steps: Steps::Graph,
             ..Entry::new(
@@ -160,7 +169,8 @@ fn purges() -> Vec<Entry> {
                 .attempts(1)
                 .sweeps()
                 .reached([Purged, PurgedByAll, ReadCompletes]),
-        ),
+        )
+        .deep(),
         Entry::new(
             "ring-purge-retry",
             "a retry that comes after the delete and the purge",
@@ -173,7 +183,8 @@ fn purges() -> Vec<Entry> {
             .attempts(2)
             .sweeps()
             .reached([Purged, PurgedByAll, UnknownByVersion]),
-        ),
+        )
+        .deep(),
         Entry::new(
             "ring-purge-write",
             "two gateways write where a tombstone is, which is purged at any moment",
@@ -182,7 +193,8 @@ fn purges() -> Vec<Entry> {
                 .attempts(1)
                 .sweeps()
                 .reached([Purged, PurgedByAll]),
-        ),
+        )
+        .deep(),
     ]
 }
 
