@@ -158,7 +158,7 @@ fn a_truncated_store_refuses_to_start_and_says_what_to_do() {
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
         assert_eq!(out.status.code(), Some(1), "at {length} bytes: {said}");
         assert!(said.contains(&path.parent().unwrap().display().to_string()), "{said}");
-        assert!(said.contains("new member") || said.contains("backup"), "{said}");
+        assert!(said.contains("bring back the disk"), "{said}");
         assert!(out.stdout.is_empty(), "it does not serve");
     }
 }

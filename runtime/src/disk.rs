@@ -76,8 +76,8 @@ impl<S: Clone + Send + 'static> Disk for MemoryDisk<S> {
 pub enum DiskError {
     /// When there is no store where one should be.
     #[error(
-        "there is no store at {}. If this actor has run before, its disk is lost: let it come back as a new member. \
-         If it is new, initialise its store first",
+        "there is no store at {}. If this actor is new, initialise its store first. If it has run before, its disk is \
+         lost: bring back the disk itself, for an empty store or an older copy has forgotten what others rely on",
         path.display()
     )]
     Missing {
@@ -94,8 +94,8 @@ pub enum DiskError {
 
     /// When a store is there and its bytes make no sense.
     #[error(
-        "the store at {} is damaged: {what}. Do not start with it: keep it for inspection and let this actor come back \
-         as a new member",
+        "the store at {} is damaged: {what}. Do not start with it, nor with an older copy, which has forgotten what \
+         others rely on: keep it for inspection, and bring back the disk as it was",
         path.display()
     )]
     Damaged {

@@ -130,8 +130,8 @@ pub struct Position {
 /// Nothing of that handler may be sent, and its actor must not go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the store at {} could not {doing}: {why}. The actor was stopped before it said anything that depends on this; keep \
-     the store for inspection and let the actor come back as a new member, or put the disk right and start again",
+    "the store at {} could not {doing}: {why}. The actor was stopped before it said anything that depends on this; put \
+     the disk right and start again",
     path.display()
 )]
 pub struct StoreFailed {

@@ -463,11 +463,11 @@ fn an_init_that_did_not_finish_left_no_store() {
 fn a_missing_store_is_not_a_new_one() {
     let dir = tempfile::tempdir().unwrap();
     let missing = refusal(&dir.path().join("nowhere"));
-    assert!(missing.contains("new member") && missing.contains("init"), "{missing}");
+    assert!(missing.contains("bring back the disk") && missing.contains("init"), "{missing}");
     assert!(!dir.path().join("nowhere").exists(), "looking made it");
     init(dir.path());
     fs::remove_file(dir.path().join("data.mdb")).unwrap();
-    assert!(refusal(dir.path()).contains("new member"));
+    assert!(refusal(dir.path()).contains("bring back the disk"));
     assert!(!dir.path().join("data.mdb").exists(), "looking made it");
 }
 
@@ -496,7 +496,7 @@ fn a_file_that_is_no_store_is_refused() {
     ] {
         fs::write(&data, &bytes).unwrap();
         let refused = refusal(dir.path());
-        assert!(refused.contains(says) && refused.contains("new member"), "{refused}");
+        assert!(refused.contains(says) && refused.contains("bring back the disk"), "{refused}");
         assert_eq!(fs::read(&data).unwrap(), bytes, "a refused file was changed");
     }
     for (at, says) in [(20, "LMDB says"), (40, "a page has"), (16, "does not begin")] {

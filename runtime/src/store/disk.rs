@@ -60,7 +60,7 @@ pub struct LmdbDisk<K, V> {
 
 /// Which store this is: drawn when it was made, and never again.
 ///
-/// Views name it, so that a node which lost its disk is a new member and not the old one with an empty memory.
+/// A cluster file names it, so that a store which was made anew after its disk was lost is not taken for the old one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity(pub u128);
 
