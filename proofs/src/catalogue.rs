@@ -267,7 +267,7 @@ pub fn all() -> Vec<Entry> {
                         [Client::new([Op::Increment(1)]), Client::new([Op::Increment(1)])],
                     )
                 }
-                .reached([Acknowledged, AllAgree]),
+                .reached([Acknowledged, AllAgree, WindowFull]),
             )
         },
         Entry {

@@ -10,8 +10,8 @@
 //! | [`held`] | every acknowledged update is in table or log of every member | an update is acknowledged |
 //! | [`at_most_once`] | no operation is twice in a history | a duplicate was refused or answered |
 //! | [`incarnations_grow`] | a gateway's starts are numbered upwards | a start gave up an operation |
-//! | [`refused`] | what a client was told did not happen never does | |
-//! | [`bounded`] | no log outgrows its window | a write waited for room |
+//! | [`refused`] | what a client was told did not happen never does | (none: no model denies an update; its mutant shows that it can fall) |
+//! | [`bounded`] | no log outgrows its window | a window is full |
 //! | [`durable`] | what a live actor believes is what it has saved | an actor has recovered and served |
 //! | [`finish`] | a state in which nothing can happen has every script finished (no dead end) | |
 //!

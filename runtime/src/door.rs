@@ -154,12 +154,7 @@ impl Inner {
 impl Service for Door {
     async fn call(&self, key: Key, op: Op) -> Outcome {
         let door = &self.0;
-        let bytes = key.len()
-            + match &op {
-                Op::Put(value) | Op::Create(value) | Op::Update(value) => value.len(),
-                Op::CompareAndSwap { expected, new } => expected.len() + new.len(),
-                Op::Get | Op::Delete | Op::Increment(_) => 0,
-            };
+        let bytes = key.len() + op.bytes();
         let kibibytes = u32::try_from(bytes / 1024 + 1).unwrap_or(KIBIBYTES).min(KIBIBYTES);
         let incarnation = self.opened().await;
         let permits =

@@ -23,7 +23,7 @@
 //!   acknowledged with the receiver's *own* `committed`; and a timer sends the window again, at growing
 //!   intervals, while the successor is silent. Losing any one message loses nothing.
 //! - **The window is bounded.** A head whose window is full logs nothing more. So a chain whose tail is
-//!   away for a day has not filled a disk, and what its clients asked for meanwhile did not happen.
+//!   away for a day has not filled a disk, and what did not fit has not happened.
 //! - **Crashes lose what was not saved, and nothing else.** An entry is saved before it is passed on, so
 //!   a replica that recovers resumes with the window that its log holds.
 //!

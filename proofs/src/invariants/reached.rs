@@ -31,6 +31,8 @@ pub enum Reached {
     GivenUp,
     /// A gateway followed a redirect, and every script finished.
     Redirected,
+    /// A log holds as much as its replica's window may.
+    WindowFull,
     /// An operation's outcome is unknown to its client, and yet it took effect.
     UnknownTookEffect,
 }
@@ -120,6 +122,14 @@ impl Reached {
                     finished(world, state) && gateways.any(|(first, now)| now > first)
                 })
             }
+            Reached::WindowFull => Property::sometimes("a window is full", |world, state| {
+                members(W::system(state)).iter().any(|member| {
+                    match &world.actors()[usize::from(member.id)] {
+                        ChainActor::Replica(replica) => member.log.len() == replica.window_bound(),
+                        _ => false,
+                    }
+                })
+            }),
             Reached::UnknownTookEffect => {
                 Property::sometimes("an unknown operation took effect", |_, state| {
                     let system = W::system(state);
