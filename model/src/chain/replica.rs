@@ -574,7 +574,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     pub(super) fn is_obsolete(&self, id: Id, state: &ReplicaState<S>, src: Id, msg: &Msg) -> bool {
         match msg {
             Msg::Request { id: op_id, op, .. } => {
+                // Where views change, it may be a head no longer one day, and redirect.
                 !op.is_read()
+                    && state.view.coordinators.is_empty()
                     && state.view.head() == Some(id)
                     && matches!(self.admission(state, op_id), Admission::Stale)
             }

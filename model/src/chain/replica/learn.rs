@@ -244,14 +244,17 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         let is_past = |since: u64| {
             since <= state.view.epoch && state.view.learner.map(|(_, since)| since) != Some(since)
         };
-        let (teaches, learns) = (state.view.tail() == Some(id), state.learns(id));
+        let teaches = |since: u64| {
+            state.view.tail() == Some(id)
+                && state.view.learner.is_some_and(|(_, this)| this == since)
+        };
+        let learns = state.learns(id);
         match msg {
-            Msg::Fetch { since, .. } => is_past(*since) || teaches && state.has_handed_over(id),
+            Msg::Fetch { since, .. } => {
+                is_past(*since) || teaches(*since) && state.has_handed_over(id)
+            }
             Msg::Caught { since, upto, .. } => {
-                is_past(*since)
-                    || teaches
-                        && state.view.learner.is_some_and(|(_, this)| this == *since)
-                        && *upto + 1 < state.retained
+                is_past(*since) || teaches(*since) && upto.saturating_add(1) < state.retained
             }
             Msg::Rows { since, after, .. } => {
                 is_past(*since)
