@@ -239,6 +239,12 @@ pub struct Timeouts {
     /// How much later each further coordinator acts on the same thing, so that one proposes and the
     /// others find it done.
     pub stagger: Duration,
+    /// The same, of a member that may hold no lease: it is not one yet, and what it has learned so far would be
+    /// lost. Nothing waits for it.
+    pub suspect_newcomer: Range<Duration>,
+    /// How long a coordinator waits after a suspicion before it proposes: what fails together is left out
+    /// together, and whoever hears nobody hears it.
+    pub gather: Duration,
     /// Of [`Timer::Drive`].
     pub drive: Range<Duration>,
     /// How many reports of one who was to become a member, and fell silent, are passed over; twice as many
@@ -283,6 +289,8 @@ impl Default for Timeouts {
             grant: Duration::from_millis(300),
             suspect: Duration::from_millis(300)..Duration::from_millis(350),
             first_heartbeat: Duration::from_secs(3)..Duration::from_millis(3500),
+            suspect_newcomer: Duration::from_secs(3)..Duration::from_millis(3500),
+            gather: Duration::from_millis(30),
             stagger: Duration::from_millis(60),
             drive: Duration::from_millis(100)..Duration::from_millis(200),
             pause: 20,
@@ -356,6 +364,9 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         msg: MsgOf<V>,
         out: &mut Out<Self>,
     ) {
+        if !is_believable(&state.decided, src, &msg) {
+            return;
+        }
         match msg {
             Msg::Heartbeat { boot, n, epoch } => {
                 self.on_heartbeat(id, state, src, (boot, n, epoch), out);
@@ -406,7 +417,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         if state.suspects.remove(&src) && state.wishes().is_some() {
             out.set_timer(Timer::Drive, self.timeouts.drive.clone()); // what waited behind the suspicion
         }
-        out.set_timer(Timer::Suspect(src), self.suspect(&state.decided, id));
+        out.set_timer(Timer::Suspect(src), self.suspect(&state.decided, id, src));
         if !state.decided.leased().contains(&src)
             || state.is_against(src, self.mechanisms.has(Mechanism::VoteEndsGrants))
         {
@@ -588,7 +599,12 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             Timer::Suspect(member) => {
                 let state = state.to_mut();
                 state.suspects.insert(*member);
-                self.propose(id, state, out);
+                if state.wishes().is_some() {
+                    let gather = self.timeouts.gather;
+                    let is_free = state.proposal.is_none() && state.accepted.is_none();
+                    let wait = if is_free { gather..gather } else { self.timeouts.drive.clone() };
+                    out.set_timer(Timer::Drive, wait);
+                }
             }
             Timer::Expire(member) => {
                 let state = state.to_mut();
@@ -621,7 +637,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
 
     /// Begins a ballot above everything that it has promised, with its own promise.
     fn begin_ballot(&self, id: Id, state: &mut StateOf<V, S>, out: &mut Out<Self>) {
-        let round = state.promised.map_or(0, |promised| promised.round) + 1;
+        let round = state.promised.map_or(0, |promised| promised.round);
+        let Some(round) = round.checked_add(1) else { return }; // no ballot is used twice
         let ballot = Ballot { round, proposer: id };
         state.promised = Some(ballot);
         if self.mechanisms.has(Mechanism::PromiseSaved) {
@@ -714,7 +731,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         }
         for member in &members {
             let silence = if state.heard.contains_key(member) {
-                self.suspect(&view, id)
+                self.suspect(&view, id, *member)
             } else {
                 self.first_heartbeat(&view, id)
             };
@@ -769,8 +786,10 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         self.timeouts.grant..self.timeouts.grant
     }
 
-    fn suspect(&self, view: &V, id: Id) -> Range<Duration> {
-        self.in_turn(view, id, &self.timeouts.suspect)
+    fn suspect(&self, view: &V, id: Id, member: Id) -> Range<Duration> {
+        let is_newcomer = !view.leased().contains(&member);
+        let Timeouts { suspect, suspect_newcomer, .. } = &self.timeouts;
+        self.in_turn(view, id, if is_newcomer { suspect_newcomer } else { suspect })
     }
 
     fn first_heartbeat(&self, view: &V, id: Id) -> Range<Duration> {
@@ -817,6 +836,23 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             Msg::Lease { .. } => true,
             _ => false,
         }
+    }
+}
+
+/// Views are decided among coordinators: what anyone else says of that is not listened to. Nor are numbers that
+/// cannot be, since nobody counts that far.
+fn is_believable<V: View>(decided: &V, src: Id, msg: &MsgOf<V>) -> bool {
+    let is_one_of_them = || decided.coordinators().contains(&src);
+    let is_epoch = |view: &V| view.epoch() < u64::MAX / 2;
+    match msg {
+        Msg::Heartbeat { .. } | Msg::Lease { .. } | Msg::Ask { .. } | Msg::Report(_) => true,
+        Msg::Install { view } | Msg::Prepare { decided: view, .. } | Msg::Accept { view, .. } => {
+            is_one_of_them() && is_epoch(view)
+        }
+        Msg::Promise { accepted, .. } => {
+            is_one_of_them() && accepted.as_ref().is_none_or(|(_, view)| is_epoch(view))
+        }
+        Msg::Accepted { .. } => is_one_of_them(),
     }
 }
 
@@ -987,6 +1023,8 @@ mod tests {
         for expected in [1, 4, 7, 13] {
             assert_eq!(reports_until_named(&mut state), expected);
             coordinator.timeout(this, &mut state, &Timer::Suspect(newcomer), &mut Out::new());
+            assert!(state.decided.learner().is_some(), "others may fall silent with it");
+            coordinator.timeout(this, &mut state, &Timer::Drive, &mut Out::new());
             assert_eq!(state.decided.learner(), None, "it fell silent");
         }
         while state.decided.learner().is_none() {

@@ -339,6 +339,7 @@ impl Setup {
         let timeouts = Timeouts {
             resend: model_timeout(),
             resend_doublings: 0,
+            unheard: None,
             retry: model_timeout(),
             deadline: self.deadlines.then_some(Duration::ZERO),
             views: coordinator::Timeouts { pause: 0, ..coordinator::Timeouts::default() },
@@ -476,6 +477,7 @@ impl Setup {
     ///
     /// - suspicions beyond the number of view changes, heartbeats beyond theirs, and ballots beyond those
     ///   that a crash or impatience makes necessary: these bound the model;
+    /// - suspicions of everyone: a coordinator that hears nobody waits for somebody to be heard;
     /// - suspicions and ballots of a coordinator whose own proposal is under way, unless it is impatient: they
     ///   would not change the proposal, and can come after it;
     /// - gateways do not ask for views, for no announcement is lost for good;
@@ -510,9 +512,12 @@ impl Setup {
                 coordinator::Timer::Suspect(member) => {
                     let suspects = &self.suspects;
                     let place = state.decided.coordinators.iter().position(|other| other == id);
+                    let mut chain = state.decided.chain.iter();
+                    let remains = |id: &Id| id != member && !state.suspects.contains(id);
                     open(&state.decided)
                         && (self.impatient || state.proposal.is_none())
                         && place.is_some_and(|place| place < self.proposers)
+                        && chain.any(remains)
                         && (suspects.is_empty() || suspects.contains(&usize::from(*member)))
                 }
                 coordinator::Timer::Expire(member) => awaits_end(system, *id, *member),
@@ -650,8 +655,7 @@ fn clocks_run_alike<M: Mechanisms>(system: &System<M>) -> bool {
         ChainState::Replica(replica) => {
             let lease = &replica.lease;
             decisions.ended(Id::from(id)).all(|(coordinator, ended)| {
-                let mut counted = lease.held.iter().chain(&lease.asked);
-                !counted.any(|heartbeat| {
+                !lease.counted().any(|heartbeat| {
                     heartbeat.grants.contains(&coordinator) && (lease.boot, heartbeat.n) <= ended
                 })
             })
@@ -695,8 +699,7 @@ fn may_count<M: Mechanisms>(system: &System<M>, member: Id, upto: (u32, u64)) ->
     match &*system.actor_states[usize::from(member)] {
         ChainState::Replica(replica) => {
             let lease = &replica.lease;
-            let mut heartbeats = lease.held.iter().chain(&lease.asked);
-            heartbeats.any(|heartbeat| (lease.boot, heartbeat.n) <= upto)
+            lease.counted().any(|heartbeat| (lease.boot, heartbeat.n) <= upto)
         }
         _ => false,
     }

@@ -105,7 +105,7 @@ fn script(lacks: Mechanism) -> Option<&'static str> {
 /// two others' grants are a lease still.
 const VOTES_WHILE_ITS_GRANT_LIVES: &str = "
     r1 > c1, c2: Heartbeat; c1, c2 > r1: Lease      // a lease, by a majority
-    c0: Suspect(r1); c0 > c1: Prepare; c1 > c0: Promise
+    c0: Suspect(r1); c0: Drive; c0 > c1: Prepare; c1 > c0: Promise
     c0: Expire(r1)                                  // its own grant, which r1 does not count
     c0 > c1: Accept; c1 > c0: Accepted              // the one who votes while its grant lives
     c0 > r0: Install; g0 > r0: Request; r0 > g0: Reply
@@ -114,7 +114,7 @@ const VOTES_WHILE_ITS_GRANT_LIVES: &str = "
 
 /// Two have voted for a view without the member; then its heartbeat comes to one of them, who grants.
 const GRANTS_AFTER_ITS_VOTE: &str = "
-    c0: Suspect(r1); c0 > c1: Prepare; c1 > c0: Promise
+    c0: Suspect(r1); c0: Drive; c0 > c1: Prepare; c1 > c0: Promise
     c0, c1: Expire(r1)
     c0 > c1: Accept; c1 > c0: Accepted              // decided, rightly
     r1 > c1, c2: Heartbeat; c1, c2 > r1: Lease      // c1 has not heard of the decision, but it has voted

@@ -211,7 +211,7 @@ impl Reached {
                     ChainState::Replica(state) => Some(&state.lease),
                     _ => None,
                 });
-                leases.any(|lease| lease.asked.is_none() && lease.held.is_none())
+                leases.any(|lease| lease.counted().next().is_none())
             }),
             Reached::InstalledBusy => {
                 Property::sometimes("a view is installed under way", |_, state| {

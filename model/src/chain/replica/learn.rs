@@ -16,6 +16,7 @@
 //! timer asks again. So a tail is not flooded, nothing is sent that finds no room, and losing any one
 //! message loses nothing.
 
+use super::teach::is_transferable;
 use super::{Replica, ReplicaState, Transfer};
 use crate::chain::{ChainActor, Key, Msg, Row, Timer, Window};
 use crate::coordinator;
@@ -158,6 +159,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             || !once
             || *place == Place::Emptying
             || rows.is_empty() && !last
+            || !is_a_part(after.as_ref(), &rows)
+            || committed >= u64::MAX / 2
         {
             return;
         }
@@ -171,7 +174,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             state.merge(key, row, false);
         }
         let place = if last { Place::Done } else { Place::After(end) };
-        state.drop_tombstones(&place);
+        state.drop_tombstones(&place, self.part_rows);
         state.put_place(this, place.clone());
         state.save_committed(out);
         self.ask(state, this, &place, out);
@@ -196,6 +199,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             || !once
             || !begun
             || changes.is_empty()
+            || !changes.iter().flatten().all(|(key, _)| is_transferable(key))
         {
             return;
         }
@@ -273,6 +277,13 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     }
 }
 
+/// Whether these are rows that may follow `after`: of lanes and of data, in ascending order.
+fn is_a_part(after: Option<&Key>, rows: &[(Key, Row)]) -> bool {
+    let keys = || after.into_iter().chain(rows.iter().map(|(key, _)| key));
+    keys().all(|key| is_transferable(key) && !matches!(key, Key::Tombstone(_)))
+        && keys().is_sorted_by(|one, next| one < next)
+}
+
 impl<S: Store<Key, Row>> ReplicaState<S> {
     /// If this is its view's learner, and has begun: the epoch that named it, and how far its scan is.
     pub fn learns(&self, id: Id) -> Option<(u64, &Place)> {
@@ -333,7 +344,7 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
             }
             (Key::Tombstone(key), Row::Tombstone { index }) => {
                 let here = self.index_of(&key);
-                if here > Some(index) || Op::Get.check(&key).is_err() {
+                if here > Some(index) {
                     return;
                 }
                 if here.is_some() {
@@ -365,19 +376,21 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
         }
     }
 
-    /// Tombstones are needed ahead of the scan, and nowhere else.
-    fn drop_tombstones(&mut self, place: &Place) {
+    /// Tombstones are needed ahead of the scan, and nowhere else: removes some of the others, and says whether
+    /// there were any.
+    pub(super) fn drop_tombstones(&mut self, place: &Place, limit: usize) -> bool {
         let first = Key::Tombstone("".into());
         let behind = match place {
             Place::After(Some(Key::Data(key))) => {
                 let last = Key::Tombstone(key.clone());
-                self.store.scan(Bound::Included(&first), Bound::Included(&last), usize::MAX)
+                self.store.scan(Bound::Included(&first), Bound::Included(&last), limit)
             }
-            Place::Done => self.store.scan(Bound::Included(&first), Bound::Unbounded, usize::MAX),
-            _ => return,
+            Place::Done => self.store.scan(Bound::Included(&first), Bound::Unbounded, limit),
+            _ => return false,
         };
-        for (key, _) in behind {
-            self.store.delete(&key);
+        for (key, _) in &behind {
+            self.store.delete(key);
         }
+        !behind.is_empty()
     }
 }
