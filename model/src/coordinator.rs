@@ -398,15 +398,12 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         (boot, n, epoch): (u32, u64, u64),
         out: &mut Out<Self>,
     ) {
-        if epoch != state.decided.epoch() {
-            if epoch < state.decided.epoch() {
-                let view = state.decided.clone();
-                out.send(src, Msg::Install { view });
-            } else {
-                let epoch = state.decided.epoch();
-                self.broadcast(id, &state.decided, Msg::Ask { epoch }, out);
-            }
-            return;
+        if epoch < state.decided.epoch() {
+            let view = state.decided.clone();
+            out.send(src, Msg::Install { view });
+        } else if epoch > state.decided.epoch() {
+            let epoch = state.decided.epoch();
+            self.broadcast(id, &state.decided, Msg::Ask { epoch }, out);
         }
         let known = state.heard.get(&src);
         if !state.decided.members().contains(&src) || known >= Some(&(boot, n)) {
@@ -744,7 +741,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         state.withheld = None;
         state.suspects.retain(|member| members.contains(member));
         state.heard.retain(|member, _| members.contains(member));
-        state.leases.retain(|member, _| members.contains(member));
+        let remembered = self.mechanisms.has(Mechanism::GrantsRemembered);
+        state.leases.retain(|member, _| members.contains(member) && remembered);
         if self.mechanisms.has(Mechanism::ReportsHeeded) {
             state.reports.retain(|src, report| view.heeds(*src, report));
         }

@@ -111,6 +111,8 @@ mechanisms! {
     VoteEndsGrants = "grants go on after the vote",
     /// A coordinator that starts assumes that it granted every member a lease at that moment.
     GrantsAssumed = "a restarted coordinator forgets its grants",
+    /// A coordinator remembers what it granted from one view to the next.
+    GrantsRemembered = "grants forgotten on an install",
     /// A replica takes updates and acknowledgements of its own epoch only.
     EpochCheck = "no epoch check",
     /// Who returns learns what it lacks, before it says that it has everything.
@@ -133,6 +135,14 @@ mechanisms! {
     PartsOnce = "a part taken twice",
     /// A learner takes each change once.
     ChangesOnce = "a change taken twice",
+    /// A learner keeps the newer of two rows of a key.
+    RowsByAge = "an older row replaces a newer one",
+    /// A learner keeps the newer of two operations of a lane.
+    LanesByAge = "an older operation replaces a newer one in the table",
+    /// A tail goes on teaching the same learner in the next view.
+    TeachingGoesOn = "every view ends what is retained",
+    /// A tail that starts resumes with what it retained.
+    RetainedRecovered = "retained entries forgotten in a crash",
     /// A learner takes changes only after the first part has said where they begin.
     ScanBeforeChanges = "changes before the first part",
     /// A learner's place in its scan survives a crash.

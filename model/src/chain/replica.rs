@@ -226,6 +226,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         if self.mechanisms.has(Mechanism::LogRecovery) {
             state.recover_log();
         }
+        if !self.mechanisms.has(Mechanism::RetainedRecovered) {
+            state.retained = state.committed + 1;
+        }
         if !state.window.is_empty() && self.mechanisms.has(Mechanism::ResumeAfterRestart) {
             out.set_timer(Timer::Resend, self.timeouts.resend.clone());
         }

@@ -171,7 +171,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         let end = rows.last().map(|(key, _)| key.clone());
         for (key, row) in rows {
-            state.merge(key, row, false);
+            self.merge(state, key, row, false);
         }
         let place = if last { Place::Done } else { Place::After(end) };
         state.drop_tombstones(&place, self.part_rows);
@@ -212,13 +212,64 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
                 (Key::Tombstone(_), Place::After(None)) => true,
                 _ => false,
             };
-            state.merge(key, row, ahead && self.mechanisms.has(Mechanism::TombstonesKept));
+            self.merge(state, key, row, ahead && self.mechanisms.has(Mechanism::TombstonesKept));
         }
         state.committed = last.max(state.committed);
         state.retained = state.committed + 1;
         state.save_committed(out);
         let (upto, done) = (state.committed, place == Place::Done);
         out.send(src, Msg::Caught { since: this, upto, done });
+    }
+
+    /// Takes a row, unless it is older than the one that is here. A tombstone stays if it is `ahead` of
+    /// the scan. Rows of other tables are nobody's to send.
+    fn merge(&self, state: &mut ReplicaState<S>, key: Key, row: Row, ahead: bool) {
+        match (key, row) {
+            (Key::Data(key), Row::Data { index, value }) => {
+                if Op::Put(value.clone()).check(&key).is_err() {
+                    return; // no tail sends this, and no store takes it
+                }
+                let tombstone = Key::Tombstone(key.clone());
+                let buried = match state.store.get(&tombstone) {
+                    Some(Row::Tombstone { index }) => Some(index),
+                    _ => None,
+                };
+                let here = state.index_of(&key);
+                if buried.max(here) > Some(index) && self.mechanisms.has(Mechanism::RowsByAge) {
+                    return;
+                }
+                if here.is_none() {
+                    state.keys += 1;
+                }
+                if buried.is_some() {
+                    state.store.delete(&tombstone);
+                }
+                state.store.put(Key::Data(key), Row::Data { index, value });
+            }
+            (Key::Tombstone(key), Row::Tombstone { index }) => {
+                let here = state.index_of(&key);
+                if here > Some(index) {
+                    return;
+                }
+                if here.is_some() {
+                    state.keys -= 1;
+                    state.store.delete(&Key::Data(key.clone()));
+                }
+                if ahead {
+                    state.store.put(Key::Tombstone(key), Row::Tombstone { index });
+                }
+            }
+            (key @ Key::Lane(..), Row::Lane { incarnation, seq, outcome }) => {
+                let here = match state.store.get(&key) {
+                    Some(Row::Lane { incarnation, seq, .. }) => Some((incarnation, seq)),
+                    _ => None,
+                };
+                if here < Some((incarnation, seq)) || !self.mechanisms.has(Mechanism::LanesByAge) {
+                    state.store.put(key, Row::Lane { incarnation, seq, outcome });
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Whether this is a learner whose scan is done, to whom its tail hands over.
@@ -315,57 +366,6 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
             self.store.delete(key);
         }
         !rows.is_empty()
-    }
-
-    /// Takes a row, unless it is older than the one that is here. A tombstone stays if it is `ahead` of
-    /// the scan. Rows of other tables are nobody's to send.
-    fn merge(&mut self, key: Key, row: Row, ahead: bool) {
-        match (key, row) {
-            (Key::Data(key), Row::Data { index, value }) => {
-                if Op::Put(value.clone()).check(&key).is_err() {
-                    return; // no tail sends this, and no store takes it
-                }
-                let tombstone = Key::Tombstone(key.clone());
-                let buried = match self.store.get(&tombstone) {
-                    Some(Row::Tombstone { index }) => Some(index),
-                    _ => None,
-                };
-                let here = self.index_of(&key);
-                if buried.max(here) > Some(index) {
-                    return;
-                }
-                if here.is_none() {
-                    self.keys += 1;
-                }
-                if buried.is_some() {
-                    self.store.delete(&tombstone);
-                }
-                self.store.put(Key::Data(key), Row::Data { index, value });
-            }
-            (Key::Tombstone(key), Row::Tombstone { index }) => {
-                let here = self.index_of(&key);
-                if here > Some(index) {
-                    return;
-                }
-                if here.is_some() {
-                    self.keys -= 1;
-                    self.store.delete(&Key::Data(key.clone()));
-                }
-                if ahead {
-                    self.store.put(Key::Tombstone(key), Row::Tombstone { index });
-                }
-            }
-            (key @ Key::Lane(..), Row::Lane { incarnation, seq, outcome }) => {
-                let here = match self.store.get(&key) {
-                    Some(Row::Lane { incarnation, seq, .. }) => Some((incarnation, seq)),
-                    _ => None,
-                };
-                if here < Some((incarnation, seq)) {
-                    self.store.put(key, Row::Lane { incarnation, seq, outcome });
-                }
-            }
-            _ => {}
-        }
     }
 
     /// The index of the update that wrote a key.

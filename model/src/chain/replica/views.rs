@@ -62,7 +62,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         let state = state.to_mut();
         let teaching = |view: &View| view.learner.filter(|_| view.tail() == Some(id));
-        let goes_on = teaching(&view).is_some() && teaching(&view) == teaching(&state.view);
+        let goes_on = teaching(&view).is_some()
+            && teaching(&view) == teaching(&state.view)
+            && self.mechanisms.has(Mechanism::TeachingGoesOn);
         state.store.put(Key::View, Row::View(view.clone()));
         state.view = view;
         (state.early, state.resent, state.unheard) = (0, 0, 0); // they were about another neighbour
@@ -107,7 +109,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         state.save_committed(out);
         if !state.lease.is_live() {
-            self.heartbeat(id, state, out); // what it asked for in an older epoch is not granted any more
+            self.heartbeat(id, state, out); // it may be a member now for the first time
         }
     }
 
