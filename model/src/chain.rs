@@ -42,7 +42,8 @@ mod script;
 mod view;
 mod window;
 
-pub use actor::{ChainActor, ChainState, Nested};
+pub use crate::nested::Nested;
+pub use actor::{ChainActor, ChainState};
 pub use gateway::{Gateway, GatewayState};
 pub use lease::{Heartbeat, Lease};
 pub use replica::{Place, Replica, ReplicaState, Transfer};

@@ -334,7 +334,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
                 out.set_timer(Timer::Expire(*member), self.grant());
             }
         }
-        for member in decided.members() {
+        for member in decided.watched() {
             out.set_timer(Timer::Suspect(member), self.first_heartbeat(&decided, id));
         }
         if accepted.is_some() {
@@ -660,7 +660,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         accepted: Option<(Ballot, V)>,
         out: &mut Out<Self>,
     ) {
-        let majority = state.majority();
+        let majority = self.majority(state);
         let wishes = state.wishes();
         let Some(proposal) = &mut state.proposal else { return };
         proposal.promises.insert(src, accepted);
@@ -700,7 +700,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
 
     /// Counts a vote; a majority of them has decided.
     fn note_vote(&self, id: Id, state: &mut StateOf<V, S>, src: Id, out: &mut Out<Self>) {
-        let majority = state.majority();
+        let majority = self.majority(state);
         let Some(proposal) = &mut state.proposal else { return };
         proposal.votes.insert(src);
         if proposal.votes.len() < majority {
@@ -726,7 +726,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             out.cancel_timer(Timer::Suspect(*member));
             out.cancel_timer(Timer::Expire(*member));
         }
-        for member in &members {
+        for member in &view.watched() {
             let silence = if state.heard.contains_key(member) {
                 self.suspect(&view, id, *member)
             } else {
@@ -757,11 +757,11 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     /// Who was to become a member, and is dropped, has to wait longer each time; who became one is trusted
     /// again.
     fn note_failed(&self, state: &mut StateOf<V, S>, view: &V) {
-        let before = state.decided.members();
-        state.failed.retain(|id, _| !view.leased().contains(id));
-        for learner in before.iter().filter(|id| !state.decided.leased().contains(id)) {
-            if !view.members().contains(learner) && self.timeouts.pause > 0 {
-                let (times, pause) = state.failed.entry(*learner).or_default();
+        let (members, learners) = (view.members(), view.on_probation());
+        state.failed.retain(|id, _| !members.contains(id) || learners.contains(id));
+        for learner in state.decided.on_probation() {
+            if !members.contains(&learner) && self.timeouts.pause > 0 {
+                let (times, pause) = state.failed.entry(learner).or_default();
                 *pause = self.timeouts.pause << (*times).min(6);
                 *times = times.saturating_add(1);
             }
@@ -772,6 +772,14 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     fn broadcast(&self, id: Id, view: &V, msg: MsgOf<V>, out: &mut Out<Self>) {
         let others = view.coordinators().iter().filter(|other| **other != id);
         out.broadcast(others, &msg);
+    }
+
+    /// How many coordinators decide.
+    fn majority(&self, state: &StateOf<V, S>) -> usize {
+        if !self.mechanisms.has(Mechanism::ViewsByMajority) {
+            return 1;
+        }
+        state.decided.coordinators().len() / 2 + 1
     }
 
     /// Long enough for a grant to end, and then for those who have voted to ask once more.
@@ -855,11 +863,6 @@ fn is_believable<V: View>(decided: &V, src: Id, msg: &MsgOf<V>) -> bool {
 }
 
 impl<V: View, S: Store<Key, Row<V>>> StateOf<V, S> {
-    /// How many coordinators decide.
-    fn majority(&self) -> usize {
-        self.decided.coordinators().len() / 2 + 1
-    }
-
     /// The view that this coordinator would have next.
     fn wishes(&self) -> Option<V> {
         self.decided.next(&self.suspects, &self.reports)
