@@ -160,6 +160,24 @@ fn swap(expected: &str, new: &str) -> Op {
     Op::CompareAndSwap { expected: expected.into(), new: Value::from(new) }
 }
 
+/// Two who put and get.
+fn four() -> Setup {
+    Setup::new(3, [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])])
+}
+
+fn four_crash(name: &'static str, mortal: Mortal) -> Entry {
+    use Reached::{HeadLost, MiddleLost, ReadFound, RecoveredAndServed, TailLost};
+    let setup = four().views(1, 1).crashes(1, mortal);
+    let setup = setup.reached([ReadFound, HeadLost, MiddleLost, TailLost, RecoveredAndServed]);
+    Entry::new(name, "two who put and get, a view change, and a crash", setup).deep()
+}
+
+fn twice(name: &'static str, suspects: [usize; 2], lost: [Reached; 2]) -> Entry {
+    let setup = four().views(1, 2).suspects(suspects);
+    let setup = setup.reached(lost).reached([Reached::ReadFound, Reached::RemovedUnaware]);
+    Entry::new(name, "two who put and get, and two view changes", setup).deep()
+}
+
 /// Every model.
 pub fn all() -> Vec<Entry> {
     use Reached::*;
@@ -380,26 +398,13 @@ pub fn all() -> Vec<Entry> {
         Entry::new(
             "chain-views-four",
             "two who put and get, and a view change",
-            Setup::new(
-                3,
-                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
-            )
-            .views(1, 1)
-            .reached([ReadFound, HeadLost, MiddleLost, TailLost]),
+            four().views(1, 1).reached([ReadFound, HeadLost, MiddleLost, TailLost]),
         )
         .deep(),
-        Entry::new(
-            "chain-views-four-crash",
-            "two who put and get, a view change, and a crash",
-            Setup::new(
-                3,
-                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
-            )
-            .views(1, 1)
-            .crashes(1, Mortal::All)
-            .reached([ReadFound, HeadLost, MiddleLost, TailLost, RecoveredAndServed]),
-        )
-        .deep(),
+        // One crash is a replica's, a gateway's or a coordinator's: the three models together are one.
+        four_crash("chain-views-four-crash-replica", Mortal::Replicas),
+        four_crash("chain-views-four-crash-gateway", Mortal::Gateways),
+        four_crash("chain-views-four-crash-coordinator", Mortal::Coordinators),
         Entry::new(
             "chain-lease",
             "a paused reader in a chain of two: its lease has lapsed before it is left out",
@@ -494,17 +499,10 @@ pub fn all() -> Vec<Entry> {
                 .reached([Appended, HandedOver, LearnerLags]),
             )
         },
-        Entry::new(
-            "chain-views-twice",
-            "two view changes",
-            Setup::new(
-                3,
-                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
-            )
-            .views(1, 2)
-            .reached([ReadFound, HeadLost, MiddleLost, TailLost, RemovedUnaware]),
-        )
-        .deep(),
+        // Of three, two can be suspected in two view changes: the three models together are one.
+        twice("chain-views-twice-head-middle", [0, 1], [HeadLost, MiddleLost]),
+        twice("chain-views-twice-head-tail", [0, 2], [HeadLost, TailLost]),
+        twice("chain-views-twice-middle-tail", [1, 2], [MiddleLost, TailLost]),
         Entry::new(
             "grow-one",
             "a chain of one teaches a learner under increments and a delete",
