@@ -20,6 +20,7 @@
 //! | [`Refuse`](Msg::Refuse) | node → gateway | a higher ballot was promised | 1802.07000 §2.2 |
 //! | [`Sweep`](Msg::Sweep) / [`Held`](Msg::Held) | node ↔ node | a tombstone, on its way to being purged | |
 //! | [`Fetch`](Msg::Fetch) / [`Rows`](Msg::Rows) | newcomer ↔ old replica | registers of a span of the ring | |
+//! | [`Scan`](Msg::Scan) / [`Scanned`](Msg::Scanned) | client ↔ node | a part of its keys; not linearizable | |
 //! | [`Belong`](Msg::Belong) | operator → node | it is to join the ring, or to leave it | |
 //! | [`Views`](Msg::Views) | node, gateway ↔ coordinator, and each other | which view holds, who has fetched all it must, who comes and goes: the table of [`coordinator`]; nodes and gateways answer [`Ask`](coordinator::Msg::Ask), too | |
 //!
@@ -193,6 +194,17 @@ pub struct Copied {
     pub content: Content,
 }
 
+/// A register as one who lists keys is told of it.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Listed {
+    /// Which key.
+    pub key: kv::Key,
+    /// The ballot that was accepted.
+    pub accepted: Ballot,
+    /// Whether it holds a value, rather than that the key was deleted.
+    pub is_live: bool,
+}
+
 /// What the actors of a ring say to each other; the [module's table](self) tells who to whom.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Msg {
@@ -329,6 +341,28 @@ pub enum Msg {
         more: bool,
         /// How what is missing reads.
         floors: Floors,
+    },
+    /// When a client lists keys, in the order of the circle: see `node/list.rs`.
+    Scan {
+        /// The epoch of the sender's gateway.
+        epoch: u64,
+        /// Comes back with the answer.
+        ticket: u64,
+        /// What comes after this key, or everything.
+        after: Option<(u64, kv::Key)>,
+        /// How many registers it wants at the most; a node has a limit of its own.
+        limit: u32,
+    },
+    /// When a node tells what it has of that: of those keys of which it is an old replica.
+    Scanned {
+        /// Of the `Scan`.
+        epoch: u64,
+        /// Of the `Scan`.
+        ticket: u64,
+        /// In ascending order of position and key.
+        rows: Vec<Listed>,
+        /// How far it has looked; `None` for the end of the circle.
+        upto: Option<(u64, kv::Key)>,
     },
     /// When an operator wants a node in the ring, or out of it. The node sees to it, until it is told otherwise.
     Belong {
