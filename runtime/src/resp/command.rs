@@ -57,15 +57,19 @@ pub(super) enum Verb {
     Get,
     GetSet,
     Hello,
+    Gone,
     Help,
     Incr,
     IncrBy,
     Info,
+    Join,
     Keys,
+    Leave,
     MGet,
     MSet,
     Ping,
     Quit,
+    Reform,
     Reset,
     Scan,
     Select,
@@ -446,6 +450,26 @@ pub(super) const COMMANDS: &[Command] = &[
                 summary: "What this node's actors know of their chains, as JSON; `chainring status` \
                           asks all nodes.",
                 ..plain("STATUS", Verb::Status, 2, LOCAL, "server")
+            },
+            Command {
+                summary: "Brings this node into the ring, for good: it fetches what it is to hold.",
+                ..plain("JOIN", Verb::Join, 2, ADMIN, "server")
+            },
+            Command {
+                summary: "Takes this node out of the ring, for good: others fetch what it holds.",
+                ..plain("LEAVE", Verb::Leave, 2, ADMIN, "server")
+            },
+            Command {
+                summary: "Gives up all nodes that are gone, in the view of this epoch: what only they \
+                          had is lost. `chainring reform` asks first.",
+                arguments: &[Argument::new("epoch", Kind::Integer)],
+                ..plain("REFORM", Verb::Reform, 3, ADMIN, "server")
+            },
+            Command {
+                summary: "Tells the coordinators of a ring that these nodes are gone, and that no \
+                          others are, as far as this node knows.",
+                arguments: &[Argument::new("node", Kind::Integer).optional().many()],
+                ..plain("GONE", Verb::Gone, -2, ADMIN, "server")
             },
             HELP,
         ],
