@@ -72,10 +72,11 @@ pub struct Cluster {
 }
 
 /// What the nodes of a cluster run.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// Chain replication.
+    #[default]
     Chain,
     /// A quorum ring.
     Ring,

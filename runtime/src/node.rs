@@ -220,8 +220,7 @@ impl<P: System> Running<P> {
         let board = Arc::new(Board::of(&parts));
         let (mut drivers, mut gateways) = (Vec::new(), Vec::new());
         let mut routes = Routes::new();
-        for ((Part { place, actor }, disk), card) in
-            parts.into_iter().zip(disks).zip(board.cards())
+        for ((Part { place, actor }, disk), card) in parts.into_iter().zip(disks).zip(board.cards())
         {
             let (id, role) = (place.id, place.role);
             let tell_ended = tell_ended.clone();

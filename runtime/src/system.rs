@@ -172,10 +172,12 @@ pub(crate) fn parts<P: System>(cluster: &Cluster, node: &NodeConfig) -> Vec<Part
     places.extend(node.coordinator().map(|id| place(id, Role::Coordinator)));
     places.extend(node.member().map(|id| place(id, Role::Member)));
     let gateways = node.gateways().zip(node.doors()).zip(cluster.chains());
-    places.extend(
-        gateways
-            .map(|((id, door), chain)| Place { id, role: Role::Gateway, chain, door: Some(door) }),
-    );
+    places.extend(gateways.map(|((id, door), chain)| Place {
+        id,
+        role: Role::Gateway,
+        chain,
+        door: Some(door),
+    }));
     let part = |place: Place| Part { place, actor: P::actor(&place, cluster, node) };
     places.into_iter().map(part).collect()
 }

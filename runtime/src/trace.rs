@@ -369,18 +369,17 @@ type Said = (Id, Id, u64);
 /// At the first step that does not agree, or message that was never sent.
 pub fn replay(paths: &[PathBuf]) -> Result<Replayed, ReplayError> {
     // Rows that do not decode end an actor by unwinding; here they are what is wrong with a trace.
-    let replayed = catch_unwind(|| match paths.first().map_or(Ok(Protocol::Chain), |p| protocol(p))? {
-        Protocol::Chain => replay_all::<ChainSystem>(paths),
-        Protocol::Ring => replay_all::<RingSystem>(paths),
-    });
-    replayed.unwrap_or_else(|panic| {
-        match panic.downcast::<StoreFailed>() {
-            Ok(failed) => Err(ReplayError::NoTrace {
-                path: paths.first().cloned().unwrap_or_default(),
-                what: failed.to_string(),
-            }),
-            Err(panic) => resume_unwind(panic),
-        }
+    let replayed =
+        catch_unwind(|| match paths.first().map_or(Ok(Protocol::Chain), |p| protocol(p))? {
+            Protocol::Chain => replay_all::<ChainSystem>(paths),
+            Protocol::Ring => replay_all::<RingSystem>(paths),
+        });
+    replayed.unwrap_or_else(|panic| match panic.downcast::<StoreFailed>() {
+        Ok(failed) => Err(ReplayError::NoTrace {
+            path: paths.first().cloned().unwrap_or_default(),
+            what: failed.to_string(),
+        }),
+        Err(panic) => resume_unwind(panic),
     })
 }
 

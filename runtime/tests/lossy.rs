@@ -1,7 +1,9 @@
 //! A whole cluster over links that lose, double and reorder.
 
 use chainring_model::kv::{Key, Op, Value};
-use chainring_runtime::config::{Cluster, NodeConfig, PerChain, Protocol, RingConfig, TimeoutsConfig};
+use chainring_runtime::config::{
+    Cluster, NodeConfig, PerChain, Protocol, RingConfig, TimeoutsConfig,
+};
 use chainring_runtime::node::{self, Node, NodeOptions};
 use chainring_runtime::transport::Faults;
 use std::net::{SocketAddr, UdpSocket};

@@ -26,7 +26,9 @@ impl<P: System> Part<P> {
     /// The directory of its store, in the node's.
     pub(super) fn directory(&self, cluster: &Cluster) -> String {
         match self.place.role {
-            Role::Gateway if cluster.chains().count() > 1 => format!("gateway-{}", self.place.chain),
+            Role::Gateway if cluster.chains().count() > 1 => {
+                format!("gateway-{}", self.place.chain)
+            }
             role => role.name().to_string(),
         }
     }

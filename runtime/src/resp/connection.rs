@@ -338,7 +338,9 @@ impl<S: Service> Session<S> {
 
     /// Queues a command on keys, unless one of them is too large: then nothing of it is done.
     fn submit(&mut self, fold: Fold, jobs: Vec<(Key, Job)>) {
-        if let Some(refusal) = jobs.iter().find_map(|(key, job)| job.check(key, S::LONGEST_KEY).err()) {
+        if let Some(refusal) =
+            jobs.iter().find_map(|(key, job)| job.check(key, S::LONGEST_KEY).err())
+        {
             return self.push(refusal);
         }
         let missing = jobs.len();

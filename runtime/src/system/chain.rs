@@ -2,7 +2,7 @@
 
 mod about;
 
-use super::{ Heard, Lines, Order, Place, StoreOf, System, followers};
+use super::{Heard, Lines, Order, Place, StoreOf, System, followers};
 use crate::config::{Cluster, NodeConfig};
 use crate::door::Enquiry;
 use crate::driver::Step;
@@ -11,8 +11,8 @@ use crate::node::{About, Card, Role};
 use crate::resp::{Position, ScanPage};
 use crate::status::Learning;
 use chainring_model::chain::{
-    ChainActor, ChainState, Gateway, GatewayState, Key, Msg, Nested, Place as Progress, Reads, Replica,
-    ReplicaState, Report, Row, Timer, Transfer, View,
+    ChainActor, ChainState, Gateway, GatewayState, Key, Msg, Nested, Place as Progress, Reads,
+    Replica, ReplicaState, Report, Row, Timer, Transfer, View,
 };
 use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{self, Op, OpId};

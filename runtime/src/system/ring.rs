@@ -5,7 +5,7 @@ mod lists;
 mod log;
 mod reform;
 
-use super::{ Heard, Lines, Order, Place, StoreOf, System, followers};
+use super::{Heard, Lines, Order, Place, StoreOf, System, followers};
 use crate::config::{Cluster, NodeConfig};
 use crate::driver::Step;
 use crate::front::Front;
