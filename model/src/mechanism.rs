@@ -157,4 +157,16 @@ mechanisms! {
     PromiseSaved = "an acceptor forgets its promise",
     /// For an epoch that is decided, an acceptor answers with the view, and never promises or votes.
     DecidedAnswers = "an acceptor promises for a decided epoch",
+    /// A row of a member is taken only if it is newer: by incarnation, then by status.
+    NewerRowsOnly = "a stale table accepted",
+    /// A dead member's row stays on the table.
+    TombstonesOfMembers = "the dead forgotten at once",
+    /// A member that hears worse of itself than it knows takes a higher incarnation.
+    Refutation = "a suspicion not refuted",
+    /// It saves that incarnation before it says so.
+    RefutationSaved = "a refutation forgotten in a crash",
+    /// A member's incarnation grows, durably, at each of its starts.
+    LivesCounted = "a member restarts in its old incarnation",
+    /// Members compare tables also with those whom they hold dead.
+    DeadSought = "no exchange with those held dead",
 }

@@ -181,6 +181,12 @@ pub fn of(lacks: Mechanism) -> Mutant {
         StoreRequired => ("grow-disk", "held"),
         PromiseSaved => ("coordinators", "one view an epoch"),
         DecidedAnswers => ("coordinators", "one view an epoch"),
+        NewerRowsOnly => ("members-stale", "the dead stay dead"),
+        TombstonesOfMembers => ("members-stale", "the dead stay dead"),
+        Refutation => ("members-two", "what is said is refuted"),
+        RefutationSaved => ("members-crash", "a restart is a new life"),
+        LivesCounted => ("members-crash", "a restart is a new life"),
+        DeadSought => ("members-lossy", CAN_FINISH),
     };
     let mut entry = catalogue::find(model).expect("the table above names models of the catalogue");
     if lacks == SaveThenSend {
