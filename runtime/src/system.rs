@@ -160,8 +160,6 @@ pub enum Order {
     Belong(bool),
     /// That coordinators give up all who are gone, in the epoch that the operator saw.
     Reform(u64),
-    /// That coordinators take these nodes, and no others, for gone.
-    Gone(Vec<u32>),
 }
 
 /// The actors of a node, the gateways last: what the driver runs, and what a replay runs again.

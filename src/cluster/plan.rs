@@ -58,8 +58,8 @@ impl Plan {
         Ok(cluster)
     }
 
-    /// A new cluster, without ports. `Id`s are given out to the replicas first, then to gateways, doors and
-    /// coordinators. The nodes of a chain stand together.
+    /// A new cluster, without ports. `Id`s are given out to the replicas first, then to gateways, doors,
+    /// coordinators and members. The nodes of a chain stand together.
     fn make(&self) -> Result<Cluster, String> {
         let (nodes, chains) = (self.nodes.unwrap_or(3), self.chains.unwrap_or(1));
         let ring = match self.protocol {
@@ -85,6 +85,7 @@ impl Plan {
             (0..chains).map(|chain| from + chain * nodes + node).collect()
         };
         let mut coordinators = (nodes + 2 * nodes * chains)..;
+        let members = nodes * 2 + 2 * nodes * chains;
         let mut made: Vec<NodeConfig> = Vec::new();
         for chain in 0..chains {
             let length = nodes / chains + u32::from(chain < nodes % chains);
@@ -110,7 +111,10 @@ impl Plan {
                     gateway: actors(nodes, number),
                     door: actors(nodes + nodes * chains, number),
                     coordinator: if place < deciding { coordinators.next() } else { None },
-                    member: None,
+                    member: match self.protocol {
+                        Protocol::Chain => None,
+                        Protocol::Ring => Some(members + number),
+                    },
                     joins: false,
                     store: None,
                     dir: None,

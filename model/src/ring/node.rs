@@ -160,6 +160,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             | Msg::Accepted { .. }
             | Msg::Refuse { .. }
             | Msg::Scanned { .. }
+            | Msg::Members(_)
             | Msg::Views(_) => {}
         }
     }

@@ -57,7 +57,6 @@ pub(super) enum Verb {
     Get,
     GetSet,
     Hello,
-    Gone,
     Help,
     Incr,
     IncrBy,
@@ -464,12 +463,6 @@ pub(super) const COMMANDS: &[Command] = &[
                           had is lost. `chainring reform` asks first.",
                 arguments: &[Argument::new("epoch", Kind::Integer)],
                 ..plain("REFORM", Verb::Reform, 3, ADMIN, "server")
-            },
-            Command {
-                summary: "Tells the coordinators of a ring that these nodes are gone, and that no \
-                          others are, as far as this node knows.",
-                arguments: &[Argument::new("node", Kind::Integer).optional().many()],
-                ..plain("GONE", Verb::Gone, -2, ADMIN, "server")
             },
             HELP,
         ],

@@ -483,14 +483,6 @@ impl<S: Service> Session<S> {
                 Ok(epoch) => self.order(Order::Reform(epoch)),
                 Err(_) => Err(Reply::error(NOT_AN_INTEGER)),
             },
-            Verb::Gone => {
-                let node = |at| {
-                    let number = u32::try_from(integer(arguments, at)?);
-                    number.or(Err(Reply::error(NOT_AN_INTEGER)))
-                };
-                let nodes = (2..arguments.len()).map(node).collect::<Result<_, _>>()?;
-                self.order(Order::Gone(nodes))
-            }
             Verb::Command => Ok(Some(command::info(&[]))),
             Verb::CommandCount => Ok(Some(command::count())),
             Verb::CommandDocs => Ok(Some(command::docs(&arguments[2..]))),

@@ -254,7 +254,6 @@ impl System for ChainSystem {
                 "the members of a chain come and go with their processes: start or stop the node"
             }
             Order::Reform(_) => "a chain goes on with whoever is left, and needs no reform",
-            Order::Gone(_) => "the coordinators of a chain see for themselves who is gone",
         }
         .to_string())
     }

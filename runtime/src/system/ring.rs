@@ -14,6 +14,7 @@ use crate::resp::{Position, ScanPage};
 use chainring_model::chain::Reads;
 use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{self, Op, OpId};
+use chainring_model::membership::{self, Member};
 use chainring_model::ring::{
     self, Gateway, GatewayState, Key, Msg, Nested, Node, NodeState, Report, RingActor, RingState,
     Row, Timer, View,
@@ -38,11 +39,13 @@ pub(crate) struct Shows {
     rest: Mutex<Rest>,
 }
 
-/// What a coordinator has been told.
+/// What a coordinator has been told, or a member has found.
 #[derive(Clone, Debug, Default)]
 struct Rest {
-    /// Who is gone, as far as anyone has reported.
+    /// Who is gone, as far as anyone has reported, or this member knows.
     gone: BTreeSet<Id>,
+    /// Of a member: how many it holds to be there.
+    alive: usize,
     /// Who wants to be a member.
     joining: BTreeSet<Id>,
     /// Who wants to be none.
@@ -73,11 +76,18 @@ impl System for RingSystem {
     type Notes = log::Notes;
     type Page = lists::Page;
 
-    fn actor(place: &Place, cluster: &Cluster, _: &NodeConfig) -> Self::Actor {
+    fn actor(place: &Place, cluster: &Cluster, node: &NodeConfig) -> Self::Actor {
         let timeouts = cluster.timeouts.of_ring();
         let recent = cluster.ring.recent;
         match place.role {
-            Role::Replica | Role::Member => RingActor::Node(Node::new(recent, timeouts)),
+            Role::Replica => RingActor::Node(Node::new(recent, timeouts)),
+            Role::Member => {
+                let seeds = cluster.nodes.iter();
+                let seeds = seeds.filter_map(|node| Some((node.member()?, node.replica())));
+                let (seeds, timeouts) = (seeds.collect(), membership::Timeouts::default());
+                let of = node.replica();
+                RingActor::Member(Member::new(of, seeds, node.coordinator(), timeouts))
+            }
             Role::Coordinator => {
                 let followers = followers(cluster, place.chain);
                 RingActor::Coordinator(Coordinator::new(followers, timeouts.views))
@@ -99,8 +109,13 @@ impl System for RingSystem {
 
     fn init(role: Role, first: View, store: &mut StoreOf<Self>) {
         match role {
-            Role::Replica | Role::Member => Node::init(store, first),
+            Role::Replica => Node::init(store, first),
             Role::Gateway => Gateway::init(store, first),
+            Role::Member => {
+                let mut nested = Nested(store.clone());
+                Member::init(&mut nested);
+                *store = nested.0;
+            }
             Role::Coordinator => {
                 let mut nested = Nested(store.clone());
                 Coordinator::init(&mut nested, first);
@@ -111,7 +126,8 @@ impl System for RingSystem {
 
     fn stored_view(role: Role, store: &StoreOf<Self>) -> Option<View> {
         match role {
-            Role::Replica | Role::Gateway | Role::Member => match store.get(&Key::View) {
+            Role::Member => None,
+            Role::Replica | Role::Gateway => match store.get(&Key::View) {
                 Some(Row::View(view)) => Some(view),
                 _ => None,
             },
@@ -133,7 +149,10 @@ impl System for RingSystem {
             RingState::Node(node) => Some(&node.view),
             RingState::Gateway(gateway) => Some(&gateway.view),
             RingState::Coordinator(coordinator) => Some(&coordinator.decided),
-            RingState::Oracle(_) | RingState::Script(_) | RingState::Stopped => None,
+            RingState::Member(_)
+            | RingState::Oracle(_)
+            | RingState::Script(_)
+            | RingState::Stopped => None,
         }
     }
 
@@ -167,6 +186,11 @@ impl System for RingSystem {
                     }
                 }
                 *card.shows.rest() = rest;
+            }
+            RingState::Member(member) => {
+                let (alive, gone) = (member.alive().count(), member.gone());
+                let mut rest = card.shows.rest();
+                (rest.alive, rest.gone) = (alive, gone);
             }
             RingState::Oracle(_) | RingState::Script(_) | RingState::Stopped => {}
         }
@@ -237,14 +261,6 @@ impl System for RingSystem {
                 ));
             }
             Order::Reform(epoch) => Report::Reform { epoch },
-            Order::Gone(nodes) => {
-                let replica = |node: &u32| {
-                    let known = about.with_roster(|all| all.node(*node).map(NodeConfig::replica));
-                    known.map_err(|error| error.to_string())
-                };
-                let gone = nodes.iter().map(replica).collect::<Result<_, _>>()?;
-                Report::Members { gone }
-            }
         };
         reform::report(door, &view, &report);
         Ok(())

@@ -40,6 +40,10 @@ pub(super) fn lines(about: &About<RingSystem>) -> Lines {
             line("coordinator_suspects", nodes(rest.gone)),
         ]);
     }
+    for card in about.board.with_role(Role::Member) {
+        let rest = card.shows.rest().clone();
+        lines.extend([line("alive", rest.alive.to_string()), line("gone", nodes(rest.gone))]);
+    }
     lines
 }
 
