@@ -84,3 +84,74 @@ impl<S: Store<Key, Row>> NodeState<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kv::Value;
+    use crate::ring::place::position;
+    use crate::ring::{Content, Register, Ring, Timeouts, View};
+    use crate::store::MapStore;
+    use stateright::actor::{Actor, Command};
+    use std::borrow::Cow;
+
+    type Ours = MapStore<Key, Row>;
+
+    /// What node 0 of a ring of these members says to a scan, if anything; it holds keys of so many bytes.
+    fn ask(
+        members: usize,
+        keys: usize,
+        bytes: usize,
+        (after, limit): (Option<(u64, kv::Key)>, u32),
+    ) -> Option<(Vec<Listed>, Option<(u64, kv::Key)>)> {
+        let id = Id::from(0);
+        let mut store = Ours::default();
+        Node::init(&mut store, View::stable(1, Ring::of((0..members).map(Id::from))));
+        for n in 0..keys {
+            let value = Some(Value::from(vec![b'v'; bytes]));
+            let accepted = Ballot { epoch: 1, n: 1, gateway: Id::from(9), incarnation: 1 };
+            let content = Content { version: 1, value, recent: Vec::new() };
+            let register = Register { promised: accepted, accepted, voted: true, content };
+            Node::plant(&mut store, &kv::Key::from(format!("{n}").as_str()), register);
+        }
+        let node = RingActor::Node(Node::new(16, Timeouts::default()));
+        let state = node.on_start(id, &Some(store), &mut Out::new());
+        let mut out = Out::new();
+        let scan = Msg::Scan { epoch: 1, ticket: 7, after, limit };
+        node.on_msg(id, &mut Cow::Borrowed(&state), Id::from(8), scan, &mut out);
+        out.iter().find_map(|command| match command {
+            Command::Send(_, Msg::Scanned { ticket: 7, rows, upto, .. }) => {
+                Some((rows.clone(), upto.clone()))
+            }
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn answers_are_bounded_whatever_is_asked() {
+        let (rows, upto) = ask(1, 3000, 1, (None, u32::MAX)).expect("an answer");
+        assert_eq!(rows.len(), LOOKED_AT);
+        let last = rows.last().expect("there are some");
+        assert_eq!(upto, Some((position(&last.key), last.key.clone())));
+        let (rows, upto) = ask(1, 100, 100_000, (None, u32::MAX)).expect("an answer");
+        assert!(rows.len() < 10 && upto.is_some(), "{} rows", rows.len());
+        let too_long = kv::Key::from(vec![0; MAX_KEY_BYTES + 1]);
+        assert_eq!(ask(1, 3, 1, (Some((0, too_long)), 10)), None);
+        assert_eq!(ask(1, 3, 1, (None, 0)), None);
+    }
+
+    #[test]
+    fn pages_follow_each_other_and_tell_of_own_keys_only() {
+        let (mut after, mut seen) = (None, 0);
+        loop {
+            let (rows, upto) = ask(10, 300, 1, (after, 7)).expect("an answer");
+            assert!(rows.iter().all(|row| row.is_live));
+            seen += rows.len();
+            match upto {
+                Some(upto) => after = Some(upto),
+                None => break,
+            }
+        }
+        assert!((40..160).contains(&seen), "{seen} of 300 at one of ten, three replicas each");
+    }
+}
