@@ -6,6 +6,7 @@ use crate::council::Council;
 use crate::drive::{self, Drive, drive};
 use crate::graph;
 use crate::invariants::Reached;
+use crate::membership::{self, Membership, Met};
 use crate::run::{Options, Report, run};
 use crate::torn::Order;
 use chainring_model::chain::Reads;
@@ -34,6 +35,8 @@ pub enum Subject {
     Chain(Setup),
     /// Coordinators by themselves.
     Council(Council),
+    /// Members by themselves.
+    Membership(Membership),
 }
 
 /// How the steps of actors are interpreted.
@@ -84,6 +87,12 @@ impl Entry {
             (Subject::Council(council), _) => {
                 run(|| council.model(mechanisms, Pruning::On), options)
             }
+            (Subject::Membership(members), Steps::Graph) => {
+                graph::run_to(&members.model(mechanisms, Pruning::On), membership::agree)
+            }
+            (Subject::Membership(members), _) => {
+                run(|| members.model(mechanisms, Pruning::On), options)
+            }
         };
         Report { name: self.name.to_string(), configuration: self.configuration(), ..report }
     }
@@ -107,6 +116,11 @@ impl Entry {
                 let names: Vec<_> = (0..council.coordinators).map(|c| format!("c{c}")).collect();
                 drive(&council.model(mechanisms, Pruning::Steps), &names, script, until)
             }
+            Subject::Membership(members) => {
+                let count = members.periods.len();
+                let names: Vec<_> = (0..count).map(|member| format!("m{member}")).collect();
+                drive(&members.model(mechanisms, Pruning::Steps), &names, script, until)
+            }
         }
     }
 
@@ -120,6 +134,7 @@ impl Entry {
         match &self.subject {
             Subject::Chain(setup) => format!("{setup}{torn}"),
             Subject::Council(council) => council.to_string(),
+            Subject::Membership(members) => members.to_string(),
         }
     }
 }
@@ -181,6 +196,7 @@ fn twice(name: &'static str, suspects: [usize; 2], lost: [Reached; 2]) -> Entry 
 /// Every model.
 pub fn all() -> Vec<Entry> {
     use Reached::*;
+    let members = Subject::Membership;
     let council = |coordinators, proposers, rounds, crashes| {
         Subject::Council(Council { coordinators, proposers, rounds, crashes })
     };
@@ -191,6 +207,106 @@ pub fn all() -> Vec<Entry> {
             council(3, 2, 1, 1),
         ),
         Entry::of("coordinators-again", "the same with second ballots", council(3, 2, 2, 1)).deep(),
+        Entry::of(
+            "members-two",
+            "two who ask each other, suspect, declare dead and refute, each at any moment",
+            members(Membership::new([3, 3]).reached([
+                Met::WronglySuspected,
+                Met::WronglyDead,
+                Met::DeadToEachOther,
+                Met::Refuted,
+            ])),
+        ),
+        Entry::of(
+            "members-crash",
+            "two who ask each other, and a crash of either: a new life overrules a tombstone",
+            members(Membership::new([3, 1]).crashes(1, [0, 1]).reached([
+                Met::Found,
+                Met::StaleUnderWay,
+                Met::Restarted,
+                Met::Refuted,
+            ])),
+        ),
+        Entry::of(
+            "members-stale",
+            "one is found dead, and a third one's table says that it lives",
+            members(
+                Membership { cut_off: Some(2), ..Membership::new([3, 0, 0]) }
+                    .comparing([0])
+                    .reached([Met::StaleUnderWay]),
+            ),
+        ),
+        Entry::of(
+            "members-confirm",
+            "two find the same, and say so to each other",
+            members(
+                Membership { cut_off: Some(2), ..Membership::new([2, 2, 0]) }
+                    .reached([Met::Confirmed, Met::StaleUnderWay]),
+            ),
+        ),
+        Entry::of(
+            "members-relay",
+            "questions are asked again, with the help of others",
+            members(Membership { tries: 1, ..Membership::new([2, 0, 0]) }.reached([Met::Relayed])),
+        ),
+        Entry::of(
+            "members-leave",
+            "one leaves, while both ask each other and compare tables",
+            members(
+                Membership { leaver: Some(1), ..Membership::new([2, 1]) }
+                    .comparing([0])
+                    .crashes(1, [1])
+                    .reached([Met::Left, Met::Restarted, Met::StaleUnderWay]),
+            ),
+        ),
+        Entry {
+            steps: Steps::Graph,
+            ..Entry::of(
+                "members-join",
+                "a newcomer who knows one; any message may be lost for good",
+                members(
+                    Membership { newcomer: true, lossy: true, ..Membership::new([0, 0, 0]) }
+                        .comparing([2])
+                        .reached([Met::Joined]),
+                ),
+            )
+        },
+        Entry {
+            steps: Steps::Graph,
+            ..Entry::of(
+                "members-lossy",
+                "any message may be lost for good: one who is held dead learns it, and tables converge",
+                members(
+                    Membership { lossy: true, ..Membership::new([3, 0]) }
+                        .comparing([0])
+                        .reached([Met::WronglyDead, Met::Refuted]),
+                ),
+            )
+        },
+        Entry {
+            steps: Steps::Graph,
+            ..Entry::of(
+                "members-resume",
+                "any message may be lost for good, and one crashes",
+                members(
+                    Membership { lossy: true, ..Membership::new([1, 1]) }
+                        .comparing([0])
+                        .crashes(1, [1])
+                        .reached([Met::Restarted]),
+                ),
+            )
+        },
+        Entry::of(
+            "members-three",
+            "one asks, another one compares, and the third one may crash",
+            members(Membership::new([3, 0, 0]).comparing([1]).crashes(1, [2]).reached([
+                Met::Found,
+                Met::StaleUnderWay,
+                Met::Restarted,
+                Met::Refuted,
+            ])),
+        )
+        .deep(),
         Entry::new(
             "chain-one",
             "a chain of one commits on receipt",

@@ -16,6 +16,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// is asked of it: look at the change and say so in the commit.
 const PINNED: &[(&str, usize)] = &[
     ("coordinators", 899_185),
+    ("members-two", 2_967),
+    ("members-crash", 7_252),
+    ("members-stale", 6_126),
+    ("members-confirm", 132),
+    ("members-relay", 146),
+    ("members-leave", 29_162),
+    ("members-join", 155),
+    ("members-lossy", 84_095),
+    ("members-resume", 8_797),
     ("chain-one", 221),
     ("chain-reads", 57),
     ("chain-reads-tail", 57),

@@ -1,7 +1,9 @@
 //! A whole cluster over links that lose, double and reorder.
 
 use chainring_model::kv::{Key, Op, Value};
-use chainring_runtime::config::{Cluster, NodeConfig, PerChain, Protocol, TimeoutsConfig};
+use chainring_runtime::config::{
+    Cluster, NodeConfig, PerChain, Protocol, RingConfig, TimeoutsConfig,
+};
 use chainring_runtime::node::{self, Node, NodeOptions};
 use chainring_runtime::transport::Faults;
 use std::net::{SocketAddr, UdpSocket};
@@ -23,13 +25,15 @@ fn three() -> Cluster {
         gateway: PerChain::One(3 + n),
         door: PerChain::One(6 + n),
         coordinator: Some(9 + n),
+        member: None,
         joins: false,
         store: None,
         dir: None,
     };
     let nodes = (0..).zip(&sockets).map(node).collect();
     let timeouts = TimeoutsConfig::default();
-    Cluster { cluster: 7, protocol: Protocol::Chain, mtu: 1400, timeouts, nodes }
+    let ring = RingConfig::default();
+    Cluster { cluster: 7, protocol: Protocol::Chain, mtu: 1400, timeouts, ring, nodes }
 }
 
 /// One command in RESP, and as many bytes of reply as are expected.
