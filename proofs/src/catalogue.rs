@@ -6,8 +6,10 @@ use crate::council::Council;
 use crate::drive::{self, Drive, drive};
 use crate::graph;
 use crate::invariants::Reached;
+use crate::ring;
 use crate::run::{Options, Report, run};
 use crate::torn::Order;
+use crate::world;
 use chainring_model::chain::Reads;
 use chainring_model::kv::{Op, Value};
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
@@ -32,6 +34,8 @@ pub struct Entry {
 pub enum Subject {
     /// A chain.
     Chain(Setup),
+    /// A ring.
+    Ring(ring::Setup),
     /// Coordinators by themselves.
     Council(Council),
 }
@@ -52,11 +56,11 @@ impl Entry {
         Self::of(name, about, Subject::Chain(setup))
     }
 
-    fn of(name: &'static str, about: &'static str, subject: Subject) -> Self {
+    pub(crate) fn of(name: &'static str, about: &'static str, subject: Subject) -> Self {
         Entry { name, about, deep: false, subject, steps: Steps::Whole }
     }
 
-    fn deep(mut self) -> Self {
+    pub(crate) fn deep(mut self) -> Self {
         self.deep = true;
         self
     }
@@ -75,11 +79,15 @@ impl Entry {
                 run(|| setup.model(mechanisms, Pruning::On), options)
             }
             (Subject::Chain(setup), Steps::Graph) => {
-                graph::run(&setup.model(mechanisms, Pruning::On))
+                graph::run(&setup.model(mechanisms, Pruning::On), world::finished)
             }
             (Subject::Chain(setup), Steps::Torn(order)) => {
                 run(|| setup.torn(mechanisms, order), options)
             }
+            (Subject::Ring(setup), Steps::Graph) => {
+                graph::run(&setup.model(mechanisms, Pruning::On), ring::finished)
+            }
+            (Subject::Ring(setup), _) => run(|| setup.model(mechanisms, Pruning::On), options),
             (Subject::Council(council), _) => {
                 run(|| council.model(mechanisms, Pruning::On), options)
             }
@@ -102,6 +110,10 @@ impl Entry {
                 let model = setup.model(mechanisms, Pruning::Steps);
                 drive(&model, &drive::names(model.actors()), script, until)
             }
+            Subject::Ring(setup) => {
+                let model = setup.model(mechanisms, Pruning::Steps);
+                drive(&model, &ring::names(model.actors()), script, until)
+            }
             Subject::Council(council) => {
                 let names: Vec<_> = (0..council.coordinators).map(|c| format!("c{c}")).collect();
                 drive(&council.model(mechanisms, Pruning::Steps), &names, script, until)
@@ -118,6 +130,7 @@ impl Entry {
         };
         match &self.subject {
             Subject::Chain(setup) => format!("{setup}{torn}"),
+            Subject::Ring(setup) => setup.to_string(),
             Subject::Council(council) => council.to_string(),
         }
     }
@@ -161,6 +174,13 @@ fn swap(expected: &str, new: &str) -> Op {
 
 /// Every model.
 pub fn all() -> Vec<Entry> {
+    let mut all = of_chain();
+    all.extend(ring::catalogue());
+    all
+}
+
+/// The models of the chain, and of the coordinators by themselves.
+fn of_chain() -> Vec<Entry> {
     use Reached::*;
     let council = |coordinators, proposers, rounds, crashes| {
         Subject::Council(Council { coordinators, proposers, rounds, crashes })

@@ -6,7 +6,7 @@
 //! - [`checked::Checked`] is the model around a system of actors; [`torn::Torn`] is one that tears an
 //!   actor's step apart and crashes it in between;
 //! - [`system`] is what their states are, made of parts that are stored once ([`shared`]);
-//! - [`chain`] and [`council`] make models of chains, and of coordinators by themselves;
+//! - [`chain`], [`ring`] and [`council`] make models of chains, of rings, and of coordinators by themselves;
 //! - [`history`] records what clients saw, and [`possible`] judges whether it is linearizable;
 //! - [`invariants`] has every property, one a file;
 //! - [`catalogue`] lists the configurations by name, and [`mutants`] those that must fail, some of them
@@ -24,6 +24,7 @@ pub mod history;
 pub mod invariants;
 pub mod mutants;
 pub mod possible;
+pub mod ring;
 pub mod run;
 pub mod shared;
 pub mod spent;

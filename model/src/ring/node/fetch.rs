@@ -39,6 +39,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         if state.transfers.is_empty() {
             return self.report(state, out);
         }
+        if !self.mechanisms.has(Mechanism::FetchThenVote) {
+            self.report(state, out);
+        }
         for (upto, transfer) in state.transfers.iter().take(SPANS) {
             self.fetch_span(id, state, *upto, transfer, out);
         }
