@@ -409,7 +409,7 @@ impl Setup {
     pub fn model<M: Mechanisms>(&self, mechanisms: &M, pruning: Pruning) -> RingModel<M> {
         let (actors, stores): (Vec<_>, Vec<_>) = self.actors(mechanisms).into_iter().unzip();
         let all: Arc<[_]> = actors.clone().into();
-        let reductions = Arc::new(Reductions::of(all, mechanisms, self.lossy));
+        let reductions = Arc::new(self.reductions(all, mechanisms));
         let mut model = Checked::new(self.history())
             .crashes(self.crashes, self.mortal())
             .pruning(pruning)
@@ -423,6 +423,8 @@ impl Setup {
         model = model.alike(move |parcel| this.alike(parcel));
         let this = Arc::clone(&reductions);
         model = model.spent(move |system, parcel| this.is_spent(system, parcel));
+        let this = Arc::clone(&reductions);
+        model = model.representative(move |system| this.representative(system));
         let this = self.clone();
         model = model.scope(move |system, action| {
             this.is_in_scope(system, action)
@@ -436,7 +438,37 @@ impl Setup {
         let given_up = ["linearizable", "one lineage", "held"];
         let claimed = of_ring(self.recent).into_iter();
         let claimed = claimed.filter(|claim| !self.reform || !given_up.contains(&claim.name));
+        if self.tells() {
+            model = model.property(invariants::known());
+        }
         claimed.chain(reached).fold(model, Checked::property)
+    }
+
+    /// What a model need not tell apart.
+    fn reductions<M: Mechanisms>(
+        &self,
+        actors: Arc<[ProofActor<M>]>,
+        mechanisms: &M,
+    ) -> Reductions<M> {
+        let is_stable = self.deciders().is_empty();
+        let alike = if is_stable && self.ring.len() == self.nodes { self.nodes } else { 0 };
+        Reductions::of(actors, mechanisms, self.lossy, alike)
+    }
+
+    /// The same system with its nodes in every order in which it goes on in the same way.
+    pub fn images(&self, model: &RingModel, system: &System) -> Vec<System> {
+        let reductions = self.reductions(model.actors().to_vec().into(), &Intact);
+        reductions.orders().iter().map(|order| reductions.reordered(system, order)).collect()
+    }
+
+    /// Whether registers remember enough for every outcome to be known: no operation can be overtaken by more
+    /// updates than these, no gateway crashes, no deadline passes, and nothing is purged.
+    fn tells(&self) -> bool {
+        let updates = |client: &Client| client.ops.iter().filter(|(_, op)| !op.is_read()).count();
+        let all: usize = self.clients.iter().map(updates).sum();
+        let others = self.clients.iter().map(|client| all - updates(client));
+        let immortal = self.crashes == 0 || self.mortal == Mortal::Nodes;
+        immortal && !self.deadlines && !self.sweeps && others.max() <= Some(self.recent)
     }
 
     /// Explores this, of the protocol as it is, or without a mechanism.

@@ -7,6 +7,7 @@
 //! | one lineage | what is chosen is built upon by every higher ballot |
 //! | held | every quorum of the newest stable view leads to every acknowledged write |
 //! | at most once | no operation is twice in a content |
+//! | unknown when it must be | no outcome is unknown where the registers remember enough to tell |
 //! | refused for good | what was told to be unavailable is in no content |
 //! | one view an epoch | no two views are decided, told of or installed for one epoch |
 //! | epochs never go back | nobody goes back to an older view, also not by a crash |
@@ -75,6 +76,13 @@ fn properties<M: Mechanisms, const RECENT: usize>() -> Vec<Property<RingModel<M>
     ]
 }
 
+/// Unknown exactly when it must be: where registers remember enough, no client is told that an outcome is.
+pub fn known<M: Mechanisms>() -> Property<RingModel<M>> {
+    Property::always("unknown when it must be", |_, state: &State<M>| {
+        state.system.history.unknown().is_empty()
+    })
+}
+
 /// What is known of the contents in a state.
 #[derive(Clone, Copy)]
 struct Judged {
@@ -98,15 +106,9 @@ fn judged<M: Mechanisms>(system: &System<M>, recent: usize) -> Judged {
     for store in system.actor_storages.iter().flatten() {
         Shared::address(*store).hash(&mut hasher);
     }
-    let proposals = messages(system).filter_map(|envelope| match envelope.msg {
-        Msg::Accept { key, ballot, content, .. } => {
-            let mut hasher = DefaultHasher::new();
-            (envelope.dst, key, ballot, content).hash(&mut hasher);
-            Some(hasher.finish())
-        }
-        _ => None,
-    });
-    proposals.fold(0, |all, one| all ^ one).hash(&mut hasher);
+    for parcel in system.network.iter().filter(|it| matches!(&*it.msg, Msg::Accept { .. })) {
+        Shared::address(parcel.msg).hash(&mut hasher);
+    }
     let digest = hasher.finish();
     if let Some(known) = KNOWN.with_borrow(|known| known.get(&digest).copied()) {
         return known;

@@ -14,11 +14,13 @@
 //! - **Who is refused waits for nothing.** Between a refusal and the next attempt a gateway does nothing that
 //!   it did not do before the refusal, which can come later. (Where it has several lanes they share a
 //!   counter, and it makes a difference.)
+//! - **Replicas are alike.** Where all nodes are replicas of the key, and no view changes, a state in which two of
+//!   them have changed places goes on as that state does.
 //!
-//! A protocol that lacks a mechanism is explored without the last three.
+//! A protocol that lacks a mechanism is explored without any but the first.
 
 use super::{Action, ProofActor, System};
-use crate::shared::{Shared, Table};
+use crate::shared::{Mix, Shared, Table};
 use crate::system::Parcel;
 use chainring_model::coordinator::Msg::{Ask, Install};
 use chainring_model::prune::Prune;
@@ -29,7 +31,9 @@ use chainring_model::ring::{
 };
 use chainring_model::{Mechanism, Mechanisms};
 use stateright::actor::{ActorModelAction, Envelope, Id};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// What can be left out of the models of these actors.
@@ -37,6 +41,8 @@ pub struct Reductions<M: Mechanisms> {
     actors: Arc<[ProofActor<M>]>,
     is_intact: bool,
     is_lossy: bool,
+    /// How many nodes there are that can change places.
+    alike: usize,
     /// The answer that stands for all answers, by the state of who is asked.
     answers: Table<(usize, Parcel<ProofActor<M>>), Option<Option<Shared<Msg>>>>,
     /// Whether a message is obsolete, by the state of who receives it.
@@ -53,10 +59,10 @@ enum Count<'a> {
 
 impl<M: Mechanisms> Reductions<M> {
     /// Those of a system.
-    pub fn of(actors: Arc<[ProofActor<M>]>, mechanisms: &M, is_lossy: bool) -> Self {
+    pub fn of(actors: Arc<[ProofActor<M>]>, mechanisms: &M, is_lossy: bool, alike: usize) -> Self {
         let is_intact = Mechanism::ALL.iter().all(|mechanism| mechanisms.has(*mechanism));
         let (answers, obsolete) = (Table::default(), Table::default());
-        Reductions { actors, is_intact, is_lossy, answers, obsolete }
+        Reductions { actors, is_intact, is_lossy, alike, answers, obsolete }
     }
 
     /// Those from whom a message is the same to its receiver.
@@ -98,9 +104,7 @@ impl<M: Mechanisms> Reductions<M> {
         if !self.is_intact || self.is_lossy {
             return true;
         }
-        let mut ids = (0..self.actors.len()).map(Id::from);
-        let who = ids.find_map(|id| self.occupied(system, id).map(|occupation| (id, occupation)));
-        match (who, action) {
+        match (self.who_is_occupied(system), action) {
             (Some((id, Occupation::Waits(lane))), action) => match action {
                 ActorModelAction::Timeout(of, timer) => *of == id && *timer == Timer::Backoff(lane),
                 ActorModelAction::Deliver { dst, msg, .. } => {
@@ -122,6 +126,120 @@ impl<M: Mechanisms> Reductions<M> {
             (None, ActorModelAction::Timeout(_, Timer::Resend(_))) => false,
             (None, _) => true,
         }
+    }
+
+    /// Who is occupied, and with what. Remembered of the newest system, for one action is asked about after the
+    /// other.
+    fn who_is_occupied(&self, system: &System<M>) -> Option<(Id, Occupation)> {
+        type Known = (Vec<(usize, usize)>, Option<(Id, Occupation)>);
+        thread_local! {
+            static NEWEST: RefCell<Known> = RefCell::default();
+        }
+        let parts = || {
+            let states = system.actor_states.iter().zip(&system.timers_set);
+            states.map(|(state, timers)| (Shared::address(*state), Shared::address(*timers)))
+        };
+        NEWEST.with_borrow_mut(|(newest, who)| {
+            if !newest.iter().copied().eq(parts()) {
+                let mut ids = (0..self.actors.len()).map(Id::from);
+                *newest = parts().collect();
+                *who = ids.find_map(|id| self.occupied(system, id).map(|with| (id, with)));
+            }
+            *who
+        })
+    }
+
+    /// The system that stands for all in which the nodes have changed places: they are in the order of what there
+    /// is to be known of them. (Any order would do; this one is the same for most that are the same.)
+    pub fn representative(&self, system: &System<M>) -> Option<System<M>> {
+        let is_sound = self.is_intact && !self.is_lossy;
+        if self.alike < 2 || !is_sound || self.who_is_occupied(system).is_some() {
+            return None;
+        }
+        let nodes = 0..self.alike;
+        let is_node = |id: Id| usize::from(id) < self.alike;
+        let digest = |part: &dyn Fn(&mut Mix)| {
+            let mut hasher = Mix::default();
+            part(&mut hasher);
+            hasher.finish()
+        };
+        let mut known: Vec<u64> = (nodes.clone())
+            .map(|node| {
+                digest(&|hasher| {
+                    system.actor_states[node].hash(hasher);
+                    system.timers_set[node].hash(hasher);
+                    system.actor_storages[node].hash(hasher);
+                    system.crashed[node].hash(hasher);
+                })
+            })
+            .collect();
+        let own = known.clone();
+        for parcel in system.network.iter() {
+            for (id, other, is_sender) in
+                [(parcel.src, parcel.dst, true), (parcel.dst, parcel.src, false)]
+            {
+                if is_node(id) {
+                    let other = if is_node(other) {
+                        own[usize::from(other)]
+                    } else {
+                        usize::from(other) as u64
+                    };
+                    let said = digest(&|hasher| {
+                        (other, is_sender).hash(hasher);
+                        parcel.msg.hash(hasher);
+                    });
+                    let known = &mut known[usize::from(id)];
+                    *known = known.wrapping_add(said);
+                }
+            }
+        }
+        if known.is_sorted() {
+            return None;
+        }
+        let mut order: Vec<usize> = nodes.collect();
+        order.sort_by_key(|node| known[*node]);
+        Some(self.reordered(system, &order))
+    }
+
+    /// In which orders the nodes can be.
+    pub fn orders(&self) -> Vec<Vec<usize>> {
+        (0..self.alike).fold(vec![Vec::new()], |orders, node| {
+            let insert = |order: &Vec<usize>| {
+                let order = order.clone();
+                (0..=order.len()).map(move |place| {
+                    let mut order = order.clone();
+                    order.insert(place, node);
+                    order
+                })
+            };
+            orders.iter().flat_map(insert).collect()
+        })
+    }
+
+    /// The same system, where the first node is who was the node `order[0]` before, and so on.
+    pub fn reordered(&self, system: &System<M>, order: &[usize]) -> System<M> {
+        let place = |id: Id| {
+            let place = order.iter().position(|old| *old == usize::from(id));
+            place.map_or(id, Id::from)
+        };
+        let mut next = system.clone();
+        next.network = system.network.readdressed(place);
+        for (new, old) in order.iter().enumerate() {
+            next.actor_states[new] = match &*system.actor_states[*old] {
+                RingState::Node(state) if !state.sweeping.is_empty() => {
+                    let mut state = state.clone();
+                    for (_, held) in state.sweeping.values_mut() {
+                        *held = held.iter().map(|id| place(*id)).collect();
+                    }
+                    Shared::new(RingState::Node(state))
+                }
+                _ => system.actor_states[*old],
+            };
+            next.timers_set[new] = system.timers_set[*old];
+            next.crashed[new] = system.crashed[*old];
+            next.actor_storages[new] = system.actor_storages[*old];
+        }
+        next
     }
 
     /// What an actor has begun that is to be ended before anything else happens.
@@ -208,6 +326,7 @@ impl<M: Mechanisms> Reductions<M> {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Occupation {
     /// It has begun to count.
     Counts,

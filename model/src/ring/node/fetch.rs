@@ -8,6 +8,10 @@
 //!    *A copy is not a vote*, unless every answer shows the same ballot, voted.
 //! 4. A majority of the old replicas has given all of a span: the node votes there. When no span is left it
 //!    reports, again and again until a view answers.
+//!
+//! In a joint view itself nothing hangs on the newcomers, since every quorum has a majority of old replicas,
+//! too. It is the view after it that does: there newcomers vote among themselves, and what they have not
+//! fetched is gone.
 
 use super::{Node, NodeState, put};
 use crate::coordinator;
