@@ -7,6 +7,7 @@ use crate::drive::{self, Drive, drive};
 use crate::graph;
 use crate::invariants::Reached;
 use crate::membership::{self, Membership, Met};
+use crate::ring;
 use crate::run::{Options, Report, run};
 use crate::torn::Order;
 use chainring_model::chain::Reads;
@@ -33,6 +34,8 @@ pub struct Entry {
 pub enum Subject {
     /// A chain.
     Chain(Setup),
+    /// A ring.
+    Ring(ring::Setup),
     /// Coordinators by themselves.
     Council(Council),
     /// Members by themselves.
@@ -55,11 +58,11 @@ impl Entry {
         Self::of(name, about, Subject::Chain(setup))
     }
 
-    fn of(name: &'static str, about: &'static str, subject: Subject) -> Self {
+    pub(crate) fn of(name: &'static str, about: &'static str, subject: Subject) -> Self {
         Entry { name, about, deep: false, subject, steps: Steps::Whole }
     }
 
-    fn deep(mut self) -> Self {
+    pub(crate) fn deep(mut self) -> Self {
         self.deep = true;
         self
     }
@@ -84,11 +87,17 @@ impl Entry {
             (Subject::Chain(setup), Steps::Torn(order)) => {
                 run(|| setup.torn(mechanisms, order), options)
             }
+            (Subject::Ring(setup), Steps::Graph) => {
+                graph::run(&setup.model(mechanisms, Pruning::On), ring::finished)
+            }
+            (Subject::Ring(setup), _) => run(|| setup.model(mechanisms, Pruning::On), options),
             (Subject::Council(council), _) => {
                 run(|| council.model(mechanisms, Pruning::On), options)
             }
             (Subject::Membership(members), Steps::Graph) => {
-                graph::run_to(&members.model(mechanisms, Pruning::On), membership::agree)
+                graph::run(&members.model(mechanisms, Pruning::On), |_, state| {
+                    membership::agree(state)
+                })
             }
             (Subject::Membership(members), _) => {
                 run(|| members.model(mechanisms, Pruning::On), options)
@@ -112,6 +121,10 @@ impl Entry {
                 let model = setup.model(mechanisms, Pruning::Steps);
                 drive(&model, &drive::names(model.actors()), script, until)
             }
+            Subject::Ring(setup) => {
+                let model = setup.model(mechanisms, Pruning::Steps);
+                drive(&model, &ring::names(model.actors()), script, until)
+            }
             Subject::Council(council) => {
                 let names: Vec<_> = (0..council.coordinators).map(|c| format!("c{c}")).collect();
                 drive(&council.model(mechanisms, Pruning::Steps), &names, script, until)
@@ -133,6 +146,7 @@ impl Entry {
         };
         match &self.subject {
             Subject::Chain(setup) => format!("{setup}{torn}"),
+            Subject::Ring(setup) => setup.to_string(),
             Subject::Council(council) => council.to_string(),
             Subject::Membership(members) => members.to_string(),
         }
@@ -195,6 +209,13 @@ fn twice(name: &'static str, suspects: [usize; 2], lost: [Reached; 2]) -> Entry 
 
 /// Every model.
 pub fn all() -> Vec<Entry> {
+    let mut all = of_chain();
+    all.extend(ring::catalogue());
+    all
+}
+
+/// The models of the chain, and of the coordinators by themselves.
+fn of_chain() -> Vec<Entry> {
     use Reached::*;
     let members = Subject::Membership;
     let council = |coordinators, proposers, rounds, crashes| {

@@ -82,7 +82,10 @@ fn main() -> Anything<()> {
     cluster.stop()?;
     let held = holders(&cluster, &victims)?;
     let short = held.values().filter(|holders| holders.len() < 3).count();
-    println!("{} keys are in the stores of live nodes, {short} of them in fewer than three", held.len());
+    println!(
+        "{} keys are in the stores of live nodes, {short} of them in fewer than three",
+        held.len()
+    );
     if held.len() as u64 != keys || short > 0 {
         return Err("a key is not where it has to be".into());
     }
