@@ -435,11 +435,11 @@ fn a_range_that_lost_two_replicas_waits_for_one_of_them() {
 #[test]
 fn a_range_that_lost_two_replicas_is_reformed_where_an_operator_wants_that() {
     for by_itself in [true, false] {
-        let ring = "on-quorum-loss = \"reform\"\nreform-after = 1\n";
+        let gives_up = "on-quorum-loss = \"reform\"\nreform-after = 1\n";
         let mut cluster = Cluster::set_up(Setup {
             protocol: Protocol::Ring,
             options: &["--nodes", "10"],
-            ring: if by_itself { ring } else { "" },
+            on_quorum_loss: by_itself.then_some(gives_up),
             ..Setup::default()
         });
         let mut connection = cluster.connect(0);

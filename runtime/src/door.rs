@@ -7,6 +7,8 @@
 //!
 //! A node has a door for each chain; [`Front`](crate::front::Front) puts them together.
 
+mod turns;
+
 use crate::driver::Inbox;
 use crate::node::Card;
 use crate::system::{Heard, System};
@@ -19,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
+use turns::Turns;
 
 /// How many operations of one node are under way at the most; more wait.
 const LANES: u32 = 1024;
@@ -63,6 +66,7 @@ struct Inner<P: System> {
     incarnation: watch::Sender<Option<u32>>,
     lanes: Semaphore,
     kibibytes: Semaphore,
+    turns: Turns,
     /// Grows at each question.
     tickets: AtomicU64,
     state: Mutex<State<P::Page>>,
@@ -104,6 +108,7 @@ impl<P: System> Door<P> {
             incarnation: watch::Sender::new(None),
             lanes: Semaphore::new(LANES as usize),
             kibibytes: Semaphore::new(KIBIBYTES as usize),
+            turns: Turns::default(),
             tickets: AtomicU64::new(0),
             state: Mutex::new(State {
                 free: Vec::new(),
@@ -171,6 +176,12 @@ impl<P: System> Door<P> {
         let bytes = key.len() + op.bytes();
         let kibibytes = u32::try_from(bytes / 1024 + 1).unwrap_or(KIBIBYTES).min(KIBIBYTES);
         let incarnation = self.opened().await;
+        let (turn, is_read) = (key.clone(), op.is_read());
+        let turn =
+            async { if P::IN_TURN { Some(door.turns.wait(turn, is_read).await) } else { None } };
+        let Ok(_turn) = timeout(QUEUE_TIME, turn).await else {
+            return Outcome::Refused(Refusal::Unavailable); // as below
+        };
         let permits =
             async { (door.kibibytes.acquire_many(kibibytes).await, door.lanes.acquire().await) };
         // What waited in vain was not sent, so nothing has happened, nor will. (The semaphores are never

@@ -41,6 +41,9 @@ pub(crate) trait System: Sized + Send + Sync + 'static {
     /// The longest key, in bytes.
     const LONGEST_KEY: usize;
 
+    /// Whether the writes of a key that come in through one gateway should go one after the other.
+    const IN_TURN: bool;
+
     /// The keys of its actors' stores.
     type Key: OrderedKey + Send + Sync + 'static;
     /// The rows of its actors' stores.

@@ -77,8 +77,8 @@ pub struct Setup<'a> {
     pub protocol: Protocol,
     /// Options of `chainring cluster`.
     pub options: &'a [&'a str],
-    /// Lines to begin the table `[ring]` with.
-    pub ring: &'a str,
+    /// What the table `[ring]` says of lost quorums, where that is not the default.
+    pub on_quorum_loss: Option<&'a str>,
     /// Whether every node is traced.
     pub trace: bool,
     /// What the nodes log.
@@ -118,7 +118,8 @@ impl Cluster {
     }
 
     /// Makes such a cluster and starts its nodes.
-    pub fn set_up(Setup { protocol, options, ring, trace, log }: Setup<'_>) -> Self {
+    pub fn set_up(setup: Setup<'_>) -> Self {
+        let Setup { protocol, options, on_quorum_loss, trace, log } = setup;
         let dir = TempDir::new().expect("a temporary directory");
         let mut command = chainring();
         let name = protocol.name();
@@ -127,7 +128,8 @@ impl Cluster {
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         let mut cluster = Cluster { dir, resp: Vec::new(), nodes: Vec::new(), trace, log };
         let text = std::fs::read_to_string(cluster.file()).expect("it was just written");
-        let text = text.replace("[ring]\n", &format!("[ring]\n{ring}"));
+        let usual = "on-quorum-loss = \"wait\"\nreform-after = 10\n";
+        let text = on_quorum_loss.map_or(text.clone(), |other| text.replace(usual, other));
         let (head, nodes) = text.split_once("[[node]]").expect("there are nodes");
         let text = format!("{head}{PATIENT}\n[[node]]{nodes}");
         std::fs::write(cluster.file(), &text).expect("a file of ours");

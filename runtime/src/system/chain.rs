@@ -64,6 +64,7 @@ impl Shows {
 impl System for ChainSystem {
     const NAME: &'static str = "chain";
     const LONGEST_KEY: usize = kv::MAX_KEY_BYTES;
+    const IN_TURN: bool = false;
 
     type Key = Key;
     type Row = Row;

@@ -64,6 +64,7 @@ impl Shows {
 impl System for RingSystem {
     const NAME: &'static str = "ring";
     const LONGEST_KEY: usize = ring::MAX_KEY_BYTES;
+    const IN_TURN: bool = true;
 
     type Key = Key;
     type Row = Row;
