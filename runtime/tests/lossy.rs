@@ -5,6 +5,7 @@ use chainring_runtime::config::{
     Cluster, NodeConfig, PerChain, Protocol, RingConfig, TimeoutsConfig,
 };
 use chainring_runtime::node::{self, Node, NodeOptions};
+use chainring_runtime::store::LmdbStore;
 use chainring_runtime::transport::Faults;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -117,7 +118,8 @@ fn the_longest_key_fits_the_store_and_one_byte_more_is_refused() {
     use chainring_model::store::{OrderedKey, Store};
     let key = chainring_model::chain::Key::Data(longest);
     assert_eq!(key.to_bytes().len(), 511);
-    let mut store = node::NodeStore::in_memory();
+    type Store = LmdbStore<chainring_model::chain::Key, chainring_model::chain::Row>;
+    let mut store = Store::in_memory();
     let row = chainring_model::chain::Row::Data { index: 1, value: Value::from("v") };
     store.put(key.clone(), row.clone());
     assert_eq!(store.get(&key), Some(row));
