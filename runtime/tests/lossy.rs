@@ -118,8 +118,8 @@ fn the_longest_key_fits_the_store_and_one_byte_more_is_refused() {
     use chainring_model::store::{OrderedKey, Store};
     let key = chainring_model::chain::Key::Data(longest);
     assert_eq!(key.to_bytes().len(), 511);
-    type Store = LmdbStore<chainring_model::chain::Key, chainring_model::chain::Row>;
-    let mut store = Store::in_memory();
+    type Rows = LmdbStore<chainring_model::chain::Key, chainring_model::chain::Row>;
+    let mut store = Rows::in_memory();
     let row = chainring_model::chain::Row::Data { index: 1, value: Value::from("v") };
     store.put(key.clone(), row.clone());
     assert_eq!(store.get(&key), Some(row));
