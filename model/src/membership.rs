@@ -187,7 +187,7 @@ pub struct Exchange {
     pub dead: Id,
     /// Whether it is the turn of the dead.
     pub is_of_the_dead: bool,
-    /// Where the next part begins.
+    /// Where the next part begins; of one that is joining, how far it has been answered.
     pub from: Id,
     /// Whether it has not been through a whole table yet, since it started.
     pub is_joining: bool,
@@ -684,12 +684,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         let pause = if is_joining { &self.timeouts.join } else { &self.timeouts.exchange };
         out.set_timer(Timer::Exchange, pause.clone());
         let Some(partner) = self.next_partner(id, state) else { return };
-        let from = if is_joining { Id::from(0) } else { state.exchange.from };
-        let until = self.compare(id, state, partner, from, out);
-        state.to_mut().exchange.from = until.unwrap_or_default();
+        let until = self.compare(id, state, partner, state.exchange.from, out);
+        if !is_joining {
+            state.to_mut().exchange.from = until.unwrap_or_default();
+        }
     }
 
-    /// Who has just started goes on at once to the next part, until it has been through the whole table.
+    /// Who has just started goes on at once to the next part, until it has been through the whole table. If no
+    /// answer comes, the timer goes on from there, with somebody else.
     fn go_on(
         &self,
         id: Id,
@@ -698,9 +700,11 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         (start, until): (u64, Option<Id>),
         out: &mut Out<Self>,
     ) {
-        if start != state.start || !state.exchange.is_joining {
+        let Exchange { from, is_joining, .. } = state.exchange;
+        if start != state.start || !is_joining || until.is_some_and(|next| next <= from) {
             return;
         }
+        state.to_mut().exchange.from = until.unwrap_or_default();
         match until {
             Some(next) => {
                 self.compare(id, state, src, next, out);

@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run --release -p chainring-examples --bin gossip                   # all three, some minutes
-//! cargo run --release -p chainring-examples --bin gossip -- 10 seed=7      # one, with that seed
+//! cargo run --release -p chainring-examples --bin gossip -- 10 seed=7 loss=20 kills=3 seconds=60
 //! ```
 //!
 //! The actor is the one that is checked and that nodes run; time and the network are simulated, event by event,
@@ -37,10 +37,12 @@ type Store = MapStore<Key, Row>;
 type State = Option<MemberState<Store>>;
 
 fn main() -> Anything<()> {
-    let (mut sizes, mut seed, mut kills, mut seconds) = (Vec::new(), 1, 9, None);
+    let (mut sizes, mut losses, mut seed, mut kills, mut seconds) =
+        (Vec::new(), vec![0, 5, 20], 1, 9, None);
     for argument in std::env::args().skip(1) {
         match argument.split_once('=') {
             Some(("seed", value)) => seed = value.parse()?,
+            Some(("loss", value)) => losses = vec![value.parse()?],
             Some(("kills", value)) => kills = value.parse()?,
             Some(("seconds", value)) => seconds = Some(value.parse()?),
             _ => sizes.push(argument.parse()?),
@@ -57,7 +59,7 @@ fn main() -> Anything<()> {
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     let mut cost = BTreeMap::new();
     for nodes in &sizes {
-        for percent in [0, 5, 20] {
+        for &percent in &losses {
             let quiet = seconds.unwrap_or((36_000 / nodes).clamp(120, 1800) as u64);
             let row = measure(*nodes, percent, seed, Duration::from_secs(quiet), kills)?;
             println!("{}", row.0);

@@ -334,6 +334,22 @@ fn a_newcomer_learns_all_rows_at_once_and_then_compares_parts_in_turn() {
 }
 
 #[test]
+fn a_newcomer_goes_on_where_an_answer_was_lost() {
+    let mut seed = Running::new(0, 0..100);
+    let mut newcomer = Running::new(200, [0]);
+    let compare = |commands: &Commands| match &sent(commands)[..] {
+        [(_, Msg::Gossip { say: Say::Compare { from, .. }, .. })] => usize::from(*from),
+        other => panic!("{other:?}"),
+    };
+    let begins = newcomer.fires(Timer::Exchange);
+    assert_eq!(compare(&begins), 0);
+    let rows = sent(&seed.hears(200, sent(&begins)[0].1.clone()));
+    assert_eq!(compare(&newcomer.hears(0, rows[0].1.clone())), 32);
+    assert!(newcomer.hears(0, rows[0].1.clone()).is_empty(), "a duplicate");
+    assert_eq!(compare(&newcomer.fires(Timer::Exchange)), 32);
+}
+
+#[test]
 fn tables_are_compared_with_the_dead_every_other_time() {
     let mut member = Running::new(3, 0..6);
     member.is_told(0, entry(4, 1, Status::Dead));
