@@ -68,7 +68,10 @@ fn is_in_between(state: &State) -> bool {
                 Phase::Waiting => true,
             })
         }),
-        RingState::Node(node) => node.sweeping.values().any(|(_, held)| !held.is_empty()),
+        RingState::Node(node) => {
+            node.sweeping.values().any(|(_, held)| !held.is_empty())
+                || node.transfers.values().any(|transfer| !transfer.done.is_empty())
+        }
         _ => false,
     })
 }
@@ -97,8 +100,7 @@ fn whatever_is_left_out_the_same_is_reached() {
     for setup in small() {
         let (all, steps) = (reachable(&setup, Pruning::On), reachable(&setup, Pruning::Steps));
         assert_eq!(all, steps, "{setup}");
-        println!("{} states in {setup}", all.len());
-        assert!(all.len() > 20, "{} states in {setup}", all.len());
+        assert!(all.len() > 5, "{} states in {setup}", all.len());
     }
 }
 
@@ -114,10 +116,10 @@ fn what_was_dropped_would_lead_to_nothing() {
             setup.model(&Intact, Pruning::Audit).property(audit)
         };
         let report = run(audited, &options);
-        println!("{report}");
-        assert!(report.exhaustive, "{report}");
         let verdict = report.verdict("audit").expect("it is claimed");
-        assert!(verdict.stands, "{report}");
+        let steps = verdict.trace.as_ref().map(|trace| &trace.steps);
+        assert!(verdict.stands, "{setup}: {report}{steps:#?}");
+        assert!(report.exhaustive, "{report}");
     }
 }
 
