@@ -203,8 +203,7 @@ fn purges() -> Vec<Entry> {
                 .attempts(1)
                 .sweeps()
                 .reached([Purged, PurgedByAll]),
-        )
-        .deep(),
+        ),
     ]
 }
 
@@ -346,7 +345,8 @@ fn pairs() -> Vec<Entry> {
                 .plan(&[(old, new), (new, new)])
                 .attempts(2)
                 .reached([ReadFound, Fetched, NewRingServes]),
-        ),
+        )
+        .deep(),
         entry(
             "ring-pair-twice",
             "the next change is decided while one is under way",
