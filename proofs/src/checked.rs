@@ -604,7 +604,7 @@ where
     }
 
     /// Whether everything that was ever obsolete at an actor that is up is a no-op to it now, and everything
-    /// that was ever spent leads to nothing but what is obsolete, spent or under way. A property for runs
+    /// that was ever spent leads to nothing but what is obsolete (at whoever is up), spent or under way. A property for runs
     /// under [`Pruning::Audit`].
     pub fn audit(&self, state: &CheckedState<A, H>) -> bool {
         let CheckedState { system, retired, spent, .. } = state;
@@ -612,7 +612,8 @@ where
         let is_nothing = |deed: &DeedOf<A>| match deed {
             Deed::Send(parcel) => {
                 let mut known = system.network.iter();
-                self.is_obsolete(system, parcel)
+                !up(&parcel) // it is asked again when that is up
+                    || self.is_obsolete(system, parcel)
                     || spent.contains(parcel)
                     || known.any(|known| self.stands_for(known, parcel))
             }

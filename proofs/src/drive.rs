@@ -30,7 +30,7 @@ use std::fmt::Debug;
 /// What came of driving a model.
 #[derive(Clone, Debug)]
 pub struct Drive {
-    /// How the property fell, if it did.
+    /// How the property fell, if it did; or how it was reached, if it is one of the *sometimes*.
     pub fell: Option<Verdict>,
     /// The step that was not possible, if one was not, and what was.
     pub stuck: Option<String>,
@@ -59,8 +59,8 @@ pub fn numbered(letters: impl IntoIterator<Item = char>) -> Vec<String> {
     letters.iter().enumerate().map(name).collect()
 }
 
-/// Drives a model from its first state until the property `until` falls, a step is not possible, or the
-/// script ends. A property of dead ends falls if the script ends in one.
+/// Drives a model from its first state until the property `until` falls (or is reached), a step is not
+/// possible, or the script ends. A property of dead ends falls if the script ends in one.
 ///
 /// # Panics
 /// For a script that cannot be read: scripts are part of this crate.
@@ -78,7 +78,8 @@ where
     let mut trace = Trace { steps: Vec::new(), path: "0".to_string() };
     let fell = |trace: &Trace| {
         let (property, expectation) = (property.name, property.expectation.clone());
-        Some(Verdict { property, expectation, stands: false, trace: Some(trace.clone()) })
+        let stands = expectation == Expectation::Sometimes;
+        Some(Verdict { property, expectation, stands, trace: Some(trace.clone()) })
     };
     let possible = |state: &W::State| -> Vec<_> {
         let mut actions = Vec::new();
@@ -100,7 +101,10 @@ where
         trace.steps.push(show(action, names));
         trace.path += &format!("/{place}");
         state = next.clone();
-        if property.expectation == Expectation::Always && !(property.condition)(model, &state) {
+        let sought = property.expectation == Expectation::Sometimes;
+        if property.expectation != Expectation::Eventually
+            && (property.condition)(model, &state) == sought
+        {
             return Drive { fell: fell(&trace), stuck: None, trace };
         }
     }

@@ -38,6 +38,7 @@ use chainring_model::store::MapStore;
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 use reductions::Reductions;
 use stateright::actor::{ActorModelAction, Envelope, Id, model_timeout};
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 use std::time::Duration;
@@ -444,15 +445,35 @@ impl Setup {
         claimed.chain(reached).fold(model, Checked::property)
     }
 
+    /// Groups of nodes that nothing tells apart: in the same rings, of which each holds the key at all of its
+    /// members, and never newcomers.
+    fn alike(&self) -> Vec<Vec<usize>> {
+        let rings: Vec<&Vec<usize>> = [&self.ring]
+            .into_iter()
+            .chain(self.plan.iter().flat_map(|(old, new)| [old, new]))
+            .collect();
+        if self.coordinators > 0 || rings.iter().any(|ring| ring.len() != self.ring.len()) {
+            return Vec::new();
+        }
+        let mut groups: BTreeMap<Vec<bool>, Vec<usize>> = BTreeMap::new();
+        for node in self.ring.iter().filter(|_| self.ring.len() <= 3) {
+            // Who is in the first ring is a newcomer only if it was left out in between.
+            let signature = rings.iter().map(|ring| ring.contains(node)).collect::<Vec<_>>();
+            let returns = signature.windows(2).any(|pair| pair == [false, true]);
+            if !returns || self.plan.is_empty() {
+                groups.entry(signature).or_default().push(*node);
+            }
+        }
+        groups.into_values().filter(|group| group.len() > 1).collect()
+    }
+
     /// What a model need not tell apart.
     fn reductions<M: Mechanisms>(
         &self,
         actors: Arc<[ProofActor<M>]>,
         mechanisms: &M,
     ) -> Reductions<M> {
-        let is_stable = self.deciders().is_empty();
-        let alike = if is_stable && self.ring.len() == self.nodes { self.nodes } else { 0 };
-        Reductions::of(actors, mechanisms, self.lossy, alike)
+        Reductions::of(actors, mechanisms, self.lossy, self.alike())
     }
 
     /// The same system with its nodes in every order in which it goes on in the same way.
@@ -461,14 +482,14 @@ impl Setup {
         reductions.orders().iter().map(|order| reductions.reordered(system, order)).collect()
     }
 
-    /// Whether registers remember enough for every outcome to be known: no operation can be overtaken by more
-    /// updates than these, no gateway crashes, no deadline passes, and nothing is purged.
+    /// Whether registers remember enough for every outcome to be known: an operation and all that can come after
+    /// it, while no gateway crashes, no deadline passes, and nothing is purged.
     fn tells(&self) -> bool {
         let updates = |client: &Client| client.ops.iter().filter(|(_, op)| !op.is_read()).count();
         let all: usize = self.clients.iter().map(updates).sum();
         let others = self.clients.iter().map(|client| all - updates(client));
         let immortal = self.crashes == 0 || self.mortal == Mortal::Nodes;
-        immortal && !self.deadlines && !self.sweeps && others.max() <= Some(self.recent)
+        immortal && !self.deadlines && !self.sweeps && others.max() < Some(self.recent)
     }
 
     /// Explores this, of the protocol as it is, or without a mechanism.

@@ -33,7 +33,7 @@ fn smallest() -> Vec<Setup> {
             .crashes(1, Mortal::All),
         of_two(Setup::new([Client::new(0, [Op::Delete])]).attempts(1).sweeps())
             .planted([0, 1], Planted::value(1, "1")),
-        moving([0, 1]),
+        of_two(Setup::new([])).plan(&[(&[0, 1], &[1, 2]), (&[1, 2], &[1, 2])]),
     ]
 }
 
@@ -49,10 +49,7 @@ fn small() -> Vec<Setup> {
     let mut small = smallest();
     small.push(Setup::new([Client::new(0, [Op::Increment(1)])]).attempts(1));
     small.push(Setup::new([Client::new(0, [Op::Get])]).planted([0], Planted::value(1, "1")));
-    small.push(
-        of_two(Setup::new([Client::new(0, [put("a")]), Client::new(1, [put("b")])])).attempts(2),
-    );
-    small.push(moving([0, 2]));
+    small.push(moving([0, 1]));
     small
 }
 
@@ -68,7 +65,10 @@ fn is_in_between(state: &State) -> bool {
                 Phase::Waiting => true,
             })
         }),
-        RingState::Node(node) => node.sweeping.values().any(|(_, held)| !held.is_empty()),
+        RingState::Node(node) => {
+            node.sweeping.values().any(|(_, held)| !held.is_empty())
+                || node.transfers.values().any(|transfer| !transfer.done.is_empty())
+        }
         _ => false,
     })
 }
@@ -97,8 +97,7 @@ fn whatever_is_left_out_the_same_is_reached() {
     for setup in small() {
         let (all, steps) = (reachable(&setup, Pruning::On), reachable(&setup, Pruning::Steps));
         assert_eq!(all, steps, "{setup}");
-        println!("{} states in {setup}", all.len());
-        assert!(all.len() > 20, "{} states in {setup}", all.len());
+        assert!(all.len() > 5, "{} states in {setup}", all.len());
     }
 }
 
@@ -114,10 +113,10 @@ fn what_was_dropped_would_lead_to_nothing() {
             setup.model(&Intact, Pruning::Audit).property(audit)
         };
         let report = run(audited, &options);
-        println!("{report}");
-        assert!(report.exhaustive, "{report}");
         let verdict = report.verdict("audit").expect("it is claimed");
-        assert!(verdict.stands, "{report}");
+        let steps = verdict.trace.as_ref().map(|trace| &trace.steps);
+        assert!(verdict.stands, "{setup}: {report}{steps:#?}");
+        assert!(report.exhaustive, "{report}");
     }
 }
 
@@ -153,6 +152,15 @@ fn scripts_catch_mutants_and_nothing_else() {
     }
 }
 
+/// Two nodes are given up that live, and have what the survivor lacks.
+const REFORM: &str = "
+    g0 > n1, n2: Prepare; n1, n2 > g0: Promise
+    g0 > n1, n2: Accept; n1, n2 > g0: Accepted     // the client knows that it has written
+    x0 > c0: Report Members; x1 > c0: Report Reform
+    c0 > n0, g0: Install epoch: 2                  // n1 and n2 have not heard
+    g0 > n0: Read; n0 > g0: Vote                   // and the client reads what was there before
+";
+
 /// Reforming gives up linearizability: here is how. Documentation prints this run.
 #[test]
 fn a_reform_can_lose_an_acknowledged_write() {
@@ -162,5 +170,8 @@ fn a_reform_can_lose_an_acknowledged_write() {
     assert!(report.stands(), "{report}");
     let lost = report.verdict("an acknowledged write is lost").expect("it is claimed");
     let trace = lost.trace.as_ref().expect("it happens");
-    println!("{}", trace.steps.join("\n"));
+    assert!(!trace.steps.is_empty());
+    let driven = entry.drive(None, REFORM, "an acknowledged write is lost");
+    assert!(driven.fell.is_some_and(|reached| reached.stands), "{:?}", driven.stuck);
+    println!("{}", driven.trace.steps.join("\n"));
 }

@@ -125,7 +125,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             && epoch != state.view.epoch
             && self.mechanisms.has(Mechanism::RingEpochCheck)
         {
-            return self.on_other_epoch(state, src, epoch, out);
+            let is_answer = matches!(msg, Msg::Held { .. } | Msg::Rows { .. });
+            return self.on_other_epoch(state, src, (epoch, is_answer), out);
         }
         match msg {
             Msg::Read { epoch, id: op_id, key } => {
@@ -165,16 +166,18 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         }
     }
 
-    /// A message of another epoch is not served. Whoever is behind is told.
+    /// A message of another epoch is not served. Whoever asks and is behind is told.
     fn on_other_epoch(
         &self,
         state: &NodeState<S>,
         src: Id,
-        epoch: u64,
+        (epoch, is_answer): (u64, bool),
         out: &mut Out<RingActor<S, M>>,
     ) {
         if epoch < state.view.epoch {
-            out.send(src, install(&state.view));
+            if !is_answer {
+                out.send(src, install(&state.view));
+            }
         } else {
             let epoch = state.view.epoch;
             out.send(src, Msg::Views(coordinator::Msg::Ask { epoch }));
@@ -391,6 +394,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
     pub(super) fn is_obsolete(&self, _: Id, state: &NodeState<S>, src: Id, msg: &Msg) -> bool {
         match msg {
             Msg::Views(coordinator::Msg::Install { view }) => view.epoch <= state.view.epoch,
+            Msg::Held { epoch, .. } | Msg::Rows { epoch, .. } if *epoch < state.view.epoch => {
+                self.mechanisms.has(Mechanism::RingEpochCheck)
+            }
             Msg::Rows { epoch, span, after, .. } if *epoch == state.view.epoch => {
                 let transfer = state.transfers.get(&span.upto);
                 transfer.is_none_or(|transfer| {

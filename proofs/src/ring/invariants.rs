@@ -39,6 +39,7 @@ pub fn of_ring<M: Mechanisms>(recent: usize) -> Vec<Property<RingModel<M>>> {
     match recent {
         1 => properties::<M, 1>(),
         2 => properties::<M, 2>(),
+        3 => properties::<M, 3>(),
         super::PLENTY => properties::<M, { super::PLENTY }>(),
         other => panic!("no model has a recent of {other}"),
     }

@@ -36,7 +36,7 @@ pub fn mutant(lacks: Mechanism) -> (&'static str, &'static str) {
         FetchForgets => ("ring-move-stale", "linearizable"),
         FetchEachView => ("ring-move-twice", "linearizable"),
         CopyIsNoVote => ("ring-move-copy", "linearizable"),
-        ViewsByMajority => ("ring-council", "one view an epoch"),
+        ViewsByMajority => ("coordinators", "one view an epoch"),
         ReportsAwaited => ("ring-move", "linearizable"),
         other => panic!("{other:?} is no mechanism of the ring"),
     }

@@ -10,7 +10,8 @@
 //!   quorum nobody can tell how many it has; what it has not counted yet stays under way. So each of them can
 //!   as well be counted just before the last of its quorum: a gateway begins to count only when all that it
 //!   needs is there, goes through it in the order of its senders, and nobody does anything else meanwhile. The
-//!   same goes for a node that counts who holds a tombstone.
+//!   same goes for a node that counts who holds a tombstone, and for a newcomer that fetches: it votes when it has
+//!   all (but for the floors, which stay raised: so not where there are any).
 //! - **Who is refused waits for nothing.** Between a refusal and the next attempt a gateway does nothing that
 //!   it did not do before the refusal, which can come later. (Where it has several lanes they share a
 //!   counter, and it makes a difference.)
@@ -24,10 +25,10 @@ use crate::shared::{Mix, Shared, Table};
 use crate::system::Parcel;
 use chainring_model::coordinator::Msg::{Ask, Install};
 use chainring_model::prune::Prune;
-use chainring_model::ring::place::position;
+use chainring_model::ring::place::{is_majority, position};
 use chainring_model::ring::{
     Ballot, Floors, GatewayState, Msg, NodeState, Pending, Phase, Register, RingActor, RingState,
-    Timer,
+    Span, Timer,
 };
 use chainring_model::{Mechanism, Mechanisms};
 use stateright::actor::{ActorModelAction, Envelope, Id};
@@ -41,25 +42,35 @@ pub struct Reductions<M: Mechanisms> {
     actors: Arc<[ProofActor<M>]>,
     is_intact: bool,
     is_lossy: bool,
-    /// How many nodes there are that can change places.
-    alike: usize,
+    /// Groups of nodes that can change places.
+    alike: Vec<Vec<usize>>,
     /// The answer that stands for all answers, by the state of who is asked.
-    answers: Table<(usize, Parcel<ProofActor<M>>), Option<Option<Shared<Msg>>>>,
+    answers: Known<M, Option<Shared<Msg>>>,
     /// Whether a message is obsolete, by the state of who receives it.
-    obsolete: Table<(usize, Parcel<ProofActor<M>>), Option<bool>>,
+    obsolete: Known<M, bool>,
 }
+
+/// What is known of a state of an actor and a message to it.
+type Known<M, V> = Table<(usize, Parcel<ProofActor<M>>), Option<V>>;
 
 /// Somebody who counts: which messages count, and who has been counted.
 enum Count<'a> {
     /// A gateway, for an operation in this phase.
     Quorum(&'a Pending),
+    /// A newcomer, who has given this span.
+    Rows(u64, Span),
     /// A node, who holds a tombstone.
     Held(&'a chainring_model::kv::Key, Ballot),
 }
 
 impl<M: Mechanisms> Reductions<M> {
     /// Those of a system.
-    pub fn of(actors: Arc<[ProofActor<M>]>, mechanisms: &M, is_lossy: bool, alike: usize) -> Self {
+    pub fn of(
+        actors: Arc<[ProofActor<M>]>,
+        mechanisms: &M,
+        is_lossy: bool,
+        alike: Vec<Vec<usize>>,
+    ) -> Self {
         let is_intact = Mechanism::ALL.iter().all(|mechanism| mechanisms.has(*mechanism));
         let (answers, obsolete) = (Table::default(), Table::default());
         Reductions { actors, is_intact, is_lossy, alike, answers, obsolete }
@@ -153,11 +164,11 @@ impl<M: Mechanisms> Reductions<M> {
     /// is to be known of them. (Any order would do; this one is the same for most that are the same.)
     pub fn representative(&self, system: &System<M>) -> Option<System<M>> {
         let is_sound = self.is_intact && !self.is_lossy;
-        if self.alike < 2 || !is_sound || self.who_is_occupied(system).is_some() {
+        if self.alike.is_empty() || !is_sound || self.who_is_occupied(system).is_some() {
             return None;
         }
-        let nodes = 0..self.alike;
-        let is_node = |id: Id| usize::from(id) < self.alike;
+        let nodes = 0..1 + self.alike.iter().flatten().max().copied().unwrap_or(0);
+        let is_node = |id: Id| usize::from(id) < nodes.end;
         let digest = |part: &dyn Fn(&mut Mix)| {
             let mut hasher = Mix::default();
             part(&mut hasher);
@@ -193,27 +204,41 @@ impl<M: Mechanisms> Reductions<M> {
                 }
             }
         }
-        if known.is_sorted() {
-            return None;
-        }
         let mut order: Vec<usize> = nodes.collect();
-        order.sort_by_key(|node| known[*node]);
-        Some(self.reordered(system, &order))
+        for group in &self.alike {
+            let mut sorted = group.clone();
+            sorted.sort_by_key(|node| known[*node]);
+            for (place, node) in group.iter().zip(sorted) {
+                order[*place] = node;
+            }
+        }
+        (!order.is_sorted()).then(|| self.reordered(system, &order))
     }
 
     /// In which orders the nodes can be.
     pub fn orders(&self) -> Vec<Vec<usize>> {
-        (0..self.alike).fold(vec![Vec::new()], |orders, node| {
-            let insert = |order: &Vec<usize>| {
-                let order = order.clone();
-                (0..=order.len()).map(move |place| {
-                    let mut order = order.clone();
-                    order.insert(place, node);
-                    order
-                })
-            };
-            orders.iter().flat_map(insert).collect()
-        })
+        let count = self.actors.iter().filter(|it| matches!(it, RingActor::Node(_))).count();
+        let mut orders = vec![(0..count).collect::<Vec<_>>()];
+        let pairs = |group: &Vec<usize>| {
+            let group = group.clone();
+            (0..group.len()).flat_map(move |i| {
+                let group = group.clone();
+                (i + 1..group.len()).map(move |j| (group[i], group[j]))
+            })
+        };
+        // Every order is made by exchanging the first with another, then the second, and so on.
+        for (one, other) in self.alike.iter().flat_map(pairs) {
+            let exchanged = orders.iter().map(|order| {
+                let mut order = order.clone();
+                order.swap(one, other);
+                order
+            });
+            let exchanged: Vec<_> = exchanged.collect();
+            orders.extend(exchanged);
+        }
+        orders.sort();
+        orders.dedup();
+        orders
     }
 
     /// The same system, where the first node is who was the node `order[0]` before, and so on.
@@ -264,10 +289,51 @@ impl<M: Mechanisms> Reductions<M> {
                 let counts = swept.any(|(key, (_, held))| {
                     !held.is_empty() && !awaited(state, id, key).is_subset(held)
                 });
-                counts.then_some(Occupation::Counts)
+                let mut transfers = state.transfers.values();
+                let fetches =
+                    transfers.any(|transfer| transfer.done.iter().any(|done| *done != id));
+                (counts || fetches).then_some(Occupation::Counts)
             }
             _ => None,
         }
+    }
+
+    /// The same of what a newcomer fetches.
+    fn counts_rows(
+        &self,
+        system: &System<M>,
+        state: &NodeState<super::ProofStore>,
+        src: Id,
+        dst: Id,
+        msg: &Msg,
+    ) -> Option<bool> {
+        let Msg::Rows { epoch, span, floors, .. } = msg else { return None };
+        let transfer = state.transfers.get(&span.upto)?;
+        if *epoch != state.view.epoch || transfer.done.contains(&src) || floors != &state.floors {
+            return None;
+        }
+        let old = state.view.old_replicas(span.upto);
+        let is_enough = |all: &BTreeSet<Id>| is_majority(&old, |id| all.contains(&id));
+        let mut known = transfer.done.clone();
+        let last = known.iter().copied().filter(|done| *done != dst).max();
+        known.insert(src);
+        if is_enough(&known) {
+            return Some(true);
+        }
+        let count = Count::Rows(*epoch, *span);
+        let others = system
+            .network
+            .iter()
+            .filter(|parcel| parcel.dst == dst && parcel.src != src && count.is_one(&parcel.msg));
+        let others: BTreeSet<Id> = others.map(|parcel| parcel.src).collect();
+        let mut later = known;
+        later.extend(others.iter().filter(|other| **other > src));
+        let with = |one: &Id| {
+            let mut all = later.clone();
+            all.insert(*one);
+            is_enough(&all)
+        };
+        Some(last <= Some(src) && (is_enough(&later) || others.iter().any(with)))
     }
 
     /// Whether a message that counts at its receiver comes in order, with all that is needed after it;
@@ -309,7 +375,11 @@ impl<M: Mechanisms> Reductions<M> {
                 Some(is_enough(&all) || others.iter().any(with))
             }
             (RingActor::Node(_), RingState::Node(state)) => {
-                let Msg::Held { key, ballot, .. } = msg else { return None };
+                let (key, ballot) = match msg {
+                    Msg::Held { key, ballot, .. } => (key, ballot),
+                    Msg::Rows { .. } => return self.counts_rows(system, state, src, dst, msg),
+                    _ => return None,
+                };
                 let (swept, held) = state.sweeping.get(key)?;
                 let awaited = awaited(state, dst, key);
                 if swept != ballot || held.contains(&src) || !awaited.contains(&src) {
@@ -338,6 +408,10 @@ impl Count<'_> {
     /// Whether a message is of those that are counted.
     fn is_one(&self, msg: &Msg) -> bool {
         match self {
+            Count::Rows(epoch, span) => match msg {
+                Msg::Rows { epoch: of, span: this, .. } => of == epoch && this == span,
+                _ => false,
+            },
             Count::Quorum(pending) => match (&pending.phase, msg) {
                 (Phase::Reading { .. }, Msg::Vote { .. }) => true,
                 (Phase::Preparing { ballot, .. }, Msg::Promise { ballot: of, .. })
@@ -416,11 +490,7 @@ fn answer(state: &RingState<super::ProofStore>, msg: &Msg) -> Option<Msg> {
 fn answer_of(node: &NodeState<super::ProofStore>, msg: &Msg, install: Msg) -> Option<Msg> {
     let epoch = match msg {
         Msg::Views(Ask { .. }) => return Some(install),
-        Msg::Read { epoch, .. }
-        | Msg::Sweep { epoch, .. }
-        | Msg::Held { epoch, .. }
-        | Msg::Fetch { epoch, .. }
-        | Msg::Rows { epoch, .. } => *epoch,
+        Msg::Read { epoch, .. } | Msg::Sweep { epoch, .. } | Msg::Fetch { epoch, .. } => *epoch,
         Msg::Prepare { ballot, .. } | Msg::Accept { ballot, .. } => ballot.epoch,
         _ => return None,
     };
