@@ -217,6 +217,11 @@ impl Decisions {
         }
     }
 
+    /// Whether no coordinator has moved on to this view before, as far as that is remembered.
+    pub fn is_news(&self, view: &View) -> bool {
+        !self.views.contains_key(&view.epoch)
+    }
+
     /// Forgets the views up to an epoch that every coordinator has reached: whoever decided one of these
     /// again would have gone back.
     pub fn forget(&mut self, epoch: u64) {
