@@ -42,7 +42,8 @@ mod script;
 mod view;
 mod window;
 
-pub use actor::{ChainActor, ChainState, Nested};
+pub use crate::nested::Nested;
+pub use actor::{ChainActor, ChainState};
 pub use gateway::{Gateway, GatewayState};
 pub use lease::{Heartbeat, Lease};
 pub use replica::{Place, Replica, ReplicaState, Transfer};
@@ -227,8 +228,10 @@ pub enum Timer {
     Resend,
     /// When a replica has to say that it lives.
     Heartbeat,
-    /// When the time of a heartbeat, and of the lease that it became, is over. Two take turns.
+    /// When the time of a heartbeat, and of the lease that it became, is over: one of a few that take turns.
     Lapse(u8),
+    /// When a tail has heard nothing from its learner for a long time.
+    Silence,
     /// When a learner goes on, or asks again.
     Learn,
     /// When a gateway has to ask whether there is a newer view.
@@ -248,6 +251,9 @@ pub struct Timeouts {
     pub resend: Range<Duration>,
     /// How often the wait before sending again doubles at the most, while nothing is acknowledged.
     pub resend_doublings: u32,
+    /// How often in a row the window is sent again, with nothing heard at all from the successor, before a replica
+    /// reports that; with it, a tail reports a learner that it hears nothing from. `None` reports neither.
+    pub unheard: Option<u32>,
     /// Of [`Timer::Retry`].
     pub retry: Range<Duration>,
     /// Of [`Timer::Deadline`]; `None` waits for ever.
@@ -263,6 +269,7 @@ impl Default for Timeouts {
         Timeouts {
             resend: Duration::from_millis(40)..Duration::from_millis(60),
             resend_doublings: 5,
+            unheard: Some(6),
             retry: Duration::from_millis(200)..Duration::from_millis(300),
             deadline: Some(Duration::from_secs(5)),
             follow: Duration::from_millis(200)..Duration::from_millis(300),

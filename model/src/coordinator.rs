@@ -239,6 +239,12 @@ pub struct Timeouts {
     /// How much later each further coordinator acts on the same thing, so that one proposes and the
     /// others find it done.
     pub stagger: Duration,
+    /// The same, of a member that may hold no lease: it is not one yet, and what it has learned so far would be
+    /// lost. Nothing waits for it.
+    pub suspect_newcomer: Range<Duration>,
+    /// How long a coordinator waits after a suspicion before it proposes: what fails together is left out
+    /// together, and whoever hears nobody hears it.
+    pub gather: Duration,
     /// Of [`Timer::Drive`].
     pub drive: Range<Duration>,
     /// How many reports of one who was to become a member, and fell silent, are passed over; twice as many
@@ -283,6 +289,8 @@ impl Default for Timeouts {
             grant: Duration::from_millis(300),
             suspect: Duration::from_millis(300)..Duration::from_millis(350),
             first_heartbeat: Duration::from_secs(3)..Duration::from_millis(3500),
+            suspect_newcomer: Duration::from_secs(3)..Duration::from_millis(3500),
+            gather: Duration::from_millis(30),
             stagger: Duration::from_millis(60),
             drive: Duration::from_millis(100)..Duration::from_millis(200),
             pause: 20,
@@ -326,7 +334,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
                 out.set_timer(Timer::Expire(*member), self.grant());
             }
         }
-        for member in decided.members() {
+        for member in decided.watched() {
             out.set_timer(Timer::Suspect(member), self.first_heartbeat(&decided, id));
         }
         if accepted.is_some() {
@@ -356,6 +364,9 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         msg: MsgOf<V>,
         out: &mut Out<Self>,
     ) {
+        if !is_believable(&state.decided, src, &msg) {
+            return;
+        }
         match msg {
             Msg::Heartbeat { boot, n, epoch } => {
                 self.on_heartbeat(id, state, src, (boot, n, epoch), out);
@@ -387,15 +398,12 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         (boot, n, epoch): (u32, u64, u64),
         out: &mut Out<Self>,
     ) {
-        if epoch != state.decided.epoch() {
-            if epoch < state.decided.epoch() {
-                let view = state.decided.clone();
-                out.send(src, Msg::Install { view });
-            } else {
-                let epoch = state.decided.epoch();
-                self.broadcast(id, &state.decided, Msg::Ask { epoch }, out);
-            }
-            return;
+        if epoch < state.decided.epoch() {
+            let view = state.decided.clone();
+            out.send(src, Msg::Install { view });
+        } else if epoch > state.decided.epoch() {
+            let epoch = state.decided.epoch();
+            self.broadcast(id, &state.decided, Msg::Ask { epoch }, out);
         }
         let known = state.heard.get(&src);
         if !state.decided.members().contains(&src) || known >= Some(&(boot, n)) {
@@ -406,7 +414,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         if state.suspects.remove(&src) && state.wishes().is_some() {
             out.set_timer(Timer::Drive, self.timeouts.drive.clone()); // what waited behind the suspicion
         }
-        out.set_timer(Timer::Suspect(src), self.suspect(&state.decided, id));
+        out.set_timer(Timer::Suspect(src), self.suspect(&state.decided, id, src));
         if !state.decided.leased().contains(&src)
             || state.is_against(src, self.mechanisms.has(Mechanism::VoteEndsGrants))
         {
@@ -588,7 +596,12 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             Timer::Suspect(member) => {
                 let state = state.to_mut();
                 state.suspects.insert(*member);
-                self.propose(id, state, out);
+                if state.wishes().is_some() {
+                    let gather = self.timeouts.gather;
+                    let is_free = state.proposal.is_none() && state.accepted.is_none();
+                    let wait = if is_free { gather..gather } else { self.timeouts.drive.clone() };
+                    out.set_timer(Timer::Drive, wait);
+                }
             }
             Timer::Expire(member) => {
                 let state = state.to_mut();
@@ -621,7 +634,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
 
     /// Begins a ballot above everything that it has promised, with its own promise.
     fn begin_ballot(&self, id: Id, state: &mut StateOf<V, S>, out: &mut Out<Self>) {
-        let round = state.promised.map_or(0, |promised| promised.round) + 1;
+        let round = state.promised.map_or(0, |promised| promised.round);
+        let Some(round) = round.checked_add(1) else { return }; // no ballot is used twice
         let ballot = Ballot { round, proposer: id };
         state.promised = Some(ballot);
         if self.mechanisms.has(Mechanism::PromiseSaved) {
@@ -646,7 +660,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         accepted: Option<(Ballot, V)>,
         out: &mut Out<Self>,
     ) {
-        let majority = state.majority();
+        let majority = self.majority(state);
         let wishes = state.wishes();
         let Some(proposal) = &mut state.proposal else { return };
         proposal.promises.insert(src, accepted);
@@ -686,7 +700,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
 
     /// Counts a vote; a majority of them has decided.
     fn note_vote(&self, id: Id, state: &mut StateOf<V, S>, src: Id, out: &mut Out<Self>) {
-        let majority = state.majority();
+        let majority = self.majority(state);
         let Some(proposal) = &mut state.proposal else { return };
         proposal.votes.insert(src);
         if proposal.votes.len() < majority {
@@ -712,9 +726,9 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             out.cancel_timer(Timer::Suspect(*member));
             out.cancel_timer(Timer::Expire(*member));
         }
-        for member in &members {
+        for member in &view.watched() {
             let silence = if state.heard.contains_key(member) {
-                self.suspect(&view, id)
+                self.suspect(&view, id, *member)
             } else {
                 self.first_heartbeat(&view, id)
             };
@@ -727,7 +741,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         state.withheld = None;
         state.suspects.retain(|member| members.contains(member));
         state.heard.retain(|member, _| members.contains(member));
-        state.leases.retain(|member, _| members.contains(member));
+        let remembered = self.mechanisms.has(Mechanism::GrantsRemembered);
+        state.leases.retain(|member, _| members.contains(member) && remembered);
         if self.mechanisms.has(Mechanism::ReportsHeeded) {
             state.reports.retain(|src, report| view.heeds(*src, report));
         }
@@ -742,11 +757,11 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     /// Who was to become a member, and is dropped, has to wait longer each time; who became one is trusted
     /// again.
     fn note_failed(&self, state: &mut StateOf<V, S>, view: &V) {
-        let before = state.decided.members();
-        state.failed.retain(|id, _| !view.leased().contains(id));
-        for learner in before.iter().filter(|id| !state.decided.leased().contains(id)) {
-            if !view.members().contains(learner) && self.timeouts.pause > 0 {
-                let (times, pause) = state.failed.entry(*learner).or_default();
+        let (members, learners) = (view.members(), view.on_probation());
+        state.failed.retain(|id, _| !members.contains(id) || learners.contains(id));
+        for learner in state.decided.on_probation() {
+            if !members.contains(&learner) && self.timeouts.pause > 0 {
+                let (times, pause) = state.failed.entry(learner).or_default();
                 *pause = self.timeouts.pause << (*times).min(6);
                 *times = times.saturating_add(1);
             }
@@ -759,6 +774,14 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         out.broadcast(others, &msg);
     }
 
+    /// How many coordinators decide.
+    fn majority(&self, state: &StateOf<V, S>) -> usize {
+        if !self.mechanisms.has(Mechanism::ViewsByMajority) {
+            return 1;
+        }
+        state.decided.coordinators().len() / 2 + 1
+    }
+
     /// Long enough for a grant to end, and then for those who have voted to ask once more.
     fn withholding(&self) -> Range<Duration> {
         let after = self.timeouts.grant + self.timeouts.drive.end;
@@ -769,8 +792,10 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         self.timeouts.grant..self.timeouts.grant
     }
 
-    fn suspect(&self, view: &V, id: Id) -> Range<Duration> {
-        self.in_turn(view, id, &self.timeouts.suspect)
+    fn suspect(&self, view: &V, id: Id, member: Id) -> Range<Duration> {
+        let is_newcomer = !view.leased().contains(&member);
+        let Timeouts { suspect, suspect_newcomer, .. } = &self.timeouts;
+        self.in_turn(view, id, if is_newcomer { suspect_newcomer } else { suspect })
     }
 
     fn first_heartbeat(&self, view: &V, id: Id) -> Range<Duration> {
@@ -820,12 +845,24 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     }
 }
 
-impl<V: View, S: Store<Key, Row<V>>> StateOf<V, S> {
-    /// How many coordinators decide.
-    fn majority(&self) -> usize {
-        self.decided.coordinators().len() / 2 + 1
+/// Views are decided among coordinators: what anyone else says of that is not listened to. Nor are numbers that
+/// cannot be, since nobody counts that far.
+fn is_believable<V: View>(decided: &V, src: Id, msg: &MsgOf<V>) -> bool {
+    let is_one_of_them = || decided.coordinators().contains(&src);
+    let is_epoch = |view: &V| view.epoch() < u64::MAX / 2;
+    match msg {
+        Msg::Heartbeat { .. } | Msg::Lease { .. } | Msg::Ask { .. } | Msg::Report(_) => true,
+        Msg::Install { view } | Msg::Prepare { decided: view, .. } | Msg::Accept { view, .. } => {
+            is_one_of_them() && is_epoch(view)
+        }
+        Msg::Promise { accepted, .. } => {
+            is_one_of_them() && accepted.as_ref().is_none_or(|(_, view)| is_epoch(view))
+        }
+        Msg::Accepted { .. } => is_one_of_them(),
     }
+}
 
+impl<V: View, S: Store<Key, Row<V>>> StateOf<V, S> {
     /// The view that this coordinator would have next.
     fn wishes(&self) -> Option<V> {
         self.decided.next(&self.suspects, &self.reports)
@@ -987,6 +1024,8 @@ mod tests {
         for expected in [1, 4, 7, 13] {
             assert_eq!(reports_until_named(&mut state), expected);
             coordinator.timeout(this, &mut state, &Timer::Suspect(newcomer), &mut Out::new());
+            assert!(state.decided.learner().is_some(), "others may fall silent with it");
+            coordinator.timeout(this, &mut state, &Timer::Drive, &mut Out::new());
             assert_eq!(state.decided.learner(), None, "it fell silent");
         }
         while state.decided.learner().is_none() {

@@ -14,7 +14,9 @@ pub mod chain;
 pub mod coordinator;
 pub mod kv;
 pub mod mechanism;
+pub mod nested;
 pub mod prune;
+pub mod ring;
 pub mod store;
 
 pub use mechanism::{Intact, Mechanism, Mechanisms, Without};

@@ -111,6 +111,8 @@ mechanisms! {
     VoteEndsGrants = "grants go on after the vote",
     /// A coordinator that starts assumes that it granted every member a lease at that moment.
     GrantsAssumed = "a restarted coordinator forgets its grants",
+    /// A coordinator remembers what it granted from one view to the next.
+    GrantsRemembered = "grants forgotten on an install",
     /// A replica takes updates and acknowledgements of its own epoch only.
     EpochCheck = "no epoch check",
     /// Who returns learns what it lacks, before it says that it has everything.
@@ -133,6 +135,14 @@ mechanisms! {
     PartsOnce = "a part taken twice",
     /// A learner takes each change once.
     ChangesOnce = "a change taken twice",
+    /// A learner keeps the newer of two rows of a key.
+    RowsByAge = "an older row replaces a newer one",
+    /// A learner keeps the newer of two operations of a lane.
+    LanesByAge = "an older operation replaces a newer one in the table",
+    /// A tail goes on teaching the same learner in the next view.
+    TeachingGoesOn = "every view ends what is retained",
+    /// A tail that starts resumes with what it retained.
+    RetainedRecovered = "retained entries forgotten in a crash",
     /// A learner takes changes only after the first part has said where they begin.
     ScanBeforeChanges = "changes before the first part",
     /// A learner's place in its scan survives a crash.
@@ -157,4 +167,54 @@ mechanisms! {
     PromiseSaved = "an acceptor forgets its promise",
     /// For an epoch that is decided, an acceptor answers with the view, and never promises or votes.
     DecidedAnswers = "an acceptor promises for a decided epoch",
+    /// Ring: answers count as a quorum when they are a majority of a replica set.
+    QuorumMajority = "quorum of one",
+    /// Ring: a read answers what a quorum has voted for, and completes anything else.
+    ReadQuorum = "read answers the highest ballot seen",
+    /// Ring: a node accepts no ballot below the one that it has promised.
+    PromiseKept = "accept below the promise",
+    /// Ring: a promise survives a crash.
+    PromiseDurable = "promise forgotten across a crash",
+    /// Ring: a ballot serves one attempt of one operation only.
+    BallotPerAttempt = "ballot shared by two lanes",
+    /// Ring: the ballots of a gateway's starts differ.
+    BallotIncarnation = "ballot reused after a restart",
+    /// Ring: an attempt looks for its operation among the recent ones.
+    Recent = "no recent",
+    /// Ring: what an attempt finds is held against the smallest version that any attempt saw.
+    SmallestBase = "base version of the last attempt",
+    /// Ring: an operation that was found among the recent ones is accepted at a quorum before it is told.
+    FoundAccepted = "answer from recent without a quorum",
+    /// Ring: what an operation is refused for is accepted at a quorum before that is told.
+    RefusalAccepted = "refusal without a quorum",
+    /// Ring: a tombstone is purged when all replicas hold it.
+    PurgeAll = "purge before all hold it",
+    /// Ring: a tombstone is purged when no higher ballot was promised.
+    PurgePromise = "purge below a promise",
+    /// Ring: what is missing reads as having promised the ballots of what was purged.
+    BallotFloor = "purge without ballot floor",
+    /// Ring: what is missing reads as of a version beyond what was purged.
+    VersionFloor = "purge without version floor",
+    /// Ring: a newcomer fetches the floors too.
+    FloorsFetched = "floors not fetched",
+    /// Ring: the ballots of an epoch are higher than those of the one before.
+    BallotEpoch = "ballot without epoch",
+    /// Ring: a message is served in its own epoch only.
+    RingEpochCheck = "no epoch check on the ring",
+    /// Ring: in a joint view a quorum is a majority of both replica sets.
+    QuorumJoint = "joint view with one majority only",
+    /// Ring: a newcomer answers gateways when it has fetched everything.
+    FetchThenVote = "newcomer votes before its fetch ends",
+    /// Ring: a newcomer fetches from a majority of the old replicas.
+    FetchMajority = "fetch from one old replica",
+    /// Ring: a newcomer forgets what it held before.
+    FetchForgets = "newcomer merges what it held before",
+    /// Ring: who was a newcomer in the view before fetches again.
+    FetchEachView = "newcomer does not fetch again",
+    /// Ring: a register that was fetched does not count for a read.
+    CopyIsNoVote = "a copy counts as a vote",
+    /// A view is decided by a majority of coordinators.
+    ViewsByMajority = "suspicion removes without consensus",
+    /// Ring: a new ring alone is decided when every newcomer has reported.
+    ReportsAwaited = "stable view decided early",
 }

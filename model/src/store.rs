@@ -118,7 +118,8 @@ impl<K, V> Clone for MapStore<K, V> {
 
 impl<K: PartialEq, V: PartialEq> PartialEq for MapStore<K, V> {
     fn eq(&self, other: &Self) -> bool {
-        self.digest == other.digest && self.rows == other.rows
+        self.digest == other.digest
+            && (Arc::ptr_eq(&self.rows, &other.rows) || self.rows == other.rows)
     }
 }
 

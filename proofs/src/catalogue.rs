@@ -75,7 +75,8 @@ impl Entry {
                 run(|| setup.model(mechanisms, Pruning::On), options)
             }
             (Subject::Chain(setup), Steps::Graph) => {
-                graph::run(&setup.model(mechanisms, Pruning::On))
+                let model = setup.model(mechanisms, Pruning::On);
+                graph::run(&model, |model, state| setup.is_finished(model, state))
             }
             (Subject::Chain(setup), Steps::Torn(order)) => {
                 run(|| setup.torn(mechanisms, order), options)
@@ -436,6 +437,63 @@ pub fn all() -> Vec<Entry> {
                 .slow_leases(0)
                 .reached([ReadFound, TailLost, RemovedUnaware, LeaseLapsed, VoteWaits]),
         ),
+        Entry::new(
+            "chain-views-leases",
+            "a member whose lease was granted in one view is left out by the next but one",
+            Setup::new(3, [Client::new([put("a"), Op::Get]).near(1)])
+                .views(1, 2)
+                .suspects([1, 2])
+                .reached([ReadFound, MiddleLost, TailLost, RemovedUnaware, VoteWaits]),
+        ),
+        Entry::new(
+            "chain-return-tail",
+            "a tail is removed, returns and is a member again",
+            Setup::new(2, [Client::new([Op::Increment(1), Op::Get])])
+                .views(1, 3)
+                .suspects([1])
+                .reached([ReadFound, TailLost, Returned]),
+        ),
+        Entry::new(
+            "chain-return-head",
+            "a head is removed, returns and is a member again",
+            Setup::new(2, [Client::new([Op::Increment(1), Op::Get])])
+                .views(1, 3)
+                .suspects([0])
+                .reached([ReadFound, HeadLost, Returned]),
+        ),
+        Entry {
+            steps: Steps::Graph,
+            ..Entry::new(
+                "chain-silent",
+                "messages between members are lost: whoever is not heard is removed",
+                Setup {
+                    lossy: true,
+                    complaints: true,
+                    ..Setup::new(2, [Client::new([Op::Increment(1)])])
+                }
+                .views(1, 1)
+                .suspects([9])
+                .reached([Acknowledged, TailLost]),
+            )
+        },
+        Entry {
+            steps: Steps::Graph,
+            ..Entry::new(
+                "grow-lossy",
+                "any message of a transfer may be lost for good, and still the learner becomes a member",
+                Setup {
+                    lossy: true,
+                    grows: true,
+                    ..Setup::new(1, [Client::new([Op::Increment(1)])])
+                }
+                .stored(Stored::Value)
+                .teaching(1)
+                .views(1, 1)
+                .suspects([9])
+                .crashes(1, Mortal::Members)
+                .reached([Appended, HandedOver, LearnerLags]),
+            )
+        },
         Entry::new(
             "chain-views-twice",
             "two view changes",

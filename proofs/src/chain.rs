@@ -7,7 +7,10 @@ use crate::run::{Options, Report, run};
 use crate::shared::Shared;
 use crate::spent::alike;
 use crate::torn::{Order, Torn};
-use crate::world::{ChainModel, ProofActor, ProofStore, System, decided, installed, messages};
+use crate::world::{
+    ChainModel, ProofActor, ProofStore, System, World, decided, finished, installed, members,
+    messages,
+};
 use chainring_model::chain::{
     ChainState, Entry, Gateway, Key as RowKey, Msg, Nested, Place, Reads, Replica, Row, Script,
     Timeouts, Timer, Transfer, View,
@@ -84,6 +87,10 @@ pub struct Setup {
     pub slow_clients: bool,
     /// How many entries a window holds; as many as in production if none is given.
     pub window: Option<usize>,
+    /// Whether replicas report whom they hear nothing from, and tails their learners.
+    pub complaints: bool,
+    /// Whether a run has finished only when the first joiner has become a member.
+    pub grows: bool,
     /// What must be reachable.
     pub reached: Vec<Reached>,
 }
@@ -176,6 +183,8 @@ impl Setup {
             swift_leases: true,
             slow_clients: false,
             window: None,
+            complaints: false,
+            grows: false,
             reached: vec![Reached::AllReturned],
         }
     }
@@ -315,8 +324,10 @@ impl Setup {
         if let Stored::Values | Stored::OldDisk = self.stored
             && !joins
         {
-            let row = Row::Lane { incarnation: 0, seq: 4, outcome: Outcome::Done };
-            store.put(RowKey::Lane(gateway(0), 0), row);
+            for client in 0..self.clients.len() {
+                let row = Row::Lane { incarnation: 0, seq: 4, outcome: Outcome::Done };
+                store.put(RowKey::Lane(gateway(client), 0), row);
+            }
         }
         if self.stored == Stored::OldDisk && joins {
             let id = OpId { gateway: gateway(0), incarnation: 0, lane: 0, seq: 9 };
@@ -339,6 +350,7 @@ impl Setup {
         let timeouts = Timeouts {
             resend: model_timeout(),
             resend_doublings: 0,
+            unheard: self.complaints.then_some(0),
             retry: model_timeout(),
             deadline: self.deadlines.then_some(Duration::ZERO),
             views: coordinator::Timeouts { pause: 0, ..coordinator::Timeouts::default() },
@@ -443,6 +455,17 @@ impl Setup {
         claimed.chain(reached).fold(model, Checked::property)
     }
 
+    /// Whether a run may end here: every script has done what it had to do, and whoever is to grow has grown.
+    pub fn is_finished<W: World>(&self, world: &W, state: &W::State) -> bool {
+        let members = members(W::system(state));
+        let joiner = Id::from(self.replicas);
+        let has_grown = || {
+            let of_newest = members.iter().filter(|it| it.view.chain.contains(&joiner));
+            of_newest.count() > self.replicas
+        };
+        finished(world, state) && (!self.grows || has_grown())
+    }
+
     /// Explores this, of the protocol as it is, or without a mechanism.
     pub fn check(&self, lacks: Option<Mechanism>, pruning: Pruning, options: &Options) -> Report {
         match lacks {
@@ -476,6 +499,7 @@ impl Setup {
     ///
     /// - suspicions beyond the number of view changes, heartbeats beyond theirs, and ballots beyond those
     ///   that a crash or impatience makes necessary: these bound the model;
+    /// - suspicions of everyone: a coordinator that hears nobody waits for somebody to be heard;
     /// - suspicions and ballots of a coordinator whose own proposal is under way, unless it is impatient: they
     ///   would not change the proposal, and can come after it;
     /// - gateways do not ask for views, for no announcement is lost for good;
@@ -490,6 +514,13 @@ impl Setup {
         let open = |view: &View| view.epoch < FIRST_EPOCH + self.views;
         let (id, timer) = match action {
             ActorModelAction::Timeout(id, timer) => (id, timer),
+            // There is no second announcement of a view in a model whose heartbeats are counted.
+            ActorModelAction::Drop(parcel) => {
+                return !matches!(
+                    Shared::get(parcel.msg),
+                    Msg::Views(coordinator::Msg::Install { .. })
+                );
+            }
             ActorModelAction::Deliver { dst, msg, .. } => {
                 return match (state(*dst), Shared::get(*msg)) {
                     (ChainState::Coordinator(state), Msg::Views(coordinator::Msg::Report(_))) => {
@@ -510,9 +541,12 @@ impl Setup {
                 coordinator::Timer::Suspect(member) => {
                     let suspects = &self.suspects;
                     let place = state.decided.coordinators.iter().position(|other| other == id);
+                    let mut chain = state.decided.chain.iter();
+                    let remains = |id: &Id| id != member && !state.suspects.contains(id);
                     open(&state.decided)
                         && (self.impatient || state.proposal.is_none())
                         && place.is_some_and(|place| place < self.proposers)
+                        && chain.any(remains)
                         && (suspects.is_empty() || suspects.contains(&usize::from(*member)))
                 }
                 coordinator::Timer::Expire(member) => awaits_end(system, *id, *member),
@@ -609,6 +643,9 @@ impl Display for Setup {
                 false => write!(f, ", {} more heartbeats, clocks run alike", self.heartbeats)?,
             }
         }
+        if self.complaints {
+            f.write_str(", whoever is not heard is reported")?;
+        }
         if self.late {
             f.write_str(", a late update of an earlier epoch")?;
         }
@@ -650,8 +687,7 @@ fn clocks_run_alike<M: Mechanisms>(system: &System<M>) -> bool {
         ChainState::Replica(replica) => {
             let lease = &replica.lease;
             decisions.ended(Id::from(id)).all(|(coordinator, ended)| {
-                let mut counted = lease.held.iter().chain(&lease.asked);
-                !counted.any(|heartbeat| {
+                !lease.counted().any(|heartbeat| {
                     heartbeat.grants.contains(&coordinator) && (lease.boot, heartbeat.n) <= ended
                 })
             })
@@ -695,8 +731,7 @@ fn may_count<M: Mechanisms>(system: &System<M>, member: Id, upto: (u32, u64)) ->
     match &*system.actor_states[usize::from(member)] {
         ChainState::Replica(replica) => {
             let lease = &replica.lease;
-            let mut heartbeats = lease.held.iter().chain(&lease.asked);
-            heartbeats.any(|heartbeat| (lease.boot, heartbeat.n) <= upto)
+            lease.counted().any(|heartbeat| (lease.boot, heartbeat.n) <= upto)
         }
         _ => false,
     }

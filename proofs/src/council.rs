@@ -72,7 +72,8 @@ impl Council {
             }
             ActorModelAction::Timeout(id, Timer::Drive) => {
                 let Some(state) = &*system.actor_states[usize::from(*id)] else { return false };
-                state.promised.is_none_or(|promised| promised.round < this.rounds)
+                let is_first = state.proposal.is_none() && state.accepted.is_none();
+                is_first || state.promised.is_none_or(|promised| promised.round < this.rounds)
             }
             // A grant that ends matters to votes only, so it may as well end when one waits for it.
             ActorModelAction::Timeout(id, Timer::Expire(member)) => {

@@ -8,7 +8,6 @@
 //! This module shares no code with stateright's checkers, so that its count of states checks theirs.
 
 use crate::run::{Report, Trace, Verdict};
-use crate::world::{World, finished};
 use stateright::{Expectation, Model};
 use std::collections::hash_map::{DefaultHasher, Entry};
 use std::collections::{HashMap, VecDeque};
@@ -108,7 +107,7 @@ where
 }
 
 /// Judges every property of a model, and that it can always finish.
-pub fn run<W: World>(model: &W) -> Report
+pub fn run<W: Model>(model: &W, finished: impl Fn(&W, &W::State) -> bool) -> Report
 where
     W::State: Clone + Debug + Hash + PartialEq,
     W::Action: Clone + Debug + PartialEq,

@@ -105,7 +105,7 @@ fn script(lacks: Mechanism) -> Option<&'static str> {
 /// two others' grants are a lease still.
 const VOTES_WHILE_ITS_GRANT_LIVES: &str = "
     r1 > c1, c2: Heartbeat; c1, c2 > r1: Lease      // a lease, by a majority
-    c0: Suspect(r1); c0 > c1: Prepare; c1 > c0: Promise
+    c0: Suspect(r1); c0: Drive; c0 > c1: Prepare; c1 > c0: Promise
     c0: Expire(r1)                                  // its own grant, which r1 does not count
     c0 > c1: Accept; c1 > c0: Accepted              // the one who votes while its grant lives
     c0 > r0: Install; g0 > r0: Request; r0 > g0: Reply
@@ -114,7 +114,7 @@ const VOTES_WHILE_ITS_GRANT_LIVES: &str = "
 
 /// Two have voted for a view without the member; then its heartbeat comes to one of them, who grants.
 const GRANTS_AFTER_ITS_VOTE: &str = "
-    c0: Suspect(r1); c0 > c1: Prepare; c1 > c0: Promise
+    c0: Suspect(r1); c0: Drive; c0 > c1: Prepare; c1 > c0: Promise
     c0, c1: Expire(r1)
     c0 > c1: Accept; c1 > c0: Accepted              // decided, rightly
     r1 > c1, c2: Heartbeat; c1, c2 > r1: Lease      // c1 has not heard of the decision, but it has voted
@@ -124,7 +124,8 @@ const GRANTS_AFTER_ITS_VOTE: &str = "
 
 /// Every mutant, in the order of the protocol's text.
 pub fn all() -> Vec<Mutant> {
-    Mechanism::ALL.iter().map(|lacks| of(*lacks)).collect()
+    let shown = |lacks: &&Mechanism| **lacks < Mechanism::QuorumMajority;
+    Mechanism::ALL.iter().filter(shown).map(|lacks| of(*lacks)).collect()
 }
 
 /// The mutant that lacks this mechanism.
@@ -158,6 +159,7 @@ pub fn of(lacks: Mechanism) -> Mutant {
         EveryVoteWaits => ("chain-lease-council", "linearizable"),
         VoteEndsGrants => ("chain-lease-council", "linearizable"),
         GrantsAssumed => ("chain-lease-crash", "linearizable"),
+        GrantsRemembered => ("chain-views-leases", "linearizable"),
         EpochCheck => ("grow-late", "linearizable"),
         JoinsByLearning => ("grow-old", "in-process requests"),
         LearnerEmptied => ("grow-old", "agreement"),
@@ -169,6 +171,10 @@ pub fn of(lacks: Mechanism) -> Mutant {
         ReportsHeeded => ("grow-again", "in-process requests"),
         PartsOnce => ("grow-keys", "agreement"),
         ChangesOnce => ("grow-keys", "agreement"),
+        RowsByAge => ("grow-keys", "agreement"),
+        LanesByAge => ("grow-one", "agreement"),
+        TeachingGoesOn => ("grow-two", "retained"),
+        RetainedRecovered => ("grow-lossy", CAN_FINISH),
         ScanBeforeChanges => ("grow-empty", "in-process requests"),
         PlaceDurable => ("grow-crash", "agreement"),
         HandoverDurable => ("grow-crash", "stable"),
@@ -181,6 +187,7 @@ pub fn of(lacks: Mechanism) -> Mutant {
         StoreRequired => ("grow-disk", "held"),
         PromiseSaved => ("coordinators", "one view an epoch"),
         DecidedAnswers => ("coordinators", "one view an epoch"),
+        other => unreachable!("{other:?} has no model yet"),
     };
     let mut entry = catalogue::find(model).expect("the table above names models of the catalogue");
     if lacks == SaveThenSend {

@@ -70,6 +70,23 @@ fn whatever_is_pruned_the_same_is_reached() {
     }
 }
 
+/// Where a chain grows, and where a head may be removed: what was ever called obsolete stays a no-op.
+#[test]
+fn obsolete_messages_stay_obsolete_where_chains_grow() {
+    let increments = || Client::new([Op::Increment(1), Op::Increment(1)]);
+    let increment = || Client::new([Op::Increment(1)]);
+    for setup in [
+        Setup::new(1, [increment()]).teaching(1).views(1, 3).suspects([1]),
+        Setup::new(2, [increments()]).views(1, 1).suspects([0]),
+        Setup::new(2, [increment()]).views(1, 2).suspects([0, 1]),
+    ] {
+        let model = setup.model(&Intact, Pruning::Audit);
+        let graph = Graph::of(&model);
+        assert!(graph.states().all(|state| model.audit(state)), "{setup}");
+        assert!(graph.states().any(|state| !state.retired.is_empty()), "{setup}");
+    }
+}
+
 /// With a crash and a view change: what was ever called obsolete stays a no-op, and dropping it changes no
 /// verdict.
 #[test]

@@ -43,7 +43,7 @@ use thiserror::Error;
 use xxhash_rust::xxh3::Xxh3;
 
 /// The format of traces that this version writes and reads.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The longest record; a message is at most half as long.
 const LONGEST_RECORD: usize = 16 << 20;
@@ -213,10 +213,12 @@ fn digest(state: &ChainState<NodeStore>, step: u64) -> u64 {
             transfer,
             early,
             resent,
+            unheard,
             lease,
         }) if !step.is_multiple_of(WHOLE) => {
             let window = (window.iter().next().map(|(index, _)| index), window.last());
             let transfer = (retained, transfer);
+            let resent = (resent, unheard);
             (store, view, committed, keys, window, transfer, early, resent, lease)
                 .hash(&mut hasher);
         }

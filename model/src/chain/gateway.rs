@@ -224,8 +224,12 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             Timer::Deadline(lane) => self.on_deadline(id, state, *lane, out),
             Timer::Follow => self.on_follow(state, out),
             // Not a gateway's.
-            Timer::Resend | Timer::Learn | Timer::Heartbeat | Timer::Lapse(_) | Timer::Views(_) => {
-            }
+            Timer::Resend
+            | Timer::Learn
+            | Timer::Silence
+            | Timer::Heartbeat
+            | Timer::Lapse(_)
+            | Timer::Views(_) => {}
         }
     }
 

@@ -42,7 +42,9 @@ mod views;
 
 pub use learn::Place;
 
-use super::{ChainActor, ChainState, Entry, Key, Lease, Msg, Row, Timeouts, Timer, View, Window};
+use super::{
+    ChainActor, ChainState, Entry, Key, Lease, Msg, Report, Row, Timeouts, Timer, View, Window,
+};
 use crate::coordinator;
 use crate::kv::{self, Op, OpId, Outcome};
 use crate::mechanism::{Intact, Mechanism, Mechanisms};
@@ -98,7 +100,7 @@ pub struct ReplicaState<S> {
     pub window: Window,
     /// The lowest index of the log that is *retained*: committed, but not known to be caught up with by
     /// the learner; `committed + 1` where there is none. Invariant: what the learner lacks of what is
-    /// committed is in the log.
+    /// committed is in the log. (Where nobody lacks it any more, it is removed a part at a time.)
     pub retained: u64,
     /// Mirrors [`Key::Transfer`].
     pub transfer: Option<Transfer>,
@@ -107,6 +109,9 @@ pub struct ReplicaState<S> {
     /// How often in a row the window was sent again with nothing acknowledged, up to
     /// [`Timeouts::resend_doublings`].
     pub resent: u32,
+    /// How often in a row the window was sent again with nothing heard from the successor, up to
+    /// [`Timeouts::unheard`].
+    pub unheard: u32,
     /// The right to answer reads.
     pub lease: Lease,
 }
@@ -215,15 +220,20 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             transfer,
             early: 0,
             resent: 0,
+            unheard: 0,
             lease,
         };
         if self.mechanisms.has(Mechanism::LogRecovery) {
             state.recover_log();
         }
+        if !self.mechanisms.has(Mechanism::RetainedRecovered) {
+            state.retained = state.committed + 1;
+        }
         if !state.window.is_empty() && self.mechanisms.has(Mechanism::ResumeAfterRestart) {
             out.set_timer(Timer::Resend, self.timeouts.resend.clone());
         }
         self.recover_transfer(id, &mut state, out);
+        self.await_learner(id, &state, out);
         self.heartbeat(id, &mut state, out);
         ChainState::Replica(state)
     }
@@ -325,10 +335,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             // A duplicate: perhaps our acknowledgement was lost. Never more than we have committed.
             let own = self.mechanisms.has(Mechanism::OwnAcknowledgement);
             let index = if own { state.committed } else { index };
-            if index > 0 {
-                out.send(src, Msg::Ack { epoch, index });
-            }
-            return;
+            return out.send(src, Msg::Ack { epoch, index });
         }
         let next = state.last() + 1;
         if index > next && self.mechanisms.has(Mechanism::FifoCheck) {
@@ -357,13 +364,13 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         (epoch, next): (u64, u64),
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if epoch != state.view.epoch
-            || self.successor(id, state) != Some(src)
-            || next <= state.committed
-        {
+        if epoch != state.view.epoch || self.successor(id, state) != Some(src) {
             return;
         }
-        self.resend(src, state, next, out);
+        is_heard(state);
+        if next > state.committed {
+            self.resend(src, state, next, out);
+        }
     }
 
     /// The successor has committed everything up to `index`; so do we, and tell our predecessor.
@@ -375,11 +382,11 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         (epoch, index): (u64, u64),
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if self.is_of_another_epoch(state, epoch)
-            || self.successor(id, state) != Some(src)
-            || index <= state.committed
-            || index > state.last()
-        {
+        if self.is_of_another_epoch(state, epoch) || self.successor(id, state) != Some(src) {
+            return;
+        }
+        is_heard(state);
+        if index <= state.committed || index > state.last() {
             return;
         }
         let state = state.to_mut();
@@ -408,6 +415,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         match timer {
             Timer::Resend => self.on_resend(id, state, out),
             Timer::Learn => self.on_learn(id, state, out),
+            Timer::Silence => self.on_silence(id, state, out),
             Timer::Heartbeat => self.heartbeat(id, state.to_mut(), out),
             Timer::Lapse(slot) => state.to_mut().lease.lapse(*slot),
             // Not a replica's.
@@ -437,6 +445,20 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         if state.resent < self.timeouts.resend_doublings {
             state.to_mut().resent += 1;
         }
+        if let Some(patience) = self.timeouts.unheard {
+            if state.unheard < patience {
+                state.to_mut().unheard += 1;
+            } else {
+                self.complain(state, out);
+            }
+        }
+    }
+
+    /// Reports that nothing is heard from whoever comes next.
+    fn complain(&self, state: &ReplicaState<S>, out: &mut Out<ChainActor<S, M>>) {
+        let epoch = state.view.epoch;
+        let silent = Msg::Views(coordinator::Msg::Report(Report::Silent { epoch }));
+        out.broadcast(&state.view.coordinators, &silent);
     }
 
     fn is_of_another_epoch(&self, state: &ReplicaState<S>, epoch: u64) -> bool {
@@ -574,7 +596,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     pub(super) fn is_obsolete(&self, id: Id, state: &ReplicaState<S>, src: Id, msg: &Msg) -> bool {
         match msg {
             Msg::Request { id: op_id, op, .. } => {
+                // Where views change, it may be a head no longer one day, and redirect.
                 !op.is_read()
+                    && state.view.coordinators.is_empty()
                     && state.view.head() == Some(id)
                     && matches!(self.admission(state, op_id), Admission::Stale)
             }
@@ -587,16 +611,25 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             Msg::Missing { epoch, next: index } | Msg::Ack { epoch, index } => {
                 *epoch < state.view.epoch && self.mechanisms.has(Mechanism::EpochCheck)
                     || (*epoch == state.view.epoch
-                        && (*index <= state.committed || self.successor(id, state) != Some(src)))
+                        && (*index <= state.committed && self.timeouts.unheard.is_none()
+                            || self.successor(id, state) != Some(src)))
             }
             Msg::Views(coordinator::Msg::Install { view }) => view.epoch <= state.view.epoch,
             Msg::Views(coordinator::Msg::Lease { boot, n }) => {
                 let (grant, newest) = ((*boot, *n), (state.lease.boot, state.lease.n));
                 self.mechanisms.has(Mechanism::BootCheck)
-                    && (grant < newest || grant == newest && !state.lease.awaits(src, *n))
+                    && grant <= newest
+                    && (*boot < state.lease.boot || !state.lease.awaits(src, *n))
             }
             _ => false,
         }
+    }
+}
+
+/// The successor says something.
+fn is_heard<S: Store<Key, Row>>(state: &mut Cow<'_, ReplicaState<S>>) {
+    if state.unheard > 0 {
+        state.to_mut().unheard = 0;
     }
 }
 
@@ -625,14 +658,15 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
         if matches!(self.transfer, Some(Transfer::Learning { .. })) {
             return;
         }
-        let (from, to) = (Key::Log(0), Key::Log(u64::MAX));
-        for row in self.store.scan(Bound::Included(&from), Bound::Included(&to), usize::MAX) {
-            match row {
-                (Key::Log(index), _) if index <= self.committed => {
-                    self.retained = self.retained.min(index);
-                }
-                (Key::Log(index), Row::Entry(entry)) => self.window.push(index, entry),
-                _ => {}
+        let (first, own) = (Key::Log(0), Key::Log(self.committed));
+        let retained = self.store.scan(Bound::Included(&first), Bound::Included(&own), 1);
+        if let Some((Key::Log(index), _)) = retained.first() {
+            self.retained = *index;
+        }
+        let last = Key::Log(u64::MAX); // a window is bounded
+        for row in self.store.scan(Bound::Excluded(&own), Bound::Included(&last), usize::MAX) {
+            if let (Key::Log(index), Row::Entry(entry)) = row {
+                self.window.push(index, entry);
             }
         }
     }

@@ -32,6 +32,12 @@ pub enum Report {
         /// Which teaching it was.
         since: u64,
     },
+    /// When a member has not heard from whoever comes after it for a long time, though coordinators may: its
+    /// successor, or the tail's learner.
+    Silent {
+        /// The member's epoch.
+        epoch: u64,
+    },
 }
 
 impl View {
@@ -71,6 +77,14 @@ impl View {
     /// The learner's id.
     pub fn learner(&self) -> Option<Id> {
         self.learner.map(|(learner, _)| learner)
+    }
+
+    /// Whom the member closest to the tail of those who complain hears nothing from. (Who waits for somebody that
+    /// waits in turn does hear from it.)
+    fn silent(&self, reports: &BTreeMap<Id, Report>) -> Option<Id> {
+        let complains = |id: &&Id| matches!(reports.get(id), Some(Report::Silent { .. }));
+        let last = self.chain.iter().rfind(complains)?;
+        self.successor(*last).or_else(|| self.learner())
     }
 
     /// Whether this learner may follow: none, the same under the same tail, or one that begins anew.
@@ -114,13 +128,23 @@ impl coordinator::View for View {
             && (appended || in_order && self.permits_learner(next))
     }
 
-    /// The living go first: suspects are removed, all at once, then a learner that is ready is appended,
-    /// then a newcomer is named.
+    /// A learner that is ready goes first, for it may be all that is left. Then suspects are removed, all at once,
+    /// and whoever is silent; then a newcomer is named.
     fn next(&self, suspects: &BTreeSet<Id>, reports: &BTreeMap<Id, Report>) -> Option<View> {
         let epoch = self.epoch + 1;
         let mut next = View { epoch, ..self.clone() };
-        next.chain.retain(|member| !suspects.contains(member));
-        next.learner = next.learner.filter(|(learner, _)| !suspects.contains(learner));
+        let silent = self.silent(reports);
+        let stays = |id: &Id| !suspects.contains(id) && silent != Some(*id);
+        let is_ready = |tail: &Id| matches!(reports.get(tail), Some(Report::Ready { .. }));
+        if let Some((learner, _)) = self.learner.filter(|(learner, _)| stays(learner))
+            && self.chain.last().is_some_and(is_ready)
+        {
+            next.chain.push(learner);
+            next.learner = None;
+            return Some(next);
+        }
+        next.chain.retain(stays);
+        next.learner = next.learner.filter(|(learner, _)| stays(learner));
         if next.chain.is_empty() {
             return None; // it is more likely that we are cut off than that everyone is dead
         }
@@ -130,13 +154,8 @@ impl coordinator::View for View {
         if next.chain != self.chain || next.learner != self.learner {
             return Some(next);
         }
-        if let Some((learner, _)) = self.learner {
-            let ready = matches!(reports.get(&self.tail()?), Some(Report::Ready { .. }));
-            return ready.then(|| {
-                next.chain.push(learner);
-                next.learner = None;
-                next
-            });
+        if self.learner.is_some() {
+            return None;
         }
         let mut newcomers = reports.iter().filter(|(_, report)| **report == Report::Join);
         let (newcomer, _) = newcomers.find(|(id, _)| !self.chain.contains(id))?;
@@ -149,6 +168,10 @@ impl coordinator::View for View {
             Report::Join => !self.chain.contains(&src) && self.learner() != Some(src),
             Report::Ready { since } => {
                 self.tail() == Some(src) && self.learner.is_some_and(|(_, this)| this == *since)
+            }
+            Report::Silent { epoch } => {
+                let is_followed = self.successor(src).is_some() || self.learner.is_some();
+                *epoch == self.epoch && self.chain.contains(&src) && is_followed
             }
         }
     }
@@ -190,6 +213,7 @@ mod tests {
     fn what_is_wished_for_is_permitted() {
         let ids = |ids: &[usize]| ids.iter().copied().map(Id::from).collect::<BTreeSet<_>>();
         let ready = Report::Ready { since: 4 };
+        let silent = Report::Silent { epoch: 5 };
         for (learner, suspects, reports, wished) in [
             (None, &[1][..], vec![], Some(view(6, &[0, 2], None))),
             (None, &[0, 1, 2], vec![], None),
@@ -197,8 +221,14 @@ mod tests {
             (Some((3, 4)), &[], vec![(2, ready)], Some(view(6, &[0, 1, 2, 3], None))),
             (Some((3, 4)), &[], vec![(1, ready)], None),
             (Some((3, 4)), &[3], vec![(2, ready)], Some(view(6, &[0, 1, 2], None))),
-            (Some((3, 4)), &[2], vec![(2, ready)], Some(view(6, &[0, 1], Some((3, 6))))),
+            (Some((3, 4)), &[2], vec![(2, ready)], Some(view(6, &[0, 1, 2, 3], None))),
+            (Some((3, 4)), &[2], vec![(1, ready)], Some(view(6, &[0, 1], Some((3, 6))))),
             (Some((3, 4)), &[0, 3], vec![], Some(view(6, &[1, 2], None))),
+            (Some((3, 4)), &[0, 1, 2], vec![(2, ready)], Some(view(6, &[0, 1, 2, 3], None))),
+            (None, &[], vec![(0, silent)], Some(view(6, &[0, 2], None))),
+            (None, &[], vec![(0, silent), (1, silent)], Some(view(6, &[0, 1], None))),
+            (Some((3, 4)), &[], vec![(2, silent)], Some(view(6, &[0, 1, 2], None))),
+            (Some((3, 4)), &[], vec![(1, silent)], Some(view(6, &[0, 1], Some((3, 6))))),
         ] {
             let now = view(5, &[0, 1, 2], learner);
             let reports = reports.into_iter().map(|(id, report)| (Id::from(id), report)).collect();

@@ -16,8 +16,22 @@ pub trait View: Clone + Debug + Eq + Hash + Ord {
     /// Those who decide the next view; the same in every view.
     fn coordinators(&self) -> &[Id];
 
-    /// Everyone who sends heartbeats.
+    /// Everyone who serves, in whatever role.
     fn members(&self) -> Vec<Id>;
+
+    /// Those of them who send heartbeats, and are suspected when they fall silent. None, where somebody else
+    /// detects failures and reports them.
+    fn watched(&self) -> Vec<Id> {
+        self.members()
+    }
+
+    /// Those of them who are still to become what the others are: who is dropped from among these has to wait
+    /// before it is heeded again.
+    fn on_probation(&self) -> Vec<Id> {
+        let mut members = self.members();
+        members.retain(|member| !self.leased().contains(member));
+        members
+    }
 
     /// Those of them who may hold leases. Whoever is in here and not in the next view's is *left out* by it.
     fn leased(&self) -> &[Id];

@@ -55,6 +55,8 @@ pub enum Reached {
     VoteWaits,
     /// A learner became the tail, and every script finished.
     Appended,
+    /// A member that was removed is one again, and every script finished.
+    Returned,
     /// A learner was dropped, and every script finished.
     LearnerDropped,
     /// A tail that has handed over has entries that its learner has committed, and it has not.
@@ -210,7 +212,7 @@ impl Reached {
                     ChainState::Replica(state) => Some(&state.lease),
                     _ => None,
                 });
-                leases.any(|lease| lease.asked.is_none() && lease.held.is_none())
+                leases.any(|lease| lease.counted().next().is_none())
             }),
             Reached::InstalledBusy => {
                 Property::sometimes("a view is installed under way", |_, state| {
@@ -228,6 +230,14 @@ impl Reached {
                 finished(world, state)
                     && first
                     && members(system).iter().any(|member| Some(member.id) == tail && knows(member))
+            }),
+            Reached::Returned => Property::sometimes("a member has returned", |world, state| {
+                let newest = newest(W::system(state));
+                let first = first_view(world);
+                finished(world, state)
+                    && newest.zip(first).is_some_and(|(newest, first)| {
+                        newest.chain.len() == first.chain.len() && newest.epoch >= first.epoch + 3
+                    })
             }),
             Reached::LearnerDropped => {
                 Property::sometimes("a learner was dropped", |world, state| {

@@ -47,6 +47,11 @@ impl TimeoutsConfig {
             views.suspect = suspect..suspect * 7 / 6;
             let Range { start, end } = views.first_heartbeat.clone();
             views.first_heartbeat = start.max(suspect * 2)..end.max(suspect * 5 / 2);
+            let Range { start, end } = views.suspect_newcomer.clone();
+            views.suspect_newcomer = start.max(suspect * 4)..end.max(suspect * 9 / 2);
+            // The default is about 3 s; from there on the window is sent again every 1.6 s.
+            let longer = (suspect * 4).saturating_sub(start).as_millis() / 1600;
+            timeouts.unheard = timeouts.unheard.map(|unheard| unheard + longer as u32);
         }
         timeouts
     }
@@ -98,6 +103,9 @@ mod tests {
             suspect: Some(300),
         };
         assert_eq!(same.apply(), Timeouts::default());
+        let slow = TimeoutsConfig { suspect: Some(2000), ..none }.apply();
+        assert_eq!(slow.views.suspect_newcomer.start, Duration::from_secs(8));
+        assert_eq!(slow.unheard, Some(9));
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //! timer asks again. So a tail is not flooded, nothing is sent that finds no room, and losing any one
 //! message loses nothing.
 
+use super::teach::is_transferable;
 use super::{Replica, ReplicaState, Transfer};
 use crate::chain::{ChainActor, Key, Msg, Row, Timer, Window};
 use crate::coordinator;
@@ -158,6 +159,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             || !once
             || *place == Place::Emptying
             || rows.is_empty() && !last
+            || !is_a_part(after.as_ref(), &rows)
+            || committed >= u64::MAX / 2
         {
             return;
         }
@@ -168,10 +171,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         let end = rows.last().map(|(key, _)| key.clone());
         for (key, row) in rows {
-            state.merge(key, row, false);
+            self.merge(state, key, row, false);
         }
         let place = if last { Place::Done } else { Place::After(end) };
-        state.drop_tombstones(&place);
+        state.drop_tombstones(&place, self.part_rows);
         state.put_place(this, place.clone());
         state.save_committed(out);
         self.ask(state, this, &place, out);
@@ -196,6 +199,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             || !once
             || !begun
             || changes.is_empty()
+            || !changes.iter().flatten().all(|(key, _)| is_transferable(key))
         {
             return;
         }
@@ -208,13 +212,64 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
                 (Key::Tombstone(_), Place::After(None)) => true,
                 _ => false,
             };
-            state.merge(key, row, ahead && self.mechanisms.has(Mechanism::TombstonesKept));
+            self.merge(state, key, row, ahead && self.mechanisms.has(Mechanism::TombstonesKept));
         }
         state.committed = last.max(state.committed);
         state.retained = state.committed + 1;
         state.save_committed(out);
         let (upto, done) = (state.committed, place == Place::Done);
         out.send(src, Msg::Caught { since: this, upto, done });
+    }
+
+    /// Takes a row, unless it is older than the one that is here. A tombstone stays if it is `ahead` of
+    /// the scan. Rows of other tables are nobody's to send.
+    fn merge(&self, state: &mut ReplicaState<S>, key: Key, row: Row, ahead: bool) {
+        match (key, row) {
+            (Key::Data(key), Row::Data { index, value }) => {
+                if Op::Put(value.clone()).check(&key).is_err() {
+                    return; // no tail sends this, and no store takes it
+                }
+                let tombstone = Key::Tombstone(key.clone());
+                let buried = match state.store.get(&tombstone) {
+                    Some(Row::Tombstone { index }) => Some(index),
+                    _ => None,
+                };
+                let here = state.index_of(&key);
+                if buried.max(here) > Some(index) && self.mechanisms.has(Mechanism::RowsByAge) {
+                    return;
+                }
+                if here.is_none() {
+                    state.keys += 1;
+                }
+                if buried.is_some() {
+                    state.store.delete(&tombstone);
+                }
+                state.store.put(Key::Data(key), Row::Data { index, value });
+            }
+            (Key::Tombstone(key), Row::Tombstone { index }) => {
+                let here = state.index_of(&key);
+                if here > Some(index) {
+                    return;
+                }
+                if here.is_some() {
+                    state.keys -= 1;
+                    state.store.delete(&Key::Data(key.clone()));
+                }
+                if ahead {
+                    state.store.put(Key::Tombstone(key), Row::Tombstone { index });
+                }
+            }
+            (key @ Key::Lane(..), Row::Lane { incarnation, seq, outcome }) => {
+                let here = match state.store.get(&key) {
+                    Some(Row::Lane { incarnation, seq, .. }) => Some((incarnation, seq)),
+                    _ => None,
+                };
+                if here < Some((incarnation, seq)) || !self.mechanisms.has(Mechanism::LanesByAge) {
+                    state.store.put(key, Row::Lane { incarnation, seq, outcome });
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Whether this is a learner whose scan is done, to whom its tail hands over.
@@ -244,14 +299,17 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         let is_past = |since: u64| {
             since <= state.view.epoch && state.view.learner.map(|(_, since)| since) != Some(since)
         };
-        let (teaches, learns) = (state.view.tail() == Some(id), state.learns(id));
+        let teaches = |since: u64| {
+            state.view.tail() == Some(id)
+                && state.view.learner.is_some_and(|(_, this)| this == since)
+        };
+        let learns = state.learns(id);
         match msg {
-            Msg::Fetch { since, .. } => is_past(*since) || teaches && state.has_handed_over(id),
+            Msg::Fetch { since, .. } => {
+                is_past(*since) || teaches(*since) && state.has_handed_over(id)
+            }
             Msg::Caught { since, upto, .. } => {
-                is_past(*since)
-                    || teaches
-                        && state.view.learner.is_some_and(|(_, this)| this == *since)
-                        && *upto + 1 < state.retained
+                is_past(*since) || teaches(*since) && upto.saturating_add(1) < state.retained
             }
             Msg::Rows { since, after, .. } => {
                 is_past(*since)
@@ -268,6 +326,13 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             _ => false,
         }
     }
+}
+
+/// Whether these are rows that may follow `after`: of lanes and of data, in ascending order.
+fn is_a_part(after: Option<&Key>, rows: &[(Key, Row)]) -> bool {
+    let keys = || after.into_iter().chain(rows.iter().map(|(key, _)| key));
+    keys().all(|key| is_transferable(key) && !matches!(key, Key::Tombstone(_)))
+        && keys().is_sorted_by(|one, next| one < next)
 }
 
 impl<S: Store<Key, Row>> ReplicaState<S> {
@@ -303,57 +368,6 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
         !rows.is_empty()
     }
 
-    /// Takes a row, unless it is older than the one that is here. A tombstone stays if it is `ahead` of
-    /// the scan. Rows of other tables are nobody's to send.
-    fn merge(&mut self, key: Key, row: Row, ahead: bool) {
-        match (key, row) {
-            (Key::Data(key), Row::Data { index, value }) => {
-                if Op::Put(value.clone()).check(&key).is_err() {
-                    return; // no tail sends this, and no store takes it
-                }
-                let tombstone = Key::Tombstone(key.clone());
-                let buried = match self.store.get(&tombstone) {
-                    Some(Row::Tombstone { index }) => Some(index),
-                    _ => None,
-                };
-                let here = self.index_of(&key);
-                if buried.max(here) > Some(index) {
-                    return;
-                }
-                if here.is_none() {
-                    self.keys += 1;
-                }
-                if buried.is_some() {
-                    self.store.delete(&tombstone);
-                }
-                self.store.put(Key::Data(key), Row::Data { index, value });
-            }
-            (Key::Tombstone(key), Row::Tombstone { index }) => {
-                let here = self.index_of(&key);
-                if here > Some(index) || Op::Get.check(&key).is_err() {
-                    return;
-                }
-                if here.is_some() {
-                    self.keys -= 1;
-                    self.store.delete(&Key::Data(key.clone()));
-                }
-                if ahead {
-                    self.store.put(Key::Tombstone(key), Row::Tombstone { index });
-                }
-            }
-            (key @ Key::Lane(..), Row::Lane { incarnation, seq, outcome }) => {
-                let here = match self.store.get(&key) {
-                    Some(Row::Lane { incarnation, seq, .. }) => Some((incarnation, seq)),
-                    _ => None,
-                };
-                if here < Some((incarnation, seq)) {
-                    self.store.put(key, Row::Lane { incarnation, seq, outcome });
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// The index of the update that wrote a key.
     fn index_of(&self, key: &crate::kv::Key) -> Option<u64> {
         match self.store.get(&Key::Data(key.clone())) {
@@ -362,19 +376,21 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
         }
     }
 
-    /// Tombstones are needed ahead of the scan, and nowhere else.
-    fn drop_tombstones(&mut self, place: &Place) {
+    /// Tombstones are needed ahead of the scan, and nowhere else: removes some of the others, and says whether
+    /// there were any.
+    pub(super) fn drop_tombstones(&mut self, place: &Place, limit: usize) -> bool {
         let first = Key::Tombstone("".into());
         let behind = match place {
             Place::After(Some(Key::Data(key))) => {
                 let last = Key::Tombstone(key.clone());
-                self.store.scan(Bound::Included(&first), Bound::Included(&last), usize::MAX)
+                self.store.scan(Bound::Included(&first), Bound::Included(&last), limit)
             }
-            Place::Done => self.store.scan(Bound::Included(&first), Bound::Unbounded, usize::MAX),
-            _ => return,
+            Place::Done => self.store.scan(Bound::Included(&first), Bound::Unbounded, limit),
+            _ => return false,
         };
-        for (key, _) in behind {
-            self.store.delete(&key);
+        for (key, _) in &behind {
+            self.store.delete(key);
         }
+        !behind.is_empty()
     }
 }

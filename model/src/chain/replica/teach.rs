@@ -26,8 +26,9 @@
 //! becomes false later; so the removal of another member interrupts nothing.
 
 use super::{PART_BYTES, Replica, ReplicaState, Transfer};
-use crate::chain::{ChainActor, Entry, Key, Msg, Report, Row};
+use crate::chain::{ChainActor, Entry, Key, Msg, Report, Row, Timer};
 use crate::coordinator;
+use crate::kv::Op;
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
@@ -55,7 +56,13 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         (since, after): (u64, Option<Key>),
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if !self.teaches(id, state, src, since) || state.has_handed_over(id) {
+        if !self.teaches(id, state, src, since)
+            || after.as_ref().is_some_and(|after| !is_transferable(after))
+        {
+            return;
+        }
+        self.await_learner(id, state, out);
+        if state.has_handed_over(id) {
             return;
         }
         let (rows, last) = self.part(state, after.as_ref());
@@ -63,7 +70,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         out.send(src, Msg::Rows { since, after, rows, last, committed });
     }
 
-    /// The learner has caught up so far.
+    /// The learner has caught up so far. Handed over is when little is left to catch up with: what is committed
+    /// after that waits for the rest.
     pub(super) fn on_caught(
         &self,
         id: Id,
@@ -75,32 +83,67 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         if !self.teaches(id, state, src, since) || upto.saturating_add(1) < state.retained {
             return;
         }
-        let hands_over = done && !state.has_handed_over(id);
+        let lacks = state.committed.saturating_sub(upto);
+        let hands_over = done && !state.has_handed_over(id) && lacks <= self.part_rows as u64;
         if upto >= state.retained || hands_over {
             let state = state.to_mut();
             if hands_over {
                 state.transfer = Some(Transfer::HandedOver);
                 state.store.put(Key::Transfer, Row::Transfer(Transfer::HandedOver));
             }
-            state.trim(upto);
+            state.trim(upto, self.part_rows);
             out.save(state.store.clone());
         }
-        let ready =
-            state.retained > state.committed || !self.mechanisms.has(Mechanism::ReadyWhenCaughtUp);
-        if state.retained <= state.committed {
-            let from = state.retained;
+        self.await_learner(id, state, out);
+        let ready = lacks == 0 || !self.mechanisms.has(Mechanism::ReadyWhenCaughtUp);
+        if lacks > 0 {
+            let from = upto + 1;
             if self.mechanisms.has(Mechanism::TrimWhenCaughtUp) {
                 self.send_changes(state, src, since, from, out);
             } else {
                 let state = state.to_mut();
                 self.send_changes(state, src, since, from, out);
-                state.trim(state.committed);
+                state.trim(state.committed, usize::MAX);
                 out.save(state.store.clone());
             }
         }
         if ready && state.has_handed_over(id) {
             let report = Msg::Views(coordinator::Msg::Report(Report::Ready { since }));
             out.broadcast(&state.view.coordinators, &report);
+        }
+    }
+
+    /// From now on the tail waits for its learner to speak. It waits long for one that is still learning, and
+    /// not for one that decides what is committed.
+    pub(super) fn await_learner(
+        &self,
+        id: Id,
+        state: &ReplicaState<S>,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if self.timeouts.unheard.is_none() {
+            return;
+        }
+        let views = &self.timeouts.views;
+        if state.has_handed_over(id) {
+            out.set_timer(Timer::Silence, views.suspect.clone());
+        } else if state.view.tail() == Some(id) && state.view.learner.is_some() {
+            out.set_timer(Timer::Silence, views.suspect_newcomer.clone());
+        } else {
+            out.cancel_timer(Timer::Silence);
+        }
+    }
+
+    /// The learner has said nothing for a long time, to its tail.
+    pub(super) fn on_silence(
+        &self,
+        id: Id,
+        state: &ReplicaState<S>,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if state.view.tail() == Some(id) && state.view.learner.is_some() {
+            self.complain(state, out);
+            self.await_learner(id, state, out);
         }
     }
 
@@ -202,6 +245,15 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     }
 }
 
+/// Whether rows of a transfer may have this key: a lane, or a client's key that a store takes.
+pub(super) fn is_transferable(key: &Key) -> bool {
+    match key {
+        Key::Lane(..) => true,
+        Key::Data(key) | Key::Tombstone(key) => Op::Get.check(key).is_ok(),
+        _ => false,
+    }
+}
+
 impl<S: Store<Key, Row>> ReplicaState<S> {
     /// Whether this is a tail that has handed over to its learner.
     pub fn has_handed_over(&self, id: Id) -> bool {
@@ -210,9 +262,10 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
             && self.view.learner.is_some()
     }
 
-    /// The learner has caught up so far: what was retained for it up to there is not needed any more.
-    pub(super) fn trim(&mut self, upto: u64) {
-        let upto = upto.min(self.committed);
+    /// What is retained up to there is not needed any more: removes some of it.
+    pub(super) fn trim(&mut self, upto: u64, limit: usize) {
+        let end = self.retained.saturating_add(limit as u64);
+        let upto = upto.min(self.committed).min(end - 1);
         while self.retained <= upto {
             self.store.delete(&Key::Log(self.retained));
             self.retained += 1;

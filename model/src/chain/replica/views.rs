@@ -20,7 +20,7 @@
 //! that the check is for. A head is removed with an entry that nobody else has, comes back emptied, and is
 //! in time the predecessor of the same replica again: its old update is for the next index still.
 
-use super::{Replica, ReplicaState, Transfer};
+use super::{Place, Replica, ReplicaState, Transfer};
 use crate::chain::{ChainActor, Key, Msg, Report, Row, Timer, View};
 use crate::coordinator;
 use crate::mechanism::{Mechanism, Mechanisms};
@@ -62,17 +62,19 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         let state = state.to_mut();
         let teaching = |view: &View| view.learner.filter(|_| view.tail() == Some(id));
-        let goes_on = teaching(&view).is_some() && teaching(&view) == teaching(&state.view);
+        let goes_on = teaching(&view).is_some()
+            && teaching(&view) == teaching(&state.view)
+            && self.mechanisms.has(Mechanism::TeachingGoesOn);
         state.store.put(Key::View, Row::View(view.clone()));
         state.view = view;
-        (state.early, state.resent) = (0, 0); // they were about another neighbour
+        (state.early, state.resent, state.unheard) = (0, 0, 0); // they were about another neighbour
         out.cancel_timer(Timer::Resend);
         if !goes_on {
             self.end_teaching(state);
         }
+        self.await_learner(id, state, out);
         if !state.view.chain.contains(&id) {
-            for slot in [0, 1] {
-                state.lease.lapse(slot);
+            for slot in state.lease.end() {
                 out.cancel_timer(Timer::Lapse(slot));
             }
             return match state.view.learner {
@@ -107,7 +109,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         state.save_committed(out);
         if !state.lease.is_live() {
-            self.heartbeat(id, state, out); // what it asked for in an older epoch is not granted any more
+            self.heartbeat(id, state, out); // it may be a member now for the first time
         }
     }
 
@@ -119,7 +121,20 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             state.transfer = None;
             state.store.delete(&Key::Transfer);
         }
-        state.trim(state.committed);
+        state.trim(state.committed, self.part_rows);
+    }
+
+    /// Removes a part of what nobody needs any more: entries retained for a learner that is gone, tombstones of
+    /// its own scan.
+    fn sweep(&self, id: Id, state: &mut ReplicaState<S>, out: &mut Out<ChainActor<S, M>>) {
+        let teaches = state.view.tail() == Some(id) && state.view.learner.is_some();
+        let retains = !teaches && state.retained <= state.committed;
+        if retains {
+            state.trim(state.committed, self.part_rows);
+        }
+        if state.drop_tombstones(&Place::Done, self.part_rows) || retains {
+            out.save(state.store.clone());
+        }
     }
 
     /// The last member commits all it has: replies to each, and one acknowledgement for all.
@@ -149,22 +164,28 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         if state.view.coordinators.is_empty() {
             return;
         }
-        let coordinators = &state.view.coordinators;
+        let coordinators = state.view.coordinators.clone();
         let epoch = state.view.epoch;
         out.set_timer(Timer::Heartbeat, self.timeouts.views.heartbeat.clone());
         let is_member = state.view.chain.contains(&id);
         if !is_member && state.view.learner() != Some(id) {
-            out.broadcast(coordinators, &Msg::Views(coordinator::Msg::Ask { epoch }));
+            out.broadcast(&coordinators, &Msg::Views(coordinator::Msg::Ask { epoch }));
             let join = Msg::Views(coordinator::Msg::Report(Report::Join));
-            return out.broadcast(coordinators, &join);
+            return out.broadcast(&coordinators, &join);
         }
-        let (n, slot) = state.lease.ask(is_member);
-        if is_member && self.mechanisms.has(Mechanism::LeaseFromSending) {
-            self.set_lapse(slot, out);
-        }
+        let n = if is_member {
+            self.sweep(id, state, out);
+            let (n, slot) = state.lease.ask();
+            if self.mechanisms.has(Mechanism::LeaseFromSending) {
+                self.set_lapse(slot, out);
+            }
+            n
+        } else {
+            state.lease.number()
+        };
         let boot = state.lease.boot;
         let heartbeat = Msg::Views(coordinator::Msg::Heartbeat { boot, n, epoch });
-        out.broadcast(coordinators, &heartbeat);
+        out.broadcast(&coordinators, &heartbeat);
     }
 
     /// A coordinator grants its part of a lease, for a heartbeat of this start and no other.
@@ -182,7 +203,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         let state = state.to_mut();
         let majority = state.view.coordinators.len() / 2 + 1;
-        if let Some(slot) = state.lease.count(src, majority) {
+        for slot in state.lease.count(src, n, majority) {
             out.cancel_timer(Timer::Lapse(slot));
         }
         if !self.mechanisms.has(Mechanism::LeaseFromSending)

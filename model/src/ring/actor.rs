@@ -1,0 +1,171 @@
+//! The actors of a ring as one type, for interpreters that run many actors of one type.
+
+use super::{
+    Gateway, GatewayState, Key, Msg, Node, NodeState, Oracle, OracleState, Report, Row, Script,
+    ScriptState, Timer, View,
+};
+use crate::coordinator::{self, Coordinator, CoordinatorState};
+use crate::mechanism::{Intact, Mechanisms};
+use crate::nested::{Nested, lift, nested_store, with_part};
+use crate::prune::Prune;
+use crate::store::Store;
+use stateright::actor::{Actor, Id, Out};
+use std::borrow::Cow;
+use std::ops::Bound;
+
+/// Any actor of a ring.
+#[derive(Clone, Debug)]
+pub enum RingActor<S, M = Intact> {
+    /// A replica of its ranges.
+    Node(Node<S, M>),
+    /// Where operations come in: the proposer.
+    Gateway(Gateway<S, M>),
+    /// One of those who decide views.
+    Coordinator(Coordinator<View, Nested<S>, M>),
+    /// Who decides views, in models that are not about that.
+    Oracle(Oracle<M>),
+    /// A client of a gateway, in models.
+    Script(Script),
+}
+
+/// The state of any actor of a ring.
+#[derive(Clone, Debug, Hash, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one of these an actor, and it is not moved about"
+)]
+pub enum RingState<S> {
+    /// Of an actor that refused to start without its store, and of one that is down.
+    Stopped,
+    /// Of a node.
+    Node(NodeState<S>),
+    /// Of a gateway.
+    Gateway(GatewayState<S>),
+    /// Of a coordinator.
+    Coordinator(CoordinatorState<View, Report, Nested<S>>),
+    /// Of an oracle.
+    Oracle(OracleState),
+    /// Of a script.
+    Script(ScriptState),
+}
+
+impl<S: Store<Key, Row>, M: Mechanisms> Actor for RingActor<S, M> {
+    type Msg = Msg;
+    type Timer = Timer;
+    type State = RingState<S>;
+    type Storage = S;
+    type Random = ();
+
+    fn on_start(&self, id: Id, storage: &Option<S>, out: &mut Out<Self>) -> RingState<S> {
+        match self {
+            RingActor::Node(node) => node.on_start(id, storage, out),
+            RingActor::Gateway(gateway) => gateway.on_start(storage, out),
+            RingActor::Coordinator(coordinator) => {
+                let mut nested = Out::new();
+                let started = coordinator.start(id, storage.clone().map(Nested), &mut nested);
+                lift(nested, out, Msg::Views, Timer::Views, |Nested(store)| store);
+                started.map_or(RingState::Stopped, RingState::Coordinator)
+            }
+            RingActor::Oracle(oracle) => RingState::Oracle(oracle.on_start(out)),
+            RingActor::Script(script) => RingState::Script(script.on_start(out)),
+        }
+    }
+
+    fn on_msg(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, RingState<S>>,
+        src: Id,
+        msg: Msg,
+        out: &mut Out<Self>,
+    ) {
+        match self {
+            RingActor::Node(node) => {
+                with_part!(state, RingState::Node, |part| node.on_msg(id, part, src, msg, out));
+            }
+            RingActor::Gateway(gateway) => {
+                with_part!(state, RingState::Gateway, |part| gateway
+                    .on_msg(id, part, src, msg, out));
+            }
+            RingActor::Coordinator(coordinator) => {
+                let Msg::Views(msg) = msg else { return };
+                let mut nested = Out::new();
+                with_part!(state, RingState::Coordinator, |part| {
+                    coordinator.receive(id, part, src, msg, &mut nested)
+                });
+                lift(nested, out, Msg::Views, Timer::Views, |Nested(store)| store);
+            }
+            RingActor::Oracle(oracle) => {
+                with_part!(state, RingState::Oracle, |part| oracle.on_msg(part, src, msg, out));
+            }
+            RingActor::Script(script) => {
+                with_part!(state, RingState::Script, |part| script.on_msg(part, msg, out));
+            }
+        }
+    }
+
+    fn on_timeout(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, RingState<S>>,
+        timer: &Timer,
+        out: &mut Out<Self>,
+    ) {
+        match self {
+            RingActor::Node(node) => {
+                with_part!(state, RingState::Node, |part| node.on_timeout(id, part, timer, out));
+            }
+            RingActor::Gateway(gateway) => {
+                with_part!(state, RingState::Gateway, |part| gateway
+                    .on_timeout(id, part, timer, out));
+            }
+            RingActor::Coordinator(coordinator) => {
+                let Timer::Views(timer) = timer else { return };
+                let mut nested = Out::new();
+                with_part!(state, RingState::Coordinator, |part| {
+                    coordinator.timeout(id, part, timer, &mut nested)
+                });
+                lift(nested, out, Msg::Views, Timer::Views, |Nested(store)| store);
+            }
+            RingActor::Oracle(oracle) => {
+                with_part!(state, RingState::Oracle, |part| oracle.on_timeout(part, timer, out));
+            }
+            RingActor::Script(_) => {}
+        }
+    }
+
+    fn name(&self) -> String {
+        let name = match self {
+            RingActor::Node(_) => "node",
+            RingActor::Gateway(_) => "gateway",
+            RingActor::Coordinator(_) => "coordinator",
+            RingActor::Oracle(_) => "oracle",
+            RingActor::Script(_) => "client",
+        };
+        name.to_string()
+    }
+}
+
+impl<S: Store<Key, Row>, M: Mechanisms> Prune for RingActor<S, M> {
+    fn is_obsolete(&self, id: Id, state: &RingState<S>, src: Id, msg: &Msg) -> bool {
+        match (self, state) {
+            (RingActor::Node(node), RingState::Node(state)) => {
+                node.is_obsolete(id, state, src, msg)
+            }
+            (RingActor::Gateway(gateway), RingState::Gateway(state)) => {
+                gateway.is_obsolete(state, src, msg)
+            }
+            (RingActor::Coordinator(coordinator), RingState::Coordinator(state)) => match msg {
+                Msg::Views(msg) => coordinator.is_past(state, msg),
+                _ => true,
+            },
+            (RingActor::Oracle(oracle), RingState::Oracle(state)) => {
+                oracle.is_obsolete(state, src, msg)
+            }
+            (RingActor::Script(script), RingState::Script(state)) => script.is_obsolete(state, msg),
+            _ => false,
+        }
+    }
+}
+
+nested_store!(View, Key, Row);

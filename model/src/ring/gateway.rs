@@ -1,0 +1,700 @@
+//! The gateway: the proposer of the operations that come in through it.
+//!
+//! Every attempt of an operation comes from here, so that the smallest version that any of them saw is
+//! remembered in one place. Lanes, incarnations and clients are those of the chain's gateway: a lane has
+//! one operation outstanding; a gateway counts its starts, durably, before it says anything; a client is
+//! told of a start with [`Msg::Opened`], and what it had under way is unknown.
+//!
+//! A message that got no answer is sent again as it is; only a refusal begins a new attempt. So ballots
+//! rise with contention, not with loss.
+
+use super::node::install;
+use super::place::position;
+use super::{
+    Ballot, Content, Key, MAX_KEY_BYTES, Msg, RingActor, RingState, Row, Timeouts, Timer, View,
+};
+use crate::coordinator;
+use crate::kv::{self, Op, OpId, Outcome, Refusal, Value};
+use crate::mechanism::{Intact, Mechanism, Mechanisms};
+use crate::store::Store;
+use stateright::actor::{Id, Out};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::marker::PhantomData;
+
+/// A gateway, as a value: what it is configured with. Its state is a [`GatewayState`].
+#[derive(Clone, Debug)]
+pub struct Gateway<S, M = Intact> {
+    clients: Vec<Id>,
+    recent: usize,
+    attempts: Option<u32>,
+    timeouts: Timeouts,
+    mechanisms: M,
+    store: PhantomData<S>,
+}
+
+/// What a gateway knows.
+#[derive(Clone, Debug, Hash, PartialEq)]
+pub struct GatewayState<S> {
+    /// Holds incarnation and view. Invariant: equal to what was last saved, after every handler.
+    pub store: S,
+    /// Which start this is. Invariant: greater than at any earlier start.
+    pub incarnation: u32,
+    /// The newest view that it heard of. Invariant: its epoch never goes back.
+    pub view: View,
+    /// Counts attempts; what ballots are made of. Invariant: only grows, and no attempt has used more.
+    pub n: u64,
+    /// The lanes in use.
+    pub lanes: BTreeMap<u32, Lane>,
+}
+
+/// One lane of a gateway.
+#[derive(Clone, Debug, Hash, PartialEq)]
+pub struct Lane {
+    /// The newest operation of this lane. Invariant: only grows.
+    pub seq: u64,
+    /// What it is, while it is under way.
+    pub pending: Option<Pending>,
+}
+
+/// An operation that is under way.
+#[derive(Clone, Debug, Hash, PartialEq)]
+pub struct Pending {
+    /// Who is told of the outcome.
+    pub client: Id,
+    /// The key.
+    pub key: kv::Key,
+    /// What to do there.
+    pub op: Op,
+    /// How many attempts it has made.
+    pub attempts: u32,
+    /// The smallest version that any attempt saw. Invariant: the operation can only be part of a lineage as
+    /// a later one.
+    pub base: Option<u64>,
+    /// Whether an `Accept` that holds its effect has left: only then can it have happened.
+    pub proposed: bool,
+    /// What it waits for.
+    pub phase: Phase,
+}
+
+/// What an operation waits for.
+#[derive(Clone, Debug, Hash, PartialEq)]
+pub enum Phase {
+    /// Votes for what was accepted last.
+    Reading {
+        /// Those that came.
+        votes: BTreeMap<Id, (Ballot, bool, Option<Value>)>,
+    },
+    /// Promises.
+    Preparing {
+        /// Of this attempt.
+        ballot: Ballot,
+        /// Who has promised.
+        promised: BTreeSet<Id>,
+        /// The highest ballot that was accepted, as far as they tell.
+        accepted: Ballot,
+        /// Its content.
+        content: Content,
+    },
+    /// Acceptance.
+    Accepting {
+        /// Of this attempt.
+        ballot: Ballot,
+        /// Who has accepted.
+        accepted: BTreeSet<Id>,
+        /// What was proposed.
+        content: Content,
+        /// What the client is told when a quorum has accepted.
+        outcome: Outcome,
+    },
+    /// A random while, after a refusal; or the deadline, when no attempt is left.
+    Waiting,
+}
+
+impl<S: Store<Key, Row>> Gateway<S> {
+    /// A gateway for these clients (a front door, or scripts). `recent` says how many operations a register
+    /// remembers, the same in the whole cluster.
+    pub fn new(clients: Vec<Id>, recent: usize, timeouts: Timeouts) -> Self {
+        Self::with(clients, recent, None, timeouts, Intact)
+    }
+
+    /// Fills a new store, once in its life, with the view that the gateway begins in.
+    pub fn init(store: &mut S, view: View) {
+        store.put(Key::Started, Row::Incarnation(0));
+        store.put(Key::View, Row::View(view));
+    }
+}
+
+impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
+    /// A gateway that has these mechanisms, and makes so many attempts of an operation at the most.
+    pub fn with(
+        clients: Vec<Id>,
+        recent: usize,
+        attempts: Option<u32>,
+        timeouts: Timeouts,
+        mechanisms: M,
+    ) -> Self {
+        Gateway { clients, recent, attempts, timeouts, mechanisms, store: PhantomData }
+    }
+
+    /// Counts the start, durably, and tells the clients. A gateway without its store refuses to run: it
+    /// would use an incarnation again, and with it ballots.
+    pub(super) fn on_start(
+        &self,
+        storage: &Option<S>,
+        out: &mut Out<RingActor<S, M>>,
+    ) -> RingState<S> {
+        let Some(mut store) = storage.clone() else {
+            return RingState::Stopped;
+        };
+        let (Some(Row::Incarnation(started)), Some(Row::View(view))) =
+            (store.get(&Key::Started), store.get(&Key::View))
+        else {
+            return RingState::Stopped;
+        };
+        let incarnation = started + 1;
+        store.put(Key::Started, Row::Incarnation(incarnation));
+        out.save(store.clone());
+        out.broadcast(&self.clients, &Msg::Opened { incarnation });
+        if !view.coordinators.is_empty() {
+            out.set_timer(Timer::Follow, self.timeouts.follow.clone());
+        }
+        let lanes = BTreeMap::new();
+        RingState::Gateway(GatewayState { store, incarnation, view, n: 0, lanes })
+    }
+
+    pub(super) fn on_msg(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, GatewayState<S>>,
+        src: Id,
+        msg: Msg,
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        match msg {
+            Msg::Invoke { id: op_id, key, op }
+                if self.clients.contains(&src) && op_id.gateway == id =>
+            {
+                self.on_invoke(id, state, src, op_id, (key, op), out);
+            }
+            Msg::Vote { epoch, id: op_id, accepted, voted, value } => {
+                self.on_vote(id, state, src, (epoch, op_id), (accepted, voted, value), out);
+            }
+            Msg::Promise { id: op_id, ballot, accepted, content } => {
+                self.on_promise(state, src, (op_id, ballot), (accepted, content), out);
+            }
+            Msg::Accepted { id: op_id, ballot } => {
+                self.on_accepted(state, src, (op_id, ballot), out)
+            }
+            Msg::Refuse { id: op_id, ballot, promised } => {
+                self.on_refuse(state, (op_id, ballot), promised, out);
+            }
+            Msg::Views(coordinator::Msg::Install { view }) => self.on_install(id, state, view, out),
+            Msg::Views(coordinator::Msg::Ask { epoch }) => self.on_ask(state, src, epoch, out),
+            // Not for gateways.
+            _ => {}
+        }
+    }
+
+    /// The client wants something done.
+    fn on_invoke(
+        &self,
+        gateway: Id,
+        state: &mut Cow<'_, GatewayState<S>>,
+        client: Id,
+        id: OpId,
+        (key, op): (kv::Key, Op),
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        let lane = state.lanes.get(&id.lane);
+        if id.incarnation != state.incarnation
+            || lane.is_some_and(|lane| lane.pending.is_some() || lane.seq >= id.seq)
+        {
+            return;
+        }
+        let state = state.to_mut();
+        let too_long = if key.len() > MAX_KEY_BYTES { Err(Refusal::TooLarge) } else { Ok(()) };
+        if let Err(refusal) = op.check(&key).and(too_long) {
+            state.lanes.insert(id.lane, Lane { seq: id.seq, pending: None });
+            let outcome = Outcome::Refused(refusal);
+            return out.send(client, Msg::Return { id, outcome });
+        }
+        let is_read = op.is_read();
+        let phase = Phase::Waiting;
+        let (attempts, base, proposed) = (0, None, false);
+        let pending = Pending { client, key, op, attempts, base, proposed, phase };
+        state.lanes.insert(id.lane, Lane { seq: id.seq, pending: Some(pending) });
+        if let Some(deadline) = self.timeouts.deadline {
+            out.set_timer(Timer::Deadline(id.lane), deadline..deadline);
+        }
+        if is_read {
+            self.read(state, id, out);
+        } else {
+            self.attempt(gateway, state, id.lane, out);
+        }
+    }
+
+    /// A node answers a read; only its first answer counts. Votes are of different moments: each is of one
+    /// since the read began, and a ballot that a quorum has voted for at whatever moments is chosen.
+    fn on_vote(
+        &self,
+        gateway: Id,
+        state: &mut Cow<'_, GatewayState<S>>,
+        src: Id,
+        (epoch, id): (u64, OpId),
+        vote: (Ballot, bool, Option<Value>),
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        let Some(Pending { key, phase: Phase::Reading { votes }, .. }) = state.pending(&id) else {
+            return;
+        };
+        let at = position(key);
+        if epoch != state.view.epoch
+            || votes.contains_key(&src)
+            || !state.view.replicas(at).contains(&src)
+        {
+            return;
+        }
+        let state = state.to_mut();
+        let view = &state.view;
+        let lane = state.lanes.get_mut(&id.lane).and_then(|lane| lane.pending.as_mut());
+        let Some(Pending { phase: Phase::Reading { votes }, .. }) = lane else { return };
+        let ballot = vote.0;
+        votes.insert(src, vote);
+        let agrees = |id: &Id| matches!(votes.get(id), Some((other, true, _)) if *other == ballot);
+        let answer = if !self.mechanisms.has(Mechanism::ReadQuorum) {
+            let highest = votes.values().max_by_key(|(ballot, ..)| *ballot);
+            let answered = self.is_quorum(view, at, |id| votes.contains_key(&id));
+            highest.filter(|_| answered).map(|(.., value)| value.clone())
+        } else if self.is_quorum(view, at, |id| agrees(&id)) {
+            votes.get(&src).map(|(.., value)| value.clone())
+        } else {
+            None
+        };
+        if let Some(value) = answer {
+            let (_, outcome) = Op::Get.apply(value.as_ref());
+            return self.end(state, id, outcome, out);
+        }
+        // Somebody who has not answered yet may settle it without getting into a writer's way.
+        if view.replicas(at).iter().all(|id| votes.contains_key(id)) {
+            self.attempt(gateway, state, id.lane, out);
+        }
+    }
+
+    /// A node has promised. With a quorum, what to propose is known.
+    fn on_promise(
+        &self,
+        state: &mut Cow<'_, GatewayState<S>>,
+        src: Id,
+        (id, of): (OpId, Ballot),
+        (accepted, content): (Ballot, Content),
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        match state.pending(&id) {
+            Some(Pending { phase: Phase::Preparing { ballot, promised, .. }, .. })
+                if *ballot == of && !promised.contains(&src) => {}
+            _ => return,
+        }
+        let state = state.to_mut();
+        let view = &state.view;
+        let lane = state.lanes.get_mut(&id.lane).and_then(|lane| lane.pending.as_mut());
+        let Some(pending) = lane else { return };
+        let Phase::Preparing { promised, accepted: highest, content: newest, .. } =
+            &mut pending.phase
+        else {
+            return;
+        };
+        promised.insert(src);
+        let with_epoch = self.mechanisms.has(Mechanism::BallotEpoch);
+        let rank = |ballot: Ballot| if with_epoch { ballot } else { Ballot { epoch: 0, ..ballot } };
+        // Equal ballots have equal contents, but for what is missing: the highest floor counts.
+        if (rank(accepted), content.version) > (rank(*highest), newest.version) {
+            (*highest, *newest) = (accepted, content);
+        }
+        if self.is_quorum(view, position(&pending.key), |id| promised.contains(&id)) {
+            let newest = std::mem::take(newest);
+            self.propose(state, id, of, newest, out);
+        }
+    }
+
+    /// A quorum has promised, and `newest` is what to build on.
+    fn propose(
+        &self,
+        state: &mut GatewayState<S>,
+        id: OpId,
+        ballot: Ballot,
+        newest: Content,
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        let Some(pending) = state.pending_mut(&id) else { return };
+        let smallest = pending.base.filter(|_| self.mechanisms.has(Mechanism::SmallestBase));
+        let base = smallest.map_or(newest.version, |base| base.min(newest.version));
+        pending.base = Some(base);
+        let found = newest.outcome(&id).cloned();
+        let found = found.filter(|_| self.mechanisms.has(Mechanism::Recent));
+        let (content, outcome) = if let Some(outcome) = found {
+            if !self.mechanisms.has(Mechanism::FoundAccepted) {
+                return self.end(state, id, outcome, out);
+            }
+            (newest, outcome)
+        } else {
+            let is_told = newest.version - base <= self.recent as u64;
+            if !pending.op.is_read() && !is_told && self.mechanisms.has(Mechanism::Recent) {
+                return self.end(state, id, Outcome::Unknown, out);
+            }
+            let (value, outcome) = pending.op.apply(newest.value.as_ref());
+            if pending.op.is_read() {
+                (newest, outcome)
+            } else if matches!(outcome, Outcome::Refused(_)) {
+                if !self.mechanisms.has(Mechanism::RefusalAccepted) {
+                    return self.end(state, id, outcome, out);
+                }
+                (newest, outcome)
+            } else {
+                pending.proposed = true;
+                (newest.after(value, id, outcome.clone(), self.recent), outcome)
+            }
+        };
+        let accepted = BTreeSet::new();
+        pending.phase = Phase::Accepting { ballot, accepted, content, outcome };
+        self.ask(state, id, out);
+    }
+
+    /// A node has accepted. With a quorum, the content is chosen.
+    fn on_accepted(
+        &self,
+        state: &mut Cow<'_, GatewayState<S>>,
+        src: Id,
+        (id, of): (OpId, Ballot),
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        match state.pending(&id) {
+            Some(Pending { phase: Phase::Accepting { ballot, accepted, .. }, .. })
+                if *ballot == of && !accepted.contains(&src) => {}
+            _ => return,
+        }
+        let state = state.to_mut();
+        let view = &state.view;
+        let lane = state.lanes.get_mut(&id.lane).and_then(|lane| lane.pending.as_mut());
+        let Some(pending) = lane else { return };
+        let Phase::Accepting { accepted, outcome, .. } = &mut pending.phase else { return };
+        accepted.insert(src);
+        if self.is_quorum(view, position(&pending.key), |id| accepted.contains(&id)) {
+            let outcome = outcome.clone();
+            self.end(state, id, outcome, out);
+        }
+    }
+
+    /// A node has promised a higher ballot: begin again, above it, after a random while.
+    fn on_refuse(
+        &self,
+        state: &mut Cow<'_, GatewayState<S>>,
+        (id, of): (OpId, Ballot),
+        promised: Ballot,
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        match state.pending(&id).map(|pending| &pending.phase) {
+            Some(Phase::Preparing { ballot, .. } | Phase::Accepting { ballot, .. })
+                if *ballot == of => {}
+            _ => return,
+        }
+        let state = state.to_mut();
+        state.n = state.n.max(promised.n);
+        let Some(pending) = state.pending_mut(&id) else { return };
+        pending.phase = Phase::Waiting;
+        out.cancel_timer(Timer::Resend(id.lane));
+        if self.may_attempt(pending) {
+            out.set_timer(Timer::Backoff(id.lane), self.timeouts.backoff.clone());
+        }
+    }
+
+    /// There is a newer view: what is under way begins again in it.
+    fn on_install(
+        &self,
+        gateway: Id,
+        state: &mut Cow<'_, GatewayState<S>>,
+        view: View,
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        if view.epoch <= state.view.epoch {
+            return;
+        }
+        let state = state.to_mut();
+        state.store.put(Key::View, Row::View(view.clone()));
+        state.view = view;
+        out.save(state.store.clone());
+        for number in state.lanes.keys().copied().collect::<Vec<_>>() {
+            let Some(lane) = state.lanes.get(&number) else { continue };
+            match &lane.pending {
+                Some(Pending { phase: Phase::Reading { .. }, .. }) => {
+                    let id = state.op_id(gateway, number, lane.seq);
+                    self.read(state, id, out);
+                }
+                Some(_) => {
+                    out.cancel_timer(Timer::Backoff(number));
+                    self.attempt(gateway, state, number, out);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// A node has not heard of this view.
+    fn on_ask(&self, state: &GatewayState<S>, src: Id, epoch: u64, out: &mut Out<RingActor<S, M>>) {
+        if epoch < state.view.epoch {
+            out.send(src, install(&state.view));
+        }
+    }
+
+    pub(super) fn on_timeout(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, GatewayState<S>>,
+        timer: &Timer,
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        match timer {
+            Timer::Resend(lane) => self.on_resend(id, state, *lane, out),
+            Timer::Backoff(lane) => {
+                let waits = |lane: &Lane| {
+                    matches!(&lane.pending, Some(Pending { phase: Phase::Waiting, .. }))
+                };
+                if state.lanes.get(lane).is_some_and(waits) {
+                    self.attempt(id, state.to_mut(), *lane, out);
+                }
+            }
+            Timer::Deadline(lane) => self.on_deadline(id, state, *lane, out),
+            Timer::Follow => self.on_follow(state, out),
+            _ => {}
+        }
+    }
+
+    /// There may be a newer view that nobody has told of.
+    fn on_follow(&self, state: &GatewayState<S>, out: &mut Out<RingActor<S, M>>) {
+        let epoch = state.view.epoch;
+        out.broadcast(&state.view.coordinators, &Msg::Views(coordinator::Msg::Ask { epoch }));
+        out.set_timer(Timer::Follow, self.timeouts.follow.clone());
+    }
+
+    /// No answers for a while: ask again. A read that has a quorum of answers and no agreement waits no
+    /// longer for the others.
+    fn on_resend(
+        &self,
+        gateway: Id,
+        state: &mut Cow<'_, GatewayState<S>>,
+        number: u32,
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        let Some(Lane { seq, pending: Some(pending) }) = state.lanes.get(&number) else {
+            return;
+        };
+        let at = position(&pending.key);
+        match &pending.phase {
+            Phase::Reading { votes }
+                if self.is_quorum(&state.view, at, |id| votes.contains_key(&id)) =>
+            {
+                self.attempt(gateway, state.to_mut(), number, out);
+            }
+            Phase::Waiting => {}
+            _ => self.ask(state, state.op_id(gateway, number, *seq), out),
+        }
+    }
+
+    /// The operation has taken too long. If nothing left that could make it happen, it did not, and never
+    /// will; else it may have happened, or still may.
+    fn on_deadline(
+        &self,
+        gateway: Id,
+        state: &mut Cow<'_, GatewayState<S>>,
+        number: u32,
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        let Some(Lane { seq, pending: Some(pending) }) = state.lanes.get(&number) else {
+            return;
+        };
+        let outcome = if pending.proposed {
+            Outcome::Unknown
+        } else {
+            Outcome::Refused(Refusal::Unavailable)
+        };
+        let id = state.op_id(gateway, number, *seq);
+        self.end(state.to_mut(), id, outcome, out);
+    }
+
+    /// Begins to read.
+    fn read(&self, state: &mut GatewayState<S>, id: OpId, out: &mut Out<RingActor<S, M>>) {
+        if let Some(pending) = state.pending_mut(&id) {
+            pending.phase = Phase::Reading { votes: BTreeMap::new() };
+        }
+        self.ask(state, id, out);
+    }
+
+    /// Begins the next attempt, with a ballot that none has used before.
+    fn attempt(
+        &self,
+        gateway: Id,
+        state: &mut GatewayState<S>,
+        number: u32,
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        let (n, incarnation, epoch) = (state.n + 1, state.incarnation, state.view.epoch);
+        let Some(lane) = state.lanes.get_mut(&number) else { return };
+        let Some(pending) = &mut lane.pending else { return };
+        if !self.may_attempt(pending) {
+            pending.phase = Phase::Waiting;
+            return out.cancel_timer(Timer::Resend(number));
+        }
+        pending.attempts += 1;
+        let shared = !self.mechanisms.has(Mechanism::BallotPerAttempt);
+        let n = if shared { u64::from(pending.attempts) } else { n };
+        let with_incarnation = self.mechanisms.has(Mechanism::BallotIncarnation);
+        let of_start = if with_incarnation { incarnation } else { 0 };
+        let ballot = Ballot { epoch, n, gateway, incarnation: of_start };
+        pending.phase = Phase::Preparing {
+            ballot,
+            promised: BTreeSet::new(),
+            accepted: Ballot::default(),
+            content: Content::default(),
+        };
+        let id = OpId { gateway, incarnation, lane: number, seq: lane.seq };
+        state.n = state.n.max(n);
+        self.ask(state, id, out);
+    }
+
+    /// Sends what an operation's phase says to all replicas of its key that have not answered it, and makes
+    /// sure that it is sent again.
+    fn ask(&self, state: &GatewayState<S>, id: OpId, out: &mut Out<RingActor<S, M>>) {
+        let Some(pending) = state.pending(&id) else { return };
+        let key = || pending.key.clone();
+        let epoch = state.view.epoch;
+        for node in state.view.replicas(position(&pending.key)) {
+            let (answered, msg) = match &pending.phase {
+                Phase::Reading { votes } => {
+                    (votes.contains_key(&node), Msg::Read { epoch, id, key: key() })
+                }
+                Phase::Preparing { ballot, promised, .. } => {
+                    (promised.contains(&node), Msg::Prepare { id, key: key(), ballot: *ballot })
+                }
+                Phase::Accepting { ballot, accepted, content, .. } => {
+                    let (ballot, content) = (*ballot, content.clone());
+                    (accepted.contains(&node), Msg::Accept { id, key: key(), ballot, content })
+                }
+                Phase::Waiting => return,
+            };
+            if !answered {
+                out.send(node, msg);
+            }
+        }
+        out.set_timer(Timer::Resend(id.lane), self.timeouts.resend.clone());
+    }
+
+    /// Ends what is under way in a lane.
+    fn end(
+        &self,
+        state: &mut GatewayState<S>,
+        id: OpId,
+        outcome: Outcome,
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        let Some(lane) = state.lanes.get_mut(&id.lane) else { return };
+        let Some(pending) = lane.pending.take() else { return };
+        for timer in [Timer::Resend(id.lane), Timer::Backoff(id.lane), Timer::Deadline(id.lane)] {
+            out.cancel_timer(timer);
+        }
+        out.send(pending.client, Msg::Return { id, outcome });
+    }
+
+    fn may_attempt(&self, pending: &Pending) -> bool {
+        self.attempts.is_none_or(|attempts| pending.attempts < attempts)
+    }
+
+    /// Whether those for whom `has` holds are a quorum for what is at a position.
+    fn is_quorum(&self, view: &View, at: u64, has: impl Fn(Id) -> bool) -> bool {
+        if !self.mechanisms.has(Mechanism::QuorumMajority) {
+            return view.replicas(at).into_iter().any(has);
+        }
+        if !self.mechanisms.has(Mechanism::QuorumJoint) {
+            return View::stable(view.epoch, view.new.clone()).is_quorum(at, has);
+        }
+        view.is_quorum(at, has)
+    }
+
+    /// Whether an operation has made all the attempts it may, and waits for nothing any more.
+    pub fn is_given_up(&self, pending: &Pending) -> bool {
+        matches!(pending.phase, Phase::Waiting) && !self.may_attempt(pending)
+    }
+
+    /// Lanes only move on, an attempt's answers count while it lasts, and a new start makes every older
+    /// operation foreign.
+    pub(super) fn is_obsolete(&self, state: &GatewayState<S>, src: Id, msg: &Msg) -> bool {
+        let sound =
+            [Mechanism::BallotPerAttempt, Mechanism::BallotIncarnation, Mechanism::RingEpochCheck];
+        if !sound.into_iter().all(|mechanism| self.mechanisms.has(mechanism)) {
+            return false;
+        }
+        let is_past = |id: &OpId| {
+            id.incarnation < state.incarnation
+                || state.lanes.get(&id.lane).is_some_and(|lane| lane.seq >= id.seq)
+        };
+        let phase = |id: &OpId| state.pending(id).map(|pending| &pending.phase);
+        match msg {
+            Msg::Invoke { id, .. } => is_past(id),
+            Msg::Vote { epoch, id, .. } => {
+                *epoch < state.view.epoch
+                    || (*epoch == state.view.epoch
+                        && is_past(id)
+                        && !matches!(
+                            phase(id),
+                            Some(Phase::Reading { votes }) if !votes.contains_key(&src)
+                        ))
+            }
+            Msg::Promise { id, ballot: of, .. } => {
+                is_past(id)
+                    && !matches!(
+                        phase(id),
+                        Some(Phase::Preparing { ballot, promised, .. })
+                            if ballot == of && !promised.contains(&src)
+                    )
+            }
+            Msg::Accepted { id, ballot: of } => {
+                is_past(id)
+                    && match phase(id) {
+                        Some(Phase::Preparing { ballot, .. }) => ballot != of,
+                        Some(Phase::Accepting { ballot, accepted, .. }) => {
+                            ballot != of || accepted.contains(&src)
+                        }
+                        _ => true,
+                    }
+            }
+            Msg::Refuse { id, ballot: of, .. } => {
+                is_past(id)
+                    && !matches!(
+                        phase(id),
+                        Some(Phase::Preparing { ballot, .. } | Phase::Accepting { ballot, .. })
+                            if ballot == of
+                    )
+            }
+            Msg::Views(coordinator::Msg::Install { view }) => view.epoch <= state.view.epoch,
+            _ => false,
+        }
+    }
+}
+
+impl<S> GatewayState<S> {
+    /// The operation of this identity, if it is under way.
+    pub fn pending(&self, id: &OpId) -> Option<&Pending> {
+        let lane = self.lanes.get(&id.lane)?;
+        let is_this = id.incarnation == self.incarnation && lane.seq == id.seq;
+        lane.pending.as_ref().filter(|_| is_this)
+    }
+
+    fn pending_mut(&mut self, id: &OpId) -> Option<&mut Pending> {
+        let lane = self.lanes.get_mut(&id.lane)?;
+        let is_this = id.incarnation == self.incarnation && lane.seq == id.seq;
+        lane.pending.as_mut().filter(|_| is_this)
+    }
+
+    fn op_id(&self, gateway: Id, number: u32, seq: u64) -> OpId {
+        OpId { gateway, incarnation: self.incarnation, lane: number, seq }
+    }
+}

@@ -1,0 +1,264 @@
+//! How a newcomer gets what it lacks: fetch, then vote.
+//!
+//! 1. A joint view gives a node spans of the ring. It forgets what it held there, durably, unless it is one of
+//!    the span's old replicas.
+//! 2. It asks the old replicas, some spans at a time, part after part. Whoever answers has installed the
+//!    joint view, and takes part in nothing of an older epoch any more.
+//! 3. Of each key it keeps the content with the highest accepted ballot, and of the floors the highest.
+//!    *A copy is not a vote*, unless every answer shows the same ballot, voted.
+//! 4. A majority of the old replicas has given all of a span: the node votes there. When no span is left it
+//!    reports, again and again until a view answers.
+
+use super::{Node, NodeState, put};
+use crate::coordinator;
+use crate::kv;
+use crate::mechanism::{Mechanism, Mechanisms};
+use crate::ring::place::{is_majority, position};
+use crate::ring::{
+    Ballot, Copied, Floors, Key, MAX_KEY_BYTES, Msg, Register, Report, RingActor, Row, Span,
+    Transfer,
+};
+use crate::store::Store;
+use stateright::actor::{Id, Out};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+/// How many registers a message carries at the most.
+const PART_ROWS: usize = 1024;
+
+/// How many bytes of keys and values that is at the most, beyond the first register's.
+const PART_BYTES: usize = 256 << 10;
+
+/// How many spans are fetched at a time.
+const SPANS: usize = 4;
+
+impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
+    /// Asks for what is still missing; or, if nothing is, reports.
+    pub(super) fn fetch_on(&self, id: Id, state: &NodeState<S>, out: &mut Out<RingActor<S, M>>) {
+        if state.transfers.is_empty() {
+            return self.report(state, out);
+        }
+        for (upto, transfer) in state.transfers.iter().take(SPANS) {
+            self.fetch_span(id, state, *upto, transfer, out);
+        }
+    }
+
+    /// Asks every old replica of a span that has not given everything for more.
+    fn fetch_span(
+        &self,
+        id: Id,
+        state: &NodeState<S>,
+        upto: u64,
+        transfer: &Transfer,
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        let epoch = state.view.epoch;
+        let span = Span { from: transfer.from, upto };
+        for source in state.view.old_replicas(upto) {
+            if source != id && !transfer.done.contains(&source) {
+                let after = transfer.partly.get(&source).cloned();
+                out.send(source, Msg::Fetch { epoch, span, after });
+            }
+        }
+    }
+
+    /// A newcomer wants what this old replica has. By answering in this epoch it has left the one before.
+    pub(super) fn on_fetch(
+        &self,
+        id: Id,
+        state: &NodeState<S>,
+        src: Id,
+        (span, after): (Span, Option<(u64, kv::Key)>),
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        if !state.view.old_replicas(span.upto).contains(&id) {
+            return;
+        }
+        let (rows, more) = state.part(span, after.clone());
+        let (floors, epoch) = (state.floors, state.view.epoch);
+        out.send(src, Msg::Rows { epoch, span, after, rows, more, floors });
+    }
+
+    /// An old replica gives what it has: merge it.
+    pub(super) fn on_rows(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, NodeState<S>>,
+        src: Id,
+        (span, after): (Span, Option<(u64, kv::Key)>),
+        (rows, more, floors): (Vec<Copied>, bool, Floors),
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        let Some(transfer) = state.transfers.get(&span.upto) else {
+            return;
+        };
+        if transfer.from != span.from
+            || transfer.done.contains(&src)
+            || transfer.partly.get(&src) != after.as_ref()
+            || !state.view.old_replicas(span.upto).contains(&src)
+        {
+            return;
+        }
+        let is_first = transfer.done.is_empty() && transfer.partly.keys().all(|one| *one == src);
+        let mut transfer = transfer.clone();
+        let state = state.to_mut();
+        let last = rows.last().map(|row| (position(&row.key), row.key.clone()));
+        state.merge(span, after, if more { last.clone() } else { None }, rows, is_first);
+        if self.mechanisms.has(Mechanism::FloorsFetched) {
+            state.floors.raise(&floors);
+            state.store.put(Key::Floors, Row::Floors(state.floors));
+        }
+        match last.filter(|_| more) {
+            Some(last) => {
+                transfer.partly.insert(src, last);
+            }
+            None => {
+                transfer.partly.remove(&src);
+                transfer.done.insert(src);
+            }
+        }
+        state.keep_transfer(id, span.upto, transfer, self.fetch_quorum());
+        out.save(state.store.clone());
+        if state.transfers.is_empty() {
+            self.report(state, out);
+        } else if more && let Some(transfer) = state.transfers.get(&span.upto) {
+            let after = transfer.partly.get(&src).cloned();
+            out.send(src, Msg::Fetch { epoch: state.view.epoch, span, after });
+        } else if !state.transfers.contains_key(&span.upto)
+            && let Some((upto, transfer)) = state.transfers.iter().nth(SPANS - 1)
+        {
+            self.fetch_span(id, state, *upto, transfer, out);
+        }
+    }
+
+    fn report(&self, state: &NodeState<S>, out: &mut Out<RingActor<S, M>>) {
+        let epoch = state.view.epoch;
+        let report = coordinator::Msg::Report(Report::Stabilized { epoch });
+        out.broadcast(&state.view.coordinators, &Msg::Views(report));
+    }
+
+    /// How many old replicas a fetch needs: a majority, or, in a mutant, any.
+    pub(super) fn fetch_quorum(&self) -> fn(&[Id], &BTreeSet<Id>) -> bool {
+        if self.mechanisms.has(Mechanism::FetchMajority) {
+            |old, done| is_majority(old, |id| done.contains(&id))
+        } else {
+            |_, done| !done.is_empty()
+        }
+    }
+}
+
+impl<S: Store<Key, Row>> NodeState<S> {
+    /// The registers of a span after a place, as many as a message carries, and whether there are more.
+    fn part(&self, span: Span, after: Option<(u64, kv::Key)>) -> (Vec<Copied>, bool) {
+        /// How many are read at a time, so that large values do not fill the memory.
+        const READ: usize = 32;
+        let last = Key::Register(span.upto, kv::Key::from(vec![0xff; MAX_KEY_BYTES]));
+        let first = Key::Register(span.from, kv::Key::from(""));
+        let mut place = after.map(|(at, key)| Key::Register(at, key));
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        loop {
+            let from = place.as_ref().map_or(Bound::Included(&first), Bound::Excluded);
+            let found = self.store.scan(from, Bound::Included(&last), READ);
+            let is_end = found.len() < READ;
+            for (at, row) in found {
+                if rows.len() == PART_ROWS || bytes > PART_BYTES {
+                    return (rows, true);
+                }
+                if let (Key::Register(_, key), Row::Register(register)) = (&at, row) {
+                    let Register { accepted, voted, content, .. } = register;
+                    bytes += key.len() + content.bytes();
+                    rows.push(Copied { key: key.clone(), accepted, voted, content });
+                }
+                place = Some(at);
+            }
+            if is_end {
+                return (rows, false);
+            }
+        }
+    }
+
+    /// Forgets all registers of a span.
+    pub(super) fn forget(&mut self, span: Span) {
+        let longest = kv::Key::from(vec![0xff; MAX_KEY_BYTES]);
+        let first = Key::Register(span.from, "".into());
+        let last = Key::Register(span.upto, longest);
+        let rows = self.store.scan(Bound::Included(&first), Bound::Included(&last), usize::MAX);
+        for (key, _) in rows {
+            self.store.delete(&key);
+            if let Key::Register(at, key) = key {
+                self.store.delete(&Key::Tombstone(at, key));
+            }
+        }
+    }
+
+    /// Keeps how far a span is; forgets it when a quorum has given everything.
+    pub(super) fn keep_transfer(
+        &mut self,
+        id: Id,
+        upto: u64,
+        transfer: Transfer,
+        is_enough: fn(&[Id], &BTreeSet<Id>) -> bool,
+    ) {
+        let old = self.view.old_replicas(upto);
+        debug_assert!(self.view.new.replicas(upto).contains(&id), "only new replicas fetch");
+        if is_enough(&old, &transfer.done) {
+            self.transfers.remove(&upto);
+            self.store.delete(&Key::Transfer(upto));
+        } else {
+            self.store.put(Key::Transfer(upto), Row::Transfer(transfer.clone()));
+            self.transfers.insert(upto, transfer);
+        }
+    }
+
+    /// Merges a part of what one old replica has, from `after` up to `last`: of each key the content with
+    /// the highest ballot. It is a vote only if every answer so far shows this ballot, voted.
+    fn merge(
+        &mut self,
+        span: Span,
+        after: Option<(u64, kv::Key)>,
+        last: Option<(u64, kv::Key)>,
+        rows: Vec<Copied>,
+        is_first: bool,
+    ) {
+        let longest = kv::Key::from(vec![0xff; MAX_KEY_BYTES]);
+        let first = Key::Register(span.from, "".into());
+        let after = after.map(|(at, key)| Key::Register(at, key));
+        let from = after.as_ref().map_or(Bound::Included(&first), Bound::Excluded);
+        let last =
+            last.map_or(Key::Register(span.upto, longest), |(at, key)| Key::Register(at, key));
+        let held = self.store.scan(from, Bound::Included(&last), usize::MAX);
+        let given: BTreeMap<kv::Key, Copied> = (rows.into_iter())
+            .filter(|row| row.accepted > Ballot::default())
+            .map(|row| (row.key.clone(), row))
+            .collect();
+        for (key, row) in held {
+            let (Key::Register(_, key), Row::Register(mut register)) = (key, row) else { continue };
+            if !given.contains_key(&key) && register.voted && register.accepted > Ballot::default()
+            {
+                register.voted = false;
+                put(&mut self.store, &key, register);
+            }
+        }
+        for (key, Copied { accepted, voted, content, .. }) in given {
+            let held = match self.store.get(&Key::Register(position(&key), key.clone())) {
+                Some(Row::Register(register)) => Some(register),
+                _ => None,
+            };
+            let register = match held {
+                None => {
+                    Register { promised: accepted, accepted, voted: voted && is_first, content }
+                }
+                Some(mut register) => {
+                    register.voted &= voted && register.accepted == accepted;
+                    if accepted > register.accepted {
+                        register.promised = register.promised.max(accepted);
+                        (register.accepted, register.content) = (accepted, content);
+                    }
+                    register
+                }
+            };
+            put(&mut self.store, &key, register);
+        }
+    }
+}

@@ -1,0 +1,479 @@
+//! Which rings serve, and what may follow.
+//!
+//! A view has two rings, *stable* when both are one, else *joint*: a joint view moves from one to the other,
+//! and every operation needs majorities of both (as in Ongaro & Ousterhout, "Raft", ATC '14, section 6).
+//! Neighbouring views share a ring whose majorities every operation of either needs, so nothing that was
+//! chosen in one is missed in the next.
+//!
+//! | from | to | when |
+//! |---|---|---|
+//! | stable(A) | joint(A, B) | somebody is to go, or to come |
+//! | joint(A, B) | joint(A, C) | somebody of B is to go |
+//! | joint(A, B) | stable(A) | what it was for has passed |
+//! | joint(A, B) | stable(B) | every newcomer has reported *in that epoch* that it has fetched |
+//! | any | joint(A, B) without some of A | an operator has asked for it: see below |
+//!
+//! That the reports are there, and that an operator has asked, is for the proposer to know; the acceptors see
+//! that the form is right. A report names its epoch, and one of another epoch is forgotten: a newcomer that
+//! had everything in one joint view lacks what was written in the next.
+//!
+//! # Which view coordinators would have next
+//!
+//! 1. All newcomers have reported: the new ring alone. Whatever else is wrong can be dealt with from there,
+//!    and nothing that was fetched is fetched again.
+//! 2. A member of the new ring is gone, or leaves: a joint view without it. *All* who are gone go at once. A
+//!    range that lost one of its three goes on with the others, whether they are removed one by one or
+//!    together, and a range that lost two waits for one of them in either case (it is needed for a majority of
+//!    the old set); together the data moves once. Those who leave of their own will are alive, and removing
+//!    two of a range at once would leave it with newcomers for a majority: so they go one at a time, when
+//!    nobody is gone.
+//! 3. Somebody would like to join, and the view is stable: one newcomer at a time.
+//!
+//! **A ring never shrinks below its number of replicas**: whoever is gone then stays in it, and is replaced when
+//! somebody joins, in the same step. A majority of the range's members is alive or nothing would be decided of
+//! use; a suspicion may be wrong; and with fewer members than replicas each key would be less safe, for ever,
+//! without anybody having asked for that. Where a ring is smaller from the start, leaving is still
+//! permitted down to one member, because an operator asks for it; being gone is not a reason.
+//!
+//! A member that is gone and comes back is not brought back by that: what replaces it is under way, and going
+//! back and forth with every suspicion would never end. It asks to join when it is out.
+//!
+//! # Reforming
+//!
+//! Where two of a range's three are gone, the range waits: their disks have what was acknowledged. If they will
+//! never come back, an operator can give them up: a `reform` removes everyone who is gone from the *old*
+//! ring's replica sets, too, so that a majority of the survivors counts as a majority. **This gives up
+//! linearizability.** An acknowledged write that only the lost ones had is lost; and while a majority of an old
+//! replica set lives and has not heard, it goes on serving those who have not heard either.
+
+use super::place::{Ring, Span, is_majority};
+use crate::coordinator;
+use serde::{Deserialize, Serialize};
+use stateright::actor::Id;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Two rings, during one epoch.
+///
+/// Invariants: there is one view an epoch; `coordinators` is the same in every view; nobody lost is in the new
+/// ring.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct View {
+    /// The number of this view; grows with each.
+    pub epoch: u64,
+    /// The ring that has everything.
+    pub old: Ring,
+    /// The ring that is to have everything.
+    pub new: Ring,
+    /// Those of the old ring that were given up: nobody waits for them. Empty but for a reform.
+    pub lost: BTreeSet<Id>,
+    /// Those who decide the next view. A ring without coordinators keeps its view for ever.
+    pub coordinators: Vec<Id>,
+}
+
+/// What is reported to the coordinators.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum Report {
+    /// When a newcomer has fetched all it must.
+    Stabilized {
+        /// In which epoch.
+        epoch: u64,
+    },
+    /// When a node that is in neither ring wants to be.
+    Join,
+    /// When a node wants to be in no ring.
+    Leave,
+    /// When whoever watches the members (by gossip) suspects others than before: only a suggestion.
+    Members {
+        /// Those who are gone, as far as it can tell.
+        gone: BTreeSet<Id>,
+    },
+    /// When an operator gives up all who are gone: see the [module](self).
+    Reform {
+        /// The epoch that the operator saw.
+        epoch: u64,
+    },
+}
+
+impl View {
+    /// The view in which a ring is everything there is, without coordinators.
+    pub fn stable(epoch: u64, ring: Ring) -> Self {
+        View::joint(epoch, ring.clone(), ring)
+    }
+
+    /// The view that moves from one ring to another, without coordinators.
+    pub fn joint(epoch: u64, old: Ring, new: Ring) -> Self {
+        View { epoch, old, new, lost: BTreeSet::new(), coordinators: Vec::new() }
+    }
+
+    /// The same view, whose successors these decide.
+    pub fn decided_by(mut self, coordinators: Vec<Id>) -> Self {
+        self.coordinators = coordinators;
+        self
+    }
+
+    /// Whether there is one ring only.
+    pub fn is_stable(&self) -> bool {
+        self.old == self.new && self.lost.is_empty()
+    }
+
+    /// Everyone in either ring.
+    pub fn members(&self) -> BTreeSet<Id> {
+        self.old.tokens.values().chain(self.new.tokens.values()).copied().collect()
+    }
+
+    /// The old replicas of what is at a position.
+    pub fn old_replicas(&self, position: u64) -> Vec<Id> {
+        let mut replicas = self.old.replicas(position);
+        replicas.retain(|id| !self.lost.contains(id));
+        replicas
+    }
+
+    /// Everyone who is asked about what is at a position.
+    pub fn replicas(&self, position: u64) -> BTreeSet<Id> {
+        let mut all: BTreeSet<_> = self.old_replicas(position).into_iter().collect();
+        if !self.is_stable() {
+            all.extend(self.new.replicas(position));
+        }
+        all
+    }
+
+    /// Whether those for whom `has` holds are a quorum for what is at a position: a majority of its old
+    /// replica set *and* of its new one.
+    pub fn is_quorum(&self, position: u64, has: impl Fn(Id) -> bool) -> bool {
+        is_majority(&self.old_replicas(position), &has)
+            && (self.is_stable() || is_majority(&self.new.replicas(position), &has))
+    }
+
+    /// Whether `id` has to fetch what is at a position before it may vote on it: it joins the replica set,
+    /// or sets of unequal size meet. (Of sets of equal size, a new majority holds a newcomer, which has
+    /// everything, or is a majority of the old set. Of unequal ones it need not.)
+    pub fn must_fetch(&self, position: u64, id: Id) -> bool {
+        if self.is_stable() {
+            return false;
+        }
+        let (old, new) = (self.old_replicas(position), self.new.replicas(position));
+        new.contains(&id) && (!old.contains(&id) || old.len() != new.len())
+    }
+
+    /// The circle, cut wherever either ring has a token: within a span, replica sets do not change.
+    pub fn spans(&self) -> Vec<Span> {
+        let cuts: BTreeSet<_> =
+            self.old.tokens.keys().chain(self.new.tokens.keys()).copied().collect();
+        let mut spans = Vec::with_capacity(cuts.len() + 1);
+        let mut from = Some(0);
+        for upto in cuts {
+            if let Some(from) = from {
+                spans.push(Span { from, upto });
+            }
+            from = upto.checked_add(1);
+        }
+        spans.extend(from.map(|from| Span { from, upto: u64::MAX }));
+        spans
+    }
+
+    /// What `id` has to fetch: spans that meet and have the same replica sets are one.
+    pub fn fetches(&self, id: Id) -> Vec<Span> {
+        if self.is_stable() || !self.new.has(id) {
+            return Vec::new();
+        }
+        let sets = |span: &Span| {
+            let set = |replicas: Vec<Id>| replicas.into_iter().collect::<BTreeSet<_>>();
+            (set(self.old_replicas(span.upto)), set(self.new.replicas(span.upto)))
+        };
+        let mut merged: Vec<Span> = Vec::new();
+        for span in self.spans() {
+            if !self.must_fetch(span.upto, id) {
+                continue;
+            }
+            match merged.last_mut() {
+                Some(last) if last.upto + 1 == span.from && sets(last) == sets(&span) => {
+                    last.upto = span.upto;
+                }
+                _ => merged.push(span),
+            }
+        }
+        merged
+    }
+
+    /// Everyone who has something to fetch, and reports when it has done so.
+    pub fn newcomers(&self) -> BTreeSet<Id> {
+        let mut newcomers = BTreeSet::new();
+        if !self.is_stable() {
+            for span in self.spans() {
+                let new = self.new.replicas(span.upto).into_iter();
+                newcomers.extend(new.filter(|id| self.must_fetch(span.upto, *id)));
+            }
+        }
+        newcomers
+    }
+
+    /// Whether this view may be decided to follow `last`; `reported` says whether every newcomer of `last`
+    /// has reported, `asked` whether an operator gives some members up.
+    pub fn may_follow(&self, last: &View, reported: bool, asked: bool) -> bool {
+        let moves_on = self.old == last.old && self.lost == last.lost;
+        let arrives = self.is_stable() && self.new == last.new && reported;
+        let reforms = self.old == last.old && self.lost.is_superset(&last.lost) && asked;
+        self.epoch == last.epoch + 1
+            && self.coordinators == last.coordinators
+            && !self.new.tokens.is_empty()
+            && self.new.replicas == last.new.replicas
+            && !self.lost.iter().any(|id| self.new.has(*id))
+            && (moves_on || arrives || reforms)
+    }
+
+    /// The next view: to this ring, having given up these.
+    fn followed_by(&self, new: Ring, lost: BTreeSet<Id>) -> View {
+        View { epoch: self.epoch + 1, old: self.old.clone(), new, lost, ..self.clone() }
+    }
+
+    /// The ring to move to where these are to go, and this one is to come.
+    fn target(
+        &self,
+        gone: &BTreeSet<Id>,
+        leaving: &BTreeSet<Id>,
+        joiner: Option<Id>,
+    ) -> Option<Ring> {
+        let old = self.old.members();
+        let replicas = usize::from(self.old.replicas);
+        let any_gone = old.iter().any(|id| gone.contains(id));
+        // Who leaves waits for those who are gone, and for those who leave before it.
+        let leaves = leaving.iter().find(|id| old.contains(id)).filter(|_| !any_gone);
+        let least = if old.len() >= replicas {
+            replicas
+        } else {
+            (old.len() - usize::from(leaves.is_some())).max(1)
+        };
+        let mut stay = self.members();
+        stay.extend(joiner);
+        stay.retain(|id| {
+            !gone.contains(id)
+                && leaves != Some(id)
+                && (old.contains(id) || !leaving.contains(id))
+                && !self.lost.contains(id)
+        });
+        let back = leaves.into_iter().chain(old.iter().filter(|id| gone.contains(id)));
+        for id in back.filter(|id| !self.lost.contains(id)) {
+            if stay.len() < least {
+                stay.insert(*id);
+            }
+        }
+        (!stay.is_empty()).then(|| self.old.changed_to(&stay))
+    }
+}
+
+impl coordinator::View for View {
+    type Report = Report;
+
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    fn coordinators(&self) -> &[Id] {
+        &self.coordinators
+    }
+
+    fn members(&self) -> Vec<Id> {
+        View::members(self).into_iter().collect()
+    }
+
+    /// Nobody: failures are detected by gossip, and reported.
+    fn watched(&self) -> Vec<Id> {
+        Vec::new()
+    }
+
+    fn on_probation(&self) -> Vec<Id> {
+        let new = self.new.members().into_iter();
+        new.filter(|id| !self.old.has(*id)).collect()
+    }
+
+    /// Nobody: a read asks a quorum.
+    fn leased(&self) -> &[Id] {
+        &[]
+    }
+
+    fn permits(&self, next: &View) -> bool {
+        next.may_follow(self, true, true)
+    }
+
+    fn next(&self, _: &BTreeSet<Id>, reports: &BTreeMap<Id, Report>) -> Option<View> {
+        let mut gone = BTreeSet::new();
+        let (mut leaving, mut joining) = (BTreeSet::new(), BTreeSet::new());
+        let (mut reported, mut reforms) = (BTreeSet::new(), false);
+        for (src, report) in reports {
+            match report {
+                Report::Stabilized { .. } => {
+                    reported.insert(*src);
+                }
+                Report::Join => {
+                    joining.insert(*src);
+                }
+                Report::Leave => {
+                    leaving.insert(*src);
+                }
+                Report::Members { gone: seen } => gone.extend(seen),
+                Report::Reform { .. } => reforms = true,
+            }
+        }
+        if reforms {
+            let mut lost = self.lost.clone();
+            lost.extend(self.old.members().into_iter().filter(|id| gone.contains(id)));
+            let mut stay = View::members(self);
+            stay.retain(|id| !gone.contains(id) && !lost.contains(id));
+            if lost != self.lost && !stay.is_empty() {
+                return Some(self.followed_by(self.old.changed_to(&stay), lost));
+            }
+        }
+        if !self.is_stable() && self.newcomers().is_subset(&reported) {
+            let View { epoch, new, coordinators, .. } = self.clone();
+            return Some(View::stable(epoch + 1, new).decided_by(coordinators));
+        }
+        let departs = |id: &Id| gone.contains(id) || leaving.contains(id);
+        let joiner = joining.into_iter().find(|id| !departs(id) && !self.new.has(*id));
+        let joiner = joiner.filter(|_| self.is_stable());
+        if joiner.is_none() && !self.new.tokens.values().any(departs) {
+            return None;
+        }
+        let target = self.target(&gone, &leaving, joiner)?;
+        (target != self.new).then(|| self.followed_by(target, self.lost.clone()))
+    }
+
+    fn heeds(&self, src: Id, report: &Report) -> bool {
+        match report {
+            Report::Stabilized { epoch } => *epoch == self.epoch && self.newcomers().contains(&src),
+            Report::Join => !self.new.has(src),
+            Report::Leave => self.old.has(src) || self.new.has(src),
+            Report::Members { .. } => true, // also that nobody is gone any more
+            Report::Reform { epoch } => *epoch == self.epoch,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coordinator::View as _;
+
+    fn ids(ids: impl IntoIterator<Item = usize>) -> BTreeSet<Id> {
+        ids.into_iter().map(Id::from).collect()
+    }
+
+    fn ring(members: impl IntoIterator<Item = usize>) -> Ring {
+        Ring::of(ids(members))
+    }
+
+    fn reports<const N: usize>(reports: [(usize, Report); N]) -> BTreeMap<Id, Report> {
+        reports.into_iter().map(|(src, report)| (Id::from(src), report)).collect()
+    }
+
+    fn gone(members: impl IntoIterator<Item = usize>) -> (usize, Report) {
+        (99, Report::Members { gone: ids(members) })
+    }
+
+    /// The view that follows, which the one before permits.
+    fn next<const N: usize>(view: &View, said: [(usize, Report); N]) -> Option<View> {
+        let next = view.next(&BTreeSet::new(), &reports(said));
+        assert!(next.iter().all(|next| view.permits(next)), "{next:?} after {view:?}");
+        next
+    }
+
+    fn members(view: Option<View>) -> Option<(BTreeSet<Id>, BTreeSet<Id>)> {
+        view.map(|view| (view.old.members(), view.new.members()))
+    }
+
+    #[test]
+    fn spans_cover_the_circle_and_agree_with_positions() {
+        let view = View::joint(2, ring(0..4), ring(1..5));
+        let spans = view.spans();
+        assert_eq!(spans.first().map(|span| span.from), Some(0));
+        assert_eq!(spans.last().map(|span| span.upto), Some(u64::MAX));
+        assert!(spans.windows(2).all(|pair| pair[0].upto + 1 == pair[1].from));
+        for span in spans {
+            for at in [span.from, span.from + (span.upto - span.from) / 2] {
+                assert_eq!(view.old.replicas(at), view.old.replicas(span.upto));
+                assert_eq!(view.new.replicas(at), view.new.replicas(span.upto));
+            }
+        }
+        assert!(view.newcomers().contains(&Id::from(4)));
+    }
+
+    #[test]
+    fn only_neighbours_that_share_a_ring_follow_each_other() {
+        let [a, b, c] = [ring(0..3), ring(1..4), ring(2..5)];
+        let joint = |epoch, old: &Ring, new: &Ring| View::joint(epoch, old.clone(), new.clone());
+        let stable = |epoch, ring: &Ring| View::stable(epoch, ring.clone());
+        let follows = |next: View, last: View, reported| next.may_follow(&last, reported, false);
+        assert!(follows(joint(2, &a, &b), stable(1, &a), false));
+        assert!(follows(joint(3, &a, &c), joint(2, &a, &b), false));
+        assert!(follows(stable(3, &a), joint(2, &a, &b), false));
+        assert!(follows(stable(3, &b), joint(2, &a, &b), true));
+        assert!(!follows(stable(3, &b), joint(2, &a, &b), false));
+        assert!(!follows(stable(2, &b), stable(1, &a), true));
+        assert!(!follows(joint(3, &b, &c), joint(2, &a, &b), true));
+        assert!(!follows(joint(2, &b, &c), stable(1, &a), true));
+        assert!(!follows(joint(3, &a, &b), stable(1, &a), true));
+        let given_up = View { lost: ids([0]), ..joint(2, &a, &b) };
+        assert!(!follows(given_up.clone(), stable(1, &a), true));
+        assert!(given_up.may_follow(&stable(1, &a), false, true));
+        assert!(!follows(stable(3, &a), given_up, true), "its operations did not ask all of A");
+    }
+
+    #[test]
+    fn a_ring_of_five_loses_two_at_once_and_stabilizes_without_them() {
+        let view = View::stable(1, ring(0..5));
+        let joint = next(&view, [gone([1, 3])]).expect("a joint view");
+        assert_eq!(members(Some(joint.clone())), Some((ids(0..5), ids([0, 2, 4]))));
+        assert_eq!(next(&joint, [gone([1, 3])]), None, "newcomers fetch");
+        let done = |epoch| Report::Stabilized { epoch };
+        assert_eq!(next(&joint, [gone([1, 3]), (0, done(2)), (2, done(2))]), None);
+        let all = [gone([1, 3]), (0, done(2)), (2, done(2)), (4, done(2))];
+        assert_eq!(next(&joint, all), Some(View::stable(3, ring([0, 2, 4]))));
+        assert!(joint.heeds(Id::from(0), &done(2)) && !joint.heeds(Id::from(0), &done(1)));
+    }
+
+    #[test]
+    fn a_ring_is_not_made_smaller_than_its_replica_sets() {
+        let view = View::stable(1, ring(0..3));
+        assert_eq!(next(&view, [gone([2])]), None);
+        assert_eq!(next(&view, [(2, Report::Leave)]), None);
+        let swapped = next(&view, [gone([2]), (3, Report::Join)]);
+        assert_eq!(members(swapped), Some((ids(0..3), ids([0, 1, 3]))));
+        let four = View::stable(1, ring(0..4));
+        assert_eq!(members(next(&four, [gone([1, 2])])), Some((ids(0..4), ids([0, 1, 3]))));
+        let two = View::stable(1, ring(0..2));
+        assert_eq!(next(&two, [gone([1])]), None);
+        assert_eq!(members(next(&two, [(1, Report::Leave)])), Some((ids(0..2), ids([0]))));
+        assert_eq!(next(&View::stable(1, ring([0])), [(0, Report::Leave)]), None);
+    }
+
+    #[test]
+    fn newcomers_come_one_at_a_time_and_leavers_go_after_the_gone() {
+        let view = View::stable(1, ring(0..5));
+        let joint = next(&view, [(6, Report::Join), (7, Report::Join)]).expect("a joint view");
+        assert_eq!(joint.new.members(), ids([0, 1, 2, 3, 4, 6]));
+        assert_eq!(next(&joint, [(7, Report::Join)]), None);
+        let back = next(&joint, [gone([6])]);
+        assert_eq!(back, Some(View::stable(3, ring(0..5))), "the newcomer is gone");
+        let said = [gone([4]), (0, Report::Leave), (1, Report::Leave)];
+        assert_eq!(members(next(&view, said)).map(|(_, new)| new), Some(ids(0..4)));
+        let said = [(0, Report::Leave), (1, Report::Leave)];
+        assert_eq!(members(next(&view, said)).map(|(_, new)| new), Some(ids(1..5)));
+        // The next change while one is under way: another member is gone.
+        let joint = next(&view, [gone([4])]).expect("a joint view");
+        assert_eq!(members(next(&joint, [gone([3, 4])])), Some((ids(0..5), ids(0..3))));
+    }
+
+    #[test]
+    fn an_operator_gives_up_who_is_gone() {
+        let view = View::stable(1, ring(0..3));
+        assert_eq!(next(&view, [gone([1, 2])]), None, "the range waits");
+        let reformed = next(&view, [gone([1, 2]), (98, Report::Reform { epoch: 1 })]);
+        let reformed = reformed.expect("a view of the survivors");
+        assert_eq!((reformed.lost.clone(), reformed.new.members()), (ids([1, 2]), ids([0])));
+        assert!(reformed.is_quorum(0, |id| id == Id::from(0)) && !reformed.is_stable());
+        let done = next(&reformed, [gone([1, 2])]).expect("nobody has to fetch");
+        assert_eq!(done, View::stable(3, ring([0])));
+        let joins = next(&reformed, [gone([1, 2]), (4, Report::Join)]);
+        assert_eq!(joins, Some(done), "newcomers wait");
+        assert!(!view.heeds(Id::from(98), &Report::Reform { epoch: 0 }));
+    }
+}
