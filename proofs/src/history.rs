@@ -153,6 +153,11 @@ impl History {
         &self.seen.unknown
     }
 
+    /// How many operations on a key have begun and not ended, those that were given up among them.
+    pub fn open(&self, key: &Key) -> usize {
+        self.seen.keys.get(key).map_or(0, Possible::open)
+    }
+
     /// A digest of it: equal for equal histories.
     pub fn digest(&self) -> u64 {
         self.digest

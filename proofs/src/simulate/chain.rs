@@ -9,7 +9,7 @@ use crate::world::{ProofActor, ProofStore, Sight, World, decided, installed, new
 use chainring_model::chain::{
     ChainState, Gateway, Msg, Nested, Reads, Replica, Script, Timeouts, View,
 };
-use chainring_model::coordinator::{self, Coordinator};
+use chainring_model::coordinator::Coordinator;
 use chainring_model::kv::{Key, Op, Outcome, Value};
 use chainring_model::{Mechanism, Mechanisms};
 use stateright::actor::{Envelope, Id};
@@ -25,9 +25,12 @@ const GATEWAYS: usize = 3;
 /// How many coordinators.
 const COORDINATORS: usize = 3;
 
-/// How many operations of a lane work on the same few keys, before it goes on to others. What is unknown of a key
-/// multiplies the ways in which it may stand, so no key is written to for ever.
-const SAME_KEYS: usize = 6;
+/// How many operations of a lane work on the same few keys, before it goes on to others.
+const SAME_KEYS: usize = 8;
+
+/// How many operations on a key may be open, the unknown ones among them, before clients take another: with each, the
+/// ways in which the key may stand are many times as many.
+const OPEN: usize = 5;
 
 /// What is done in each lane of a client, in order.
 type Lanes = Vec<Vec<(Key, Op)>>;
@@ -40,7 +43,6 @@ pub struct Simulated<M: Mechanisms> {
     mechanisms: M,
     actors: Vec<ProofActor<M>>,
     stores: Vec<Option<ProofStore>>,
-    view: View,
     /// Whether a node is one process with a replica, a gateway and a coordinator, as in production.
     is_together: bool,
 }
@@ -90,7 +92,7 @@ impl<M: Mechanisms> Simulated<M> {
         }
         let (actors, stores) = cast.into_iter().unzip();
         let is_together = dice.below(3) == 0;
-        Simulated { mechanisms: mechanisms.clone(), actors, stores, view, is_together }
+        Simulated { mechanisms: mechanisms.clone(), actors, stores, is_together }
     }
 }
 
@@ -237,6 +239,16 @@ impl<M: Mechanisms> Subject for Simulated<M> {
             Msg::Return { .. } | Msg::Opened { .. } => Link::Inside,
             _ => Link::Network,
         }
+    }
+
+    fn reconsider(&self, scene: &ChainScene<M>, mut msg: Msg) -> Msg {
+        if let Msg::Invoke { key, op, .. } = &mut msg {
+            let open = OPEN + usize::from(op.is_read());
+            while scene.history.open(key) >= open {
+                *key = Key::from([key, &b"'"[..]].concat());
+            }
+        }
+        msg
     }
 
     fn saved(

@@ -186,6 +186,16 @@ impl<'a, S: Subject> Engine<'a, S> {
                 finished_at = Some(self.scene.now);
             }
         }
+        if let Some(property) = self.fell {
+            self.tell(|_| format!("`{property}` falls; what is saved:"));
+            for index in 0..self.names.len() {
+                if self.scene.stores[index].is_some() {
+                    self.tell(|this| {
+                        format!("    {}: {:?}", this.names[index], this.scene.stores[index])
+                    });
+                }
+            }
+        }
         self.figures.add("crashes", self.scene.crashes);
         self.figures.add("disks lost", self.scene.lost.len() as u64);
         self.figures.add("virtual milliseconds", self.scene.now / MS);
@@ -230,8 +240,9 @@ impl<'a, S: Subject> Engine<'a, S> {
                 }
             }
             Next::Thought(id, number) => {
-                if let Some((_, envelope)) = self.thoughts.remove(&(id, number)) {
-                    self.say(envelope, Link::Inside);
+                if let Some((_, Envelope { src, dst, msg })) = self.thoughts.remove(&(id, number)) {
+                    let msg = self.subject.reconsider(&self.scene, msg);
+                    self.say(Envelope { src, dst, msg }, Link::Inside);
                     self.end_step();
                 }
             }

@@ -12,7 +12,7 @@ use std::fmt::Debug;
 /// Judged are its `always` properties.
 pub trait Subject: Model<State = Scene<Self::Actor, Self::History>> + Sized {
     /// Its actors, none of whom chooses anything at random.
-    type Actor: Actor<Msg: Clone + Debug, Timer: Ord, Random = ()>;
+    type Actor: Actor<Msg: Clone + Debug, Timer: Ord, Storage: Debug, Random = ()>;
 
     /// What is recorded of a run.
     type History: Recorder<<Self::Actor as Actor>::Msg>;
@@ -25,6 +25,9 @@ pub trait Subject: Model<State = Scene<Self::Actor, Self::History>> + Sized {
 
     /// How a message travels.
     fn link(&self, envelope: Envelope<&MsgOf<Self>>) -> Link;
+
+    /// A client has thought, and may say something else now.
+    fn reconsider(&self, scene: &SceneOf<Self>, msg: MsgOf<Self>) -> MsgOf<Self>;
 
     /// An actor has saved something else than `before`; what that is to the history, and to the figures.
     fn saved(
