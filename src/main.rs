@@ -13,6 +13,7 @@ mod cluster;
 mod demo;
 mod join;
 mod node;
+mod simulate;
 mod status;
 
 use clap::{Parser, Subcommand};

@@ -185,7 +185,11 @@ fn once(seed: u64, lacks: Option<Mechanism>, is_told: bool) -> Run {
 fn walk<M: Mechanisms>(seed: u64, mechanisms: &M, is_told: bool) -> Run {
     let mut dice = Dice::new(seed);
     let subject = Simulated::draw(mechanisms, &mut dice);
-    Engine::new(&subject, dice, is_told).run()
+    let mut run = Engine::new(&subject, dice, is_told).run();
+    for what in ["learners appended", "operations unknown", "reads by others", "views decided"] {
+        run.figures.add(what, 0); // a table shows these, also where there are none
+    }
+    run
 }
 
 impl Report {
@@ -199,7 +203,8 @@ impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Report { subject, seeds, steps, seconds, .. } = self;
         let mutant = self.mutant.map_or(String::new(), |mutant| format!(" ({mutant})"));
-        writeln!(f, "{subject}{mutant}: {seeds} seeds in {seconds:.1} s")?;
+        let s = if *seeds == 1 { "" } else { "s" };
+        writeln!(f, "{subject}{mutant}: {seeds} seed{s} in {seconds:.1} s")?;
         writeln!(f, "  {:24} {steps:>12}", "steps")?;
         for (what, times) in self.figures.iter() {
             writeln!(f, "  {what:24} {times:>12}")?;

@@ -96,13 +96,17 @@ impl<M: Mechanisms> Simulated<M> {
     }
 }
 
-/// Those of production; or with rarer heartbeats, or with other deadlines. A write that is never given up must end.
+/// Those of production; or with rarer heartbeats, or quicker suspicions, or other deadlines. A write that is never
+/// given up must end.
 fn timeouts(dice: &mut Dice) -> Timeouts {
     let ms = Duration::from_millis;
     let mut timeouts = Timeouts::default();
     timeouts.deadline = dice.pick(&[None, None, timeouts.deadline, Some(ms(400))]);
-    timeouts.views.heartbeat =
-        dice.pick(&[timeouts.views.heartbeat.clone(), ms(100)..ms(200), ms(40)..ms(60)]);
+    match dice.below(4) {
+        0 => timeouts.views.heartbeat = ms(100)..ms(200),
+        1 => timeouts.views.suspect = ms(100)..ms(160), // while leases live
+        _ => {}
+    }
     timeouts.views.pause = dice.pick(&[timeouts.views.pause, 2]);
     timeouts
 }

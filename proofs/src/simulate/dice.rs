@@ -57,5 +57,5 @@ mod tests {
         assert_eq!((dice.below(0), dice.within(5..5), dice.chance(0)), (0, 5, false));
     }
 
-    const PINNED: [u64; 6] = [0; 6];
+    const PINNED: [u64; 6] = [157, 167, 704, 726, 601, 359];
 }

@@ -61,7 +61,7 @@ pub struct Engine<'a, S: Subject> {
     scene: SceneOf<S>,
     seats: Vec<Seat<S::Actor>>,
     processes: Vec<Process>,
-    thoughts: BTreeMap<(Id, u32), (Micros, Envelope<MsgOf<S>>)>,
+    thoughts: Thoughts<MsgOf<S>>,
     faults: Faults,
     /// Of everything that has an order.
     serial: u64,
@@ -72,6 +72,9 @@ pub struct Engine<'a, S: Subject> {
     fell: Option<&'static str>,
     trace: Option<Vec<String>>,
 }
+
+/// What clients are about to say, and when.
+type Thoughts<Msg> = BTreeMap<(Id, u32), (Micros, Envelope<Msg>)>;
 
 /// What an actor has waiting.
 struct Seat<A: Actor> {
@@ -501,7 +504,9 @@ impl<'a, S: Subject> Engine<'a, S> {
             }
             _ => {
                 let to = self.dice.below(count) as usize;
-                let slowness = self.dice.within(10 * MS..400 * MS);
+                let slowness =
+                    self.dice.pick(&[10 * MS..400 * MS, 10 * MS..400 * MS, SECOND..4 * SECOND]);
+                let slowness = self.dice.within(slowness);
                 self.faults.drags.retain(|drag| drag.2 > now);
                 self.faults.drags.push((home, to, now + spell, slowness));
                 self.figures.add("slow links", 1);
