@@ -6,6 +6,7 @@ mod processes;
 pub use plan::Plan;
 pub use processes::Processes;
 
+use chainring_runtime::config::Protocol;
 use clap::{Args, ValueEnum};
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
@@ -25,10 +26,16 @@ pub struct ClusterArgs {
     /// How many chains, which share the keys; an existing cluster's number cannot be changed. [default: 1]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     chains: Option<u32>,
-    /// How many of each chain's nodes decide who is in it; a majority of them has to live. [default: 3, or 1
-    /// where a chain has fewer nodes]
+    /// How many of each chain's nodes, or the ring's, decide who is in it; a majority of them has to live.
+    /// [default: 3, or 1 where there are fewer nodes]
     #[arg(long, value_parser = ["1", "3", "5"])]
     coordinators: Option<String>,
+    /// Of a ring: how many replicas a key has; an existing cluster's number cannot be changed. [default: 3]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
+    replicas: Option<u8>,
+    /// Of a ring: how many tokens a node has; an existing cluster's number cannot be changed. [default: 64]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    tokens: Option<u32>,
     /// Where the cluster file and the nodes' data are.
     #[arg(long, default_value = "chainring-data")]
     dir: PathBuf,
@@ -48,6 +55,8 @@ pub struct ClusterArgs {
 pub enum ProtocolName {
     /// Chain replication.
     Chain,
+    /// A quorum ring.
+    Ring,
 }
 
 /// The name of the cluster file in its directory.
@@ -55,9 +64,14 @@ pub const CLUSTER_FILE: &str = "cluster.toml";
 
 /// Starts the cluster, and waits until Ctrl-C, SIGTERM, or the end of its last node.
 pub fn run(args: &ClusterArgs) -> Result<ExitCode, String> {
-    let ProtocolName::Chain = args.protocol;
     let _lock = lock(&args.dir)?;
     let plan = Plan {
+        protocol: match args.protocol {
+            ProtocolName::Chain => Protocol::Chain,
+            ProtocolName::Ring => Protocol::Ring,
+        },
+        replicas: args.replicas,
+        tokens: args.tokens,
         nodes: args.nodes,
         chains: args.chains,
         coordinators: args.coordinators.as_ref().and_then(|number| number.parse().ok()),

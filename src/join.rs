@@ -1,5 +1,6 @@
-//! `chainring join`: adds a node to a cluster that may be running.
+//! `chainring join`: adds a node to a cluster that may be running. `chainring leave`: takes one out of a ring.
 
+use crate::status::{self, Where};
 use chainring_runtime::config::{self, Cluster};
 use chainring_runtime::node;
 use clap::Args;
@@ -24,6 +25,38 @@ pub struct JoinArgs {
     /// all nodes are there]
     #[arg(long)]
     udp: Option<SocketAddr>,
+    /// Of a ring: adds no node, but brings back this one, which has left.
+    #[arg(long, conflicts_with_all = ["chain", "resp", "udp"])]
+    id: Option<u32>,
+}
+
+/// Which node is to leave.
+#[derive(Args, Debug)]
+pub struct LeaveArgs {
+    /// The node's number.
+    id: u32,
+    #[command(flatten)]
+    cluster: Where,
+}
+
+/// Tells a node of a ring to leave it.
+pub fn leave(args: &LeaveArgs) -> Result<ExitCode, String> {
+    let cluster = args.cluster.read()?;
+    belong(&cluster, args.id, "LEAVE")?;
+    say!(
+        "node {} is leaving: when others have what it holds, `chainring status` shows it outside.",
+        args.id
+    );
+    say!("It serves clients all the while, and afterwards; stop it then if it is not needed.");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells a node that it is to be in the ring, or out of it.
+fn belong(cluster: &Cluster, id: u32, word: &str) -> Result<(), String> {
+    let node = cluster.node(id).map_err(|error| error.to_string())?;
+    status::tell::<()>(node, &[word]).map_err(|why| {
+        format!("node {id} was not told: {why}. It sees to this itself, so it has to run")
+    })
 }
 
 /// Makes a node's stores, and then adds it to the cluster file.
@@ -38,6 +71,13 @@ pub fn run(args: &JoinArgs) -> Result<ExitCode, String> {
         .map_err(|error| format!("cannot read the cluster file {}: {error}", file.display()))?;
     let wrong = |error| format!("{error} ({})", file.display());
     let cluster = Cluster::parse(&text).map_err(wrong)?;
+    if let Some(id) = args.id {
+        belong(&cluster, id, "JOIN")?;
+        say!(
+            "node {id} is joining: it fetches what it is to hold, and `chainring status` shows how far it is."
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
     let (udp, resp) = addresses(args, &cluster)?;
     let mut node = cluster.newcomer(args.chain, udp, resp, base)?;
     let (grown, _) = Cluster::append(&text, &node).map_err(wrong)?;
@@ -52,7 +92,7 @@ pub fn run(args: &JoinArgs) -> Result<ExitCode, String> {
             node.directory(base).display()
         )
     })?;
-    say!("node {} is in {}, to join chain {}", node.id, file.display(), node.chain);
+    say!("node {} is in {}, to join {}", node.id, file.display(), grown.name_of(node.chain));
     say!(
         "nodes that run with this file know it within a second; copy it to machines that have their own."
     );

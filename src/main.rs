@@ -13,6 +13,7 @@ mod cluster;
 mod demo;
 mod join;
 mod node;
+mod reform;
 mod simulate;
 mod status;
 
@@ -45,7 +46,11 @@ enum Command {
     Node(node::NodeArgs),
     /// Add a node to a cluster, which may be running, and make the node's stores.
     Join(join::JoinArgs),
-    /// Say how a running cluster is: its chains, their members, who lags and who is suspected.
+    /// Take a node out of a running ring.
+    Leave(join::LeaveArgs),
+    /// Give up nodes of a ring that will never come back, where ranges have lost their majority.
+    Reform(reform::ReformArgs),
+    /// Say how a running cluster is: its members, who lags, who fetches, and who is suspected.
     Status(status::StatusArgs),
     /// Execute the traces of nodes again: every step must agree.
     Replay(node::ReplayArgs),
@@ -54,8 +59,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // What becomes of each operation is logged only where it is asked for.
     let filter = tracing_subscriber::EnvFilter::try_from_env("CHAINRING_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,chainring::operations=off"));
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -69,6 +75,8 @@ fn main() -> ExitCode {
         Command::Init(args) => node::init(&args),
         Command::Node(args) => node::run(&args),
         Command::Join(args) => join::run(&args),
+        Command::Leave(args) => join::leave(&args),
+        Command::Reform(args) => reform::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Replay(args) => node::replay(&args),
         Command::Demo => demo::run(),

@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{Cluster, Stop, connect, eventually, has_tool, run, start_cluster};
+use harness::{Cluster, Protocol, Stop, connect, eventually, has_tool, run, start_cluster};
 use redis::{Commands, RedisResult};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
@@ -11,17 +11,47 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-#[test]
-fn a_cluster_serves_its_data_again_at_the_next_start() {
+/// What every cluster promises, whatever it runs.
+macro_rules! both {
+    ($($test:ident)*) => {
+        mod chain {
+            $(#[test] fn $test() { super::$test(super::Protocol::Chain); })*
+        }
+        mod ring {
+            $(#[test] fn $test() { super::$test(super::Protocol::Ring); })*
+        }
+    };
+}
+
+both! {
+    a_cluster_serves_its_data_again_at_the_next_start
+    one_node_and_five_nodes_are_clusters_too
+    what_one_node_acknowledges_every_node_shows
+    no_acknowledged_write_is_lost_when_all_nodes_are_killed_under_load
+    increments_count_once_while_a_node_is_killed_again_and_again
+    a_truncated_store_refuses_to_start_and_says_what_to_do
+    a_node_without_stores_refuses_to_start
+    no_store_is_taken_for_another
+    redis_cli_and_redis_benchmark_work_through_each_node
+    the_python_client_does_a_round
+}
+
+fn a_cluster_serves_its_data_again_at_the_next_start(protocol: Protocol) {
     let dir = tempfile::tempdir().unwrap();
-    let (mut cluster, resp, _) = start_cluster(dir.path(), 3);
+    let (mut cluster, resp, _) = start_cluster(protocol, dir.path(), 3);
     let _: () = connect(resp[0]).set("greeting", "hello").unwrap();
 
     // While it runs, nobody else may run it, nor choose other ports for it.
     let file = dir.path().join("cluster.toml");
     let before = std::fs::read_to_string(&file).unwrap();
-    let second =
-        run(&["cluster", "chain", "--resp-port", "0", "--dir", dir.path().to_str().unwrap()]);
+    let second = run(&[
+        "cluster",
+        protocol.name(),
+        "--resp-port",
+        "0",
+        "--dir",
+        dir.path().to_str().unwrap(),
+    ]);
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(
         !second.status.success() && said.contains("another `chainring cluster` runs"),
@@ -31,17 +61,16 @@ fn a_cluster_serves_its_data_again_at_the_next_start() {
 
     cluster.signal(Signal::TERM);
     assert!(cluster.0.wait().unwrap().success(), "SIGTERM is a graceful end");
-    let (_cluster, resp, _) = start_cluster(dir.path(), 3);
+    let (_cluster, resp, _) = start_cluster(protocol, dir.path(), 3);
     for node in resp {
         let found: String = connect(node).get("greeting").unwrap();
         assert_eq!(found, "hello");
     }
 }
 
-#[test]
-fn one_node_and_five_nodes_are_chains_too() {
+fn one_node_and_five_nodes_are_clusters_too(protocol: Protocol) {
     for nodes in [1, 5] {
-        let cluster = Cluster::start(nodes);
+        let cluster = Cluster::of(protocol, nodes);
         for node in 0..nodes {
             let counted: i64 = cluster.connect(node).incr("counter", 1).unwrap();
             assert_eq!(counted, node as i64 + 1);
@@ -49,9 +78,8 @@ fn one_node_and_five_nodes_are_chains_too() {
     }
 }
 
-#[test]
-fn what_one_node_acknowledges_every_node_shows() {
-    let cluster = Cluster::start(3);
+fn what_one_node_acknowledges_every_node_shows(protocol: Protocol) {
+    let cluster = Cluster::of(protocol, 3);
     let mut nodes: Vec<_> = (0..3).map(|node| cluster.connect(node)).collect();
     for round in 0..30 {
         let _: () = nodes[round % 3].set("key", round).unwrap();
@@ -64,10 +92,9 @@ fn what_one_node_acknowledges_every_node_shows() {
 
 /// Writers note what was acknowledged; the nodes are killed all at once, again and again; every
 /// acknowledged write is there afterwards, or a later one of the same writer.
-#[test]
-fn no_acknowledged_write_is_lost_when_all_nodes_are_killed_under_load() {
+fn no_acknowledged_write_is_lost_when_all_nodes_are_killed_under_load(protocol: Protocol) {
     const WRITERS: u64 = 8;
-    let mut cluster = Cluster::start(3);
+    let mut cluster = Cluster::of(protocol, 3);
     for _ in 0..3 {
         let acknowledged = Mutex::new(BTreeMap::<u64, u64>::new());
         let written = AtomicU64::new(0);
@@ -108,9 +135,8 @@ fn no_acknowledged_write_is_lost_when_all_nodes_are_killed_under_load() {
 
 /// Increments through a node that is killed and restarted: no acknowledged one is lost, and none counts
 /// twice, although gateways and chain retry.
-#[test]
-fn increments_count_once_while_a_node_is_killed_again_and_again() {
-    let mut cluster = Cluster::start(3);
+fn increments_count_once_while_a_node_is_killed_again_and_again(protocol: Protocol) {
+    let mut cluster = Cluster::of(protocol, 3);
     let stop = AtomicBool::new(false);
     let (acknowledged, unknown) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
@@ -142,9 +168,8 @@ fn increments_count_once_while_a_node_is_killed_again_and_again() {
     assert!(acknowledged <= counted && counted <= acknowledged + unknown);
 }
 
-#[test]
-fn a_truncated_store_refuses_to_start_and_says_what_to_do() {
-    let mut cluster = Cluster::start(3);
+fn a_truncated_store_refuses_to_start_and_says_what_to_do(protocol: Protocol) {
+    let mut cluster = Cluster::of(protocol, 3);
     let _: () = cluster.connect(0).set("key", "x".repeat(100_000)).unwrap();
     cluster.stop();
     let path = cluster.data_file(1, "replica");
@@ -161,9 +186,8 @@ fn a_truncated_store_refuses_to_start_and_says_what_to_do() {
     }
 }
 
-#[test]
-fn a_node_without_stores_refuses_to_start() {
-    let mut cluster = Cluster::start(1);
+fn a_node_without_stores_refuses_to_start(protocol: Protocol) {
+    let mut cluster = Cluster::of(protocol, 1);
     cluster.stop();
     std::fs::remove_dir_all(cluster.dir.path().join("node-1")).unwrap();
     let out = cluster.command(0).output().unwrap();
@@ -173,9 +197,8 @@ fn a_node_without_stores_refuses_to_start() {
 }
 
 /// What a store is for, and which one it is, it says itself: none is taken for another.
-#[test]
-fn no_store_is_taken_for_another() {
-    let mut cluster = Cluster::start(3);
+fn no_store_is_taken_for_another(protocol: Protocol) {
+    let mut cluster = Cluster::of(protocol, 3);
     let _: () = cluster.connect(0).set("key", "value").unwrap();
     cluster.stop();
     let dir = |node: usize| cluster.dir.path().join(format!("node-{node}"));
@@ -207,7 +230,7 @@ fn no_store_is_taken_for_another() {
     nodes.swap(0, 1);
     let other = format!("{head}[[node]]{}", nodes.join("[[node]]"));
     std::fs::write(cluster.file(), other).unwrap();
-    refuses("was made for another chain");
+    refuses(&format!("was made for another {}", protocol.name()));
     std::fs::write(cluster.file(), text).unwrap();
 
     cluster.restart_all();
@@ -304,12 +327,11 @@ fn mistakes_on_the_command_line_get_a_sentence() {
     }
 }
 
-#[test]
-fn redis_cli_and_redis_benchmark_work_through_each_node() {
+fn redis_cli_and_redis_benchmark_work_through_each_node(protocol: Protocol) {
     if !has_tool("redis-cli", &["--version"]) {
         return;
     }
-    let cluster = Cluster::start(3);
+    let cluster = Cluster::of(protocol, 3);
     for (node, address) in cluster.resp.iter().enumerate() {
         let port = address.port().to_string();
         let cli = |args: &[&str]| {
@@ -332,12 +354,11 @@ fn redis_cli_and_redis_benchmark_work_through_each_node() {
     }
 }
 
-#[test]
-fn the_python_client_does_a_round() {
+fn the_python_client_does_a_round(protocol: Protocol) {
     if !has_tool("python3", &["-c", "import redis"]) {
         return;
     }
-    let cluster = Cluster::start(3);
+    let cluster = Cluster::of(protocol, 3);
     let script = r#"
 import redis, sys, time
 def eventually(condition):

@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{Cluster, eventually, run};
+use harness::{Cluster, Protocol, eventually, run};
 use redis::Commands;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// left out came back.
 #[test]
 fn a_change_of_the_view_replays_step_by_step() {
-    let mut cluster = Cluster::traced(3);
+    let mut cluster = Cluster::traced(Protocol::Chain, 3);
     let mut connection = cluster.connect(1);
     for value in 0..50 {
         let _: () = connection.set("key", value).unwrap();
@@ -33,8 +33,17 @@ fn a_change_of_the_view_replays_step_by_step() {
 }
 
 #[test]
-fn a_run_with_a_kill_in_it_replays_step_by_step_and_a_forged_one_does_not() {
-    let mut cluster = Cluster::traced(3);
+fn a_chain_with_a_kill_in_it_replays_step_by_step_and_a_forged_one_does_not() {
+    a_run_with_a_kill_in_it_replays_and_a_forged_one_does_not(Protocol::Chain);
+}
+
+#[test]
+fn a_ring_with_a_kill_in_it_replays_step_by_step_and_a_forged_one_does_not() {
+    a_run_with_a_kill_in_it_replays_and_a_forged_one_does_not(Protocol::Ring);
+}
+
+fn a_run_with_a_kill_in_it_replays_and_a_forged_one_does_not(protocol: Protocol) {
+    let mut cluster = Cluster::traced(protocol, 3);
     let written = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for writer in 0..6_u64 {

@@ -184,7 +184,7 @@ fn a_member_that_slept_through_its_removal_never_returns_an_old_value() {
 #[test]
 fn two_chains_behind_every_front_door() {
     const KEYS: usize = 60;
-    let mut cluster = Cluster::made(&["--nodes", "6", "--chains", "2"], false);
+    let mut cluster = Cluster::made(&["--nodes", "6", "--chains", "2"]);
     let key = |number| format!("key:{number}");
     for number in 0..KEYS {
         let _: () = cluster.connect(number % 6).set(key(number), number).unwrap();

@@ -51,9 +51,18 @@ impl Cluster {
     /// # Errors
     /// When it cannot be made, or a node does not start.
     pub fn start(program: &Path, nodes: usize) -> Anything<Self> {
+        Self::start_of(program, &["chain"], nodes)
+    }
+
+    /// Makes a cluster of so many nodes, as `chainring cluster` with these arguments does, and starts them.
+    ///
+    /// # Errors
+    /// When it cannot be made, or a node does not start.
+    pub fn start_of(program: &Path, arguments: &[&str], nodes: usize) -> Anything<Self> {
         let dir = tempfile::tempdir()?;
         let mut command = Command::new(program);
-        command.args(["cluster", "chain", "--only-init", "--resp-port", "0", "--nodes"]);
+        command.arg("cluster").args(arguments);
+        command.args(["--only-init", "--resp-port", "0", "--nodes"]);
         command.arg(nodes.to_string()).arg("--dir").arg(dir.path());
         if !command.stdout(Stdio::null()).status()?.success() {
             return Err("the cluster could not be made".into());
@@ -86,6 +95,11 @@ impl Cluster {
         serves(newcomer)
     }
 
+    /// Where a node's front door is.
+    pub fn address(&self, node: usize) -> &str {
+        &self.resp[node]
+    }
+
     /// A connection to a node's front door.
     ///
     /// # Errors
@@ -105,7 +119,30 @@ impl Cluster {
         self.nodes[node].kill()
     }
 
-    fn file(&self) -> PathBuf {
+    /// What `chainring status --json` says.
+    ///
+    /// # Errors
+    /// When it says nothing.
+    pub fn status(&self) -> Anything<serde_json::Value> {
+        let mut command = Command::new(&self.program);
+        let said = command.args(["status", "--json", "--dir"]).arg(self.dir.path()).output()?;
+        Ok(serde_json::from_slice(&said.stdout)?)
+    }
+
+    /// Ends all nodes, so that their stores can be read.
+    ///
+    /// # Errors
+    /// When one cannot be ended.
+    pub fn stop(&mut self) -> std::io::Result<()> {
+        for node in &mut self.nodes {
+            node.kill()?;
+            node.wait()?;
+        }
+        Ok(())
+    }
+
+    /// The cluster file.
+    pub fn file(&self) -> PathBuf {
         self.dir.path().join("cluster.toml")
     }
 

@@ -14,6 +14,7 @@ pub mod chain;
 pub mod coordinator;
 pub mod kv;
 pub mod mechanism;
+pub mod membership;
 pub mod nested;
 pub mod prune;
 pub mod ring;

@@ -203,7 +203,7 @@ mechanisms! {
     RingEpochCheck = "no epoch check on the ring",
     /// Ring: in a joint view a quorum is a majority of both replica sets.
     QuorumJoint = "joint view with one majority only",
-    /// Ring: a newcomer answers gateways when it has fetched everything.
+    /// Ring: a newcomer votes, and reports, when it has fetched everything.
     FetchThenVote = "newcomer votes before its fetch ends",
     /// Ring: a newcomer fetches from a majority of the old replicas.
     FetchMajority = "fetch from one old replica",
@@ -217,4 +217,16 @@ mechanisms! {
     ViewsByMajority = "suspicion removes without consensus",
     /// Ring: a new ring alone is decided when every newcomer has reported.
     ReportsAwaited = "stable view decided early",
+    /// A row of a member is taken only if it is newer: by incarnation, then by status.
+    NewerRowsOnly = "a stale table accepted",
+    /// A dead member's row stays on the table.
+    TombstonesOfMembers = "the dead forgotten at once",
+    /// A member that hears worse of itself than it knows takes a higher incarnation.
+    Refutation = "a suspicion not refuted",
+    /// It saves that incarnation before it says so.
+    RefutationSaved = "a refutation forgotten in a crash",
+    /// A member's incarnation grows, durably, at each of its starts.
+    LivesCounted = "a member restarts in its old incarnation",
+    /// Members compare tables also with those whom they hold dead.
+    DeadSought = "no exchange with those held dead",
 }

@@ -1,12 +1,13 @@
 //! Actors inside the actors of a system.
 //!
 //! An interpreter runs many actors of one type, so each system joins its kinds of actors in an enum, and
-//! their states in another. The coordinator is the same in every system: its messages, timers and rows are a
-//! variant of the system's.
+//! their states in another. The coordinator is the same in every system, and a member knows of none: their messages,
+//! timers and rows are variants of the system's.
 
 use stateright::actor::{Actor, Command, Out};
 
-/// A coordinator's store inside that of a system's actor: its keys and rows are variants of the system's.
+/// A coordinator's store, or a member's, inside that of a system's actor: its keys and rows are variants of the
+/// system's.
 #[derive(Clone, Debug, Hash, PartialEq)]
 pub struct Nested<S>(pub S);
 
@@ -54,36 +55,37 @@ macro_rules! with_part {
     };
 }
 
-/// Makes [`Nested`] a coordinator's store of these views inside a store of these keys and rows.
+/// Makes [`Nested`] a store of these inner keys and rows inside a store of the outer ones, where both are in these
+/// variants.
 macro_rules! nested_store {
-    ($view:ty, $key:ident, $row:ident) => {
-        impl<S: Store<$key, $row>> Store<coordinator::Key, coordinator::Row<$view>> for Nested<S> {
-            fn get(&self, key: &coordinator::Key) -> Option<coordinator::Row<$view>> {
-                match self.0.get(&$key::Views(*key)) {
-                    Some($row::Views(row)) => Some(row),
+    ($inner_key:ty, $inner_row:ty, $key:ident :: $keys:ident, $row:ident :: $rows:ident) => {
+        impl<S: Store<$key, $row>> Store<$inner_key, $inner_row> for Nested<S> {
+            fn get(&self, key: &$inner_key) -> Option<$inner_row> {
+                match self.0.get(&$key::$keys(*key)) {
+                    Some($row::$rows(row)) => Some(row),
                     _ => None,
                 }
             }
 
-            fn put(&mut self, key: coordinator::Key, row: coordinator::Row<$view>) {
-                self.0.put($key::Views(key), $row::Views(row));
+            fn put(&mut self, key: $inner_key, row: $inner_row) {
+                self.0.put($key::$keys(key), $row::$rows(row));
             }
 
-            fn delete(&mut self, key: &coordinator::Key) {
-                self.0.delete(&$key::Views(*key));
+            fn delete(&mut self, key: &$inner_key) {
+                self.0.delete(&$key::$keys(*key));
             }
 
             fn scan(
                 &self,
-                from: Bound<&coordinator::Key>,
-                to: Bound<&coordinator::Key>,
+                from: Bound<&$inner_key>,
+                to: Bound<&$inner_key>,
                 limit: usize,
-            ) -> Vec<(coordinator::Key, coordinator::Row<$view>)> {
+            ) -> Vec<($inner_key, $inner_row)> {
                 let (from, to) =
-                    (from.map(|key| $key::Views(*key)), to.map(|key| $key::Views(*key)));
+                    (from.map(|key| $key::$keys(*key)), to.map(|key| $key::$keys(*key)));
                 let rows = self.0.scan(from.as_ref(), to.as_ref(), usize::MAX).into_iter();
                 let rows = rows.filter_map(|row| match row {
-                    ($key::Views(key), $row::Views(row)) => Some((key, row)),
+                    ($key::$keys(key), $row::$rows(row)) => Some((key, row)),
                     _ => None,
                 });
                 rows.take(limit).collect()

@@ -20,7 +20,9 @@
 //! | [`Refuse`](Msg::Refuse) | node → gateway | a higher ballot was promised | 1802.07000 §2.2 |
 //! | [`Sweep`](Msg::Sweep) / [`Held`](Msg::Held) | node ↔ node | a tombstone, on its way to being purged | |
 //! | [`Fetch`](Msg::Fetch) / [`Rows`](Msg::Rows) | newcomer ↔ old replica | registers of a span of the ring | |
+//! | [`Scan`](Msg::Scan) / [`Scanned`](Msg::Scanned) | client ↔ node | a part of its keys; not linearizable | |
 //! | [`Belong`](Msg::Belong) | operator → node | it is to join the ring, or to leave it | |
+//! | [`Members`](Msg::Members) | member ↔ member | who is there: the table of [`membership`] | |
 //! | [`Views`](Msg::Views) | node, gateway ↔ coordinator, and each other | which view holds, who has fetched all it must, who comes and goes: the table of [`coordinator`]; nodes and gateways answer [`Ask`](coordinator::Msg::Ask), too | |
 //!
 //! Messages may be lost, duplicated and reordered. Every message between gateways and nodes carries its
@@ -110,6 +112,7 @@ pub use crate::nested::Nested;
 
 use crate::coordinator;
 use crate::kv::{self, Op, OpId, Outcome, Value};
+use crate::membership;
 use crate::store::OrderedKey;
 use serde::{Deserialize, Serialize};
 use stateright::actor::Id;
@@ -191,6 +194,17 @@ pub struct Copied {
     pub voted: bool,
     /// What was accepted.
     pub content: Content,
+}
+
+/// A register as one who lists keys is told of it.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Listed {
+    /// Which key.
+    pub key: kv::Key,
+    /// The ballot that was accepted.
+    pub accepted: Ballot,
+    /// Whether it holds a value, rather than that the key was deleted.
+    pub is_live: bool,
 }
 
 /// What the actors of a ring say to each other; the [module's table](self) tells who to whom.
@@ -330,6 +344,28 @@ pub enum Msg {
         /// How what is missing reads.
         floors: Floors,
     },
+    /// When a client lists keys, in the order of the circle: see `node/list.rs`.
+    Scan {
+        /// The epoch of the sender's gateway.
+        epoch: u64,
+        /// Comes back with the answer.
+        ticket: u64,
+        /// What comes after this key, or everything.
+        after: Option<(u64, kv::Key)>,
+        /// How many registers it wants at the most; a node has a limit of its own.
+        limit: u32,
+    },
+    /// When a node tells what it has of that: of those keys of which it is an old replica.
+    Scanned {
+        /// Of the `Scan`.
+        epoch: u64,
+        /// Of the `Scan`.
+        ticket: u64,
+        /// In ascending order of position and key.
+        rows: Vec<Listed>,
+        /// How far it has looked; `None` for the end of the circle.
+        upto: Option<(u64, kv::Key)>,
+    },
     /// When an operator wants a node in the ring, or out of it. The node sees to it, until it is told otherwise.
     Belong {
         /// Whether it is to be a member.
@@ -337,6 +373,8 @@ pub enum Msg {
     },
     /// When views are decided, told, asked for and reported on: see [`coordinator`].
     Views(coordinator::MsgOf<View>),
+    /// When those who detect failures gossip: see [`membership`].
+    Members(membership::Msg),
 }
 
 /// The timers of a ring's actors.
@@ -356,6 +394,8 @@ pub enum Timer {
     Follow,
     /// A coordinator's.
     Views(coordinator::Timer),
+    /// A member's.
+    Members(membership::Timer),
     /// When an oracle decides a view: the one at this place of its plan.
     Decide(u8),
 }
@@ -413,6 +453,8 @@ pub enum Key {
     Tombstone(u64, kv::Key),
     /// A register, by position and key, so that a span is a range; holds a [`Row::Register`].
     Register(u64, kv::Key),
+    /// A member's; holds a [`Row::Members`].
+    Members(membership::Key),
 }
 
 /// The rows of a ring actor's store.
@@ -434,6 +476,8 @@ pub enum Row {
     Tombstone,
     /// At [`Key::Register`].
     Register(Register),
+    /// At [`Key::Members`].
+    Members(membership::Row),
 }
 
 /// How far a newcomer is with a span.
@@ -525,6 +569,11 @@ impl OrderedKey for Key {
             Key::Transfer(upto) => [&[5], &upto.to_be_bytes()[..]].concat(),
             Key::Tombstone(at, key) => [&[6], &at.to_be_bytes()[..], key].concat(),
             Key::Register(at, key) => [&[7], &at.to_be_bytes()[..], key].concat(),
+            Key::Members(membership::Key::Own) => vec![8, 0],
+            Key::Members(membership::Key::Member(id)) => {
+                let number = usize::from(*id) as u64;
+                [&[8, 1], &number.to_be_bytes()[..]].concat()
+            }
         }
     }
 
@@ -542,6 +591,11 @@ impl OrderedKey for Key {
                 let (at, key) = rest.split_first_chunk()?;
                 let (at, key) = (u64::from_be_bytes(*at), kv::Key::from(key));
                 if *table == 6 { Key::Tombstone(at, key) } else { Key::Register(at, key) }
+            }
+            (8, [0]) => Key::Members(membership::Key::Own),
+            (8, [1, number @ ..]) => {
+                let number = usize::try_from(u64::from_be_bytes(number.try_into().ok()?));
+                Key::Members(membership::Key::Member(number.ok()?.into()))
             }
             _ => return None,
         })
@@ -568,6 +622,9 @@ mod tests {
             Key::Register(1, "b".into()),
             Key::Register(1, "ba".into()),
             Key::Register(u64::MAX, "a".into()),
+            Key::Members(membership::Key::Own),
+            Key::Members(membership::Key::Member(Id::from(1))),
+            Key::Members(membership::Key::Member(Id::from(256))),
         ];
         for key in &keys {
             assert_eq!(Key::from_bytes(&key.to_bytes()).as_ref(), Some(key));
@@ -576,7 +633,9 @@ mod tests {
         keys.reverse();
         keys.sort_by_key(Key::to_bytes);
         assert_eq!(keys, sorted);
-        for foreign in [&[][..], &[0, 0], &[3, 1], &[4, 2], &[9], &[7, 1, 2, 3]] {
+        for foreign in
+            [&[][..], &[0, 0], &[3, 1], &[4, 2], &[9], &[7, 1, 2, 3], &[8, 2], &[8, 1, 7]]
+        {
             assert_eq!(Key::from_bytes(foreign), None);
         }
         let longest = kv::Key::from(vec![0; MAX_KEY_BYTES]);

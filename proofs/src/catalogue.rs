@@ -6,6 +6,8 @@ use crate::council::Council;
 use crate::drive::{self, Drive, drive};
 use crate::graph;
 use crate::invariants::Reached;
+use crate::membership::{self, Membership, Met};
+use crate::ring;
 use crate::run::{Options, Report, run};
 use crate::torn::Order;
 use chainring_model::chain::Reads;
@@ -32,8 +34,12 @@ pub struct Entry {
 pub enum Subject {
     /// A chain.
     Chain(Setup),
+    /// A ring.
+    Ring(ring::Setup),
     /// Coordinators by themselves.
     Council(Council),
+    /// Members by themselves.
+    Membership(Membership),
 }
 
 /// How the steps of actors are interpreted.
@@ -52,11 +58,11 @@ impl Entry {
         Self::of(name, about, Subject::Chain(setup))
     }
 
-    fn of(name: &'static str, about: &'static str, subject: Subject) -> Self {
+    pub(crate) fn of(name: &'static str, about: &'static str, subject: Subject) -> Self {
         Entry { name, about, deep: false, subject, steps: Steps::Whole }
     }
 
-    fn deep(mut self) -> Self {
+    pub(crate) fn deep(mut self) -> Self {
         self.deep = true;
         self
     }
@@ -81,8 +87,20 @@ impl Entry {
             (Subject::Chain(setup), Steps::Torn(order)) => {
                 run(|| setup.torn(mechanisms, order), options)
             }
+            (Subject::Ring(setup), Steps::Graph) => {
+                graph::run(&setup.model(mechanisms, Pruning::On), ring::finished)
+            }
+            (Subject::Ring(setup), _) => run(|| setup.model(mechanisms, Pruning::On), options),
             (Subject::Council(council), _) => {
                 run(|| council.model(mechanisms, Pruning::On), options)
+            }
+            (Subject::Membership(members), Steps::Graph) => {
+                graph::run(&members.model(mechanisms, Pruning::On), |_, state| {
+                    membership::agree(state)
+                })
+            }
+            (Subject::Membership(members), _) => {
+                run(|| members.model(mechanisms, Pruning::On), options)
             }
         };
         Report { name: self.name.to_string(), configuration: self.configuration(), ..report }
@@ -103,9 +121,18 @@ impl Entry {
                 let model = setup.model(mechanisms, Pruning::Steps);
                 drive(&model, &drive::names(model.actors()), script, until)
             }
+            Subject::Ring(setup) => {
+                let model = setup.model(mechanisms, Pruning::Steps);
+                drive(&model, &ring::names(model.actors()), script, until)
+            }
             Subject::Council(council) => {
                 let names: Vec<_> = (0..council.coordinators).map(|c| format!("c{c}")).collect();
                 drive(&council.model(mechanisms, Pruning::Steps), &names, script, until)
+            }
+            Subject::Membership(members) => {
+                let count = members.periods.len();
+                let names: Vec<_> = (0..count).map(|member| format!("m{member}")).collect();
+                drive(&members.model(mechanisms, Pruning::Steps), &names, script, until)
             }
         }
     }
@@ -119,7 +146,9 @@ impl Entry {
         };
         match &self.subject {
             Subject::Chain(setup) => format!("{setup}{torn}"),
+            Subject::Ring(setup) => setup.to_string(),
             Subject::Council(council) => council.to_string(),
+            Subject::Membership(members) => members.to_string(),
         }
     }
 }
@@ -160,9 +189,35 @@ fn swap(expected: &str, new: &str) -> Op {
     Op::CompareAndSwap { expected: expected.into(), new: Value::from(new) }
 }
 
+/// Two who put and get.
+fn four() -> Setup {
+    Setup::new(3, [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])])
+}
+
+fn four_crash(name: &'static str, mortal: Mortal) -> Entry {
+    use Reached::{HeadLost, MiddleLost, ReadFound, RecoveredAndServed, TailLost};
+    let setup = four().views(1, 1).crashes(1, mortal);
+    let setup = setup.reached([ReadFound, HeadLost, MiddleLost, TailLost, RecoveredAndServed]);
+    Entry::new(name, "two who put and get, a view change, and a crash", setup).deep()
+}
+
+fn twice(name: &'static str, suspects: [usize; 2], lost: [Reached; 2]) -> Entry {
+    let setup = four().views(1, 2).suspects(suspects);
+    let setup = setup.reached(lost).reached([Reached::ReadFound, Reached::RemovedUnaware]);
+    Entry::new(name, "two who put and get, and two view changes", setup).deep()
+}
+
 /// Every model.
 pub fn all() -> Vec<Entry> {
+    let mut all = of_chain();
+    all.extend(ring::catalogue());
+    all
+}
+
+/// The models of the chain, and of the coordinators by themselves.
+fn of_chain() -> Vec<Entry> {
     use Reached::*;
+    let members = Subject::Membership;
     let council = |coordinators, proposers, rounds, crashes| {
         Subject::Council(Council { coordinators, proposers, rounds, crashes })
     };
@@ -173,6 +228,106 @@ pub fn all() -> Vec<Entry> {
             council(3, 2, 1, 1),
         ),
         Entry::of("coordinators-again", "the same with second ballots", council(3, 2, 2, 1)).deep(),
+        Entry::of(
+            "members-two",
+            "two who ask each other, suspect, declare dead and refute, each at any moment",
+            members(Membership::new([3, 3]).reached([
+                Met::WronglySuspected,
+                Met::WronglyDead,
+                Met::DeadToEachOther,
+                Met::Refuted,
+            ])),
+        ),
+        Entry::of(
+            "members-crash",
+            "two who ask each other, and a crash of either: a new life overrules a tombstone",
+            members(Membership::new([3, 1]).crashes(1, [0, 1]).reached([
+                Met::Found,
+                Met::StaleUnderWay,
+                Met::Restarted,
+                Met::Refuted,
+            ])),
+        ),
+        Entry::of(
+            "members-stale",
+            "one is found dead, and a third one's table says that it lives",
+            members(
+                Membership { cut_off: Some(2), ..Membership::new([3, 0, 0]) }
+                    .comparing([0])
+                    .reached([Met::StaleUnderWay]),
+            ),
+        ),
+        Entry::of(
+            "members-confirm",
+            "two find the same, and say so to each other",
+            members(
+                Membership { cut_off: Some(2), ..Membership::new([2, 2, 0]) }
+                    .reached([Met::Confirmed, Met::StaleUnderWay]),
+            ),
+        ),
+        Entry::of(
+            "members-relay",
+            "questions are asked again, with the help of others",
+            members(Membership { tries: 1, ..Membership::new([2, 0, 0]) }.reached([Met::Relayed])),
+        ),
+        Entry::of(
+            "members-leave",
+            "one leaves, while both ask each other and compare tables",
+            members(
+                Membership { leaver: Some(1), ..Membership::new([2, 1]) }
+                    .comparing([0])
+                    .crashes(1, [1])
+                    .reached([Met::Left, Met::Restarted, Met::StaleUnderWay]),
+            ),
+        ),
+        Entry {
+            steps: Steps::Graph,
+            ..Entry::of(
+                "members-join",
+                "a newcomer who knows one; any message may be lost for good",
+                members(
+                    Membership { newcomer: true, lossy: true, ..Membership::new([0, 0, 0]) }
+                        .comparing([2])
+                        .reached([Met::Joined]),
+                ),
+            )
+        },
+        Entry {
+            steps: Steps::Graph,
+            ..Entry::of(
+                "members-lossy",
+                "any message may be lost for good: one who is held dead learns it, and tables converge",
+                members(
+                    Membership { lossy: true, ..Membership::new([3, 0]) }
+                        .comparing([0])
+                        .reached([Met::WronglyDead, Met::Refuted]),
+                ),
+            )
+        },
+        Entry {
+            steps: Steps::Graph,
+            ..Entry::of(
+                "members-resume",
+                "any message may be lost for good, and one crashes",
+                members(
+                    Membership { lossy: true, ..Membership::new([1, 1]) }
+                        .comparing([0])
+                        .crashes(1, [1])
+                        .reached([Met::Restarted]),
+                ),
+            )
+        },
+        Entry::of(
+            "members-three",
+            "one asks, another one compares, and the third one may crash",
+            members(Membership::new([3, 0, 0]).comparing([1]).crashes(1, [2]).reached([
+                Met::Found,
+                Met::StaleUnderWay,
+                Met::Restarted,
+                Met::Refuted,
+            ])),
+        )
+        .deep(),
         Entry::new(
             "chain-one",
             "a chain of one commits on receipt",
@@ -380,26 +535,13 @@ pub fn all() -> Vec<Entry> {
         Entry::new(
             "chain-views-four",
             "two who put and get, and a view change",
-            Setup::new(
-                3,
-                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
-            )
-            .views(1, 1)
-            .reached([ReadFound, HeadLost, MiddleLost, TailLost]),
+            four().views(1, 1).reached([ReadFound, HeadLost, MiddleLost, TailLost]),
         )
         .deep(),
-        Entry::new(
-            "chain-views-four-crash",
-            "two who put and get, a view change, and a crash",
-            Setup::new(
-                3,
-                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
-            )
-            .views(1, 1)
-            .crashes(1, Mortal::All)
-            .reached([ReadFound, HeadLost, MiddleLost, TailLost, RecoveredAndServed]),
-        )
-        .deep(),
+        // One crash is a replica's, a gateway's or a coordinator's: the three models together are one.
+        four_crash("chain-views-four-crash-replica", Mortal::Replicas),
+        four_crash("chain-views-four-crash-gateway", Mortal::Gateways),
+        four_crash("chain-views-four-crash-coordinator", Mortal::Coordinators),
         Entry::new(
             "chain-lease",
             "a paused reader in a chain of two: its lease has lapsed before it is left out",
@@ -494,17 +636,10 @@ pub fn all() -> Vec<Entry> {
                 .reached([Appended, HandedOver, LearnerLags]),
             )
         },
-        Entry::new(
-            "chain-views-twice",
-            "two view changes",
-            Setup::new(
-                3,
-                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
-            )
-            .views(1, 2)
-            .reached([ReadFound, HeadLost, MiddleLost, TailLost, RemovedUnaware]),
-        )
-        .deep(),
+        // Of three, two can be suspected in two view changes: the three models together are one.
+        twice("chain-views-twice-head-middle", [0, 1], [HeadLost, MiddleLost]),
+        twice("chain-views-twice-head-tail", [0, 2], [HeadLost, TailLost]),
+        twice("chain-views-twice-middle-tail", [1, 2], [MiddleLost, TailLost]),
         Entry::new(
             "grow-one",
             "a chain of one teaches a learner under increments and a delete",

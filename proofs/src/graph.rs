@@ -106,7 +106,7 @@ where
     }
 }
 
-/// Judges every property of a model, and that it can always finish.
+/// Judges every property of a model, and that it can always reach what is called `finished`.
 pub fn run<W: Model>(model: &W, finished: impl Fn(&W, &W::State) -> bool) -> Report
 where
     W::State: Clone + Debug + Hash + PartialEq,

@@ -2,11 +2,15 @@
 //!
 //! ```toml
 //! cluster = 42            # datagrams and stores of other clusters are refused
-//! protocol = "chain"
+//! protocol = "chain"      # or "ring"
 //! mtu = 1400              # optional: the largest datagram
 //!
 //! [timeouts]              # optional, in milliseconds: see `TimeoutsConfig`
 //! suspect = 300
+//!
+//! [ring]                  # optional, for a ring only: see `RingConfig`
+//! replicas = 3
+//! on-quorum-loss = "wait" # or "reform"
 //!
 //! [[node]]                # nodes stand in their chain in the order of this file
 //! id = 1
@@ -17,10 +21,13 @@
 //! gateway = 3             # with several chains a list, one for each: [3, 6]
 //! door = 6                # the same
 //! coordinator = 9         # optional: it is one of those who decide its chain's views
+//! member = 12             # optional, in a ring: it takes part in detecting failures
 //! joins = true            # optional: not in the first view; `chainring join` writes it
 //! store = "9f2c…"         # optional: the identity of its store; `chainring init` prints it
 //! dir = "node-1"          # optional: its data, relative to this file
 //! ```
+//!
+//! A ring is one chain in the words of this file: its `replica`s are the nodes of the ring, in no order.
 //!
 //! A chain whose nodes have no coordinators keeps its members for ever. Keys are spread over the chains
 //! by [`shard`](crate::shard); so the number of chains is fixed when the cluster is made.
@@ -30,12 +37,14 @@
 mod check;
 mod file;
 mod grow;
+mod ring;
 mod timeouts;
 
 pub use file::write;
+pub use ring::{OnQuorumLoss, RingConfig};
 pub use timeouts::TimeoutsConfig;
 
-use chainring_model::chain::View;
+use chainring_model::{chain, ring as model_ring};
 use serde::{Deserialize, Serialize};
 use stateright::actor::Id;
 use std::net::SocketAddr;
@@ -56,16 +65,21 @@ pub struct Cluster {
     pub mtu: usize,
     /// How long to wait for what, where that is not the default.
     pub timeouts: TimeoutsConfig,
+    /// How a ring places keys; the default in a cluster that is none.
+    pub ring: RingConfig,
     /// The nodes; those of a chain in its order.
     pub nodes: Vec<NodeConfig>,
 }
 
 /// What the nodes of a cluster run.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// Chain replication.
+    #[default]
     Chain,
+    /// A quorum ring.
+    Ring,
 }
 
 /// One node of a cluster.
@@ -90,6 +104,9 @@ pub struct NodeConfig {
     /// The `Id` of its coordinator, if it has one: of the same chain as the replica.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coordinator: Option<u32>,
+    /// The `Id` of its member, if it has one: of those who detect failures in a ring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<u32>,
     /// Whether it is not in the first view of its chain, and has to join.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub joins: bool,
@@ -150,6 +167,8 @@ struct File {
     mtu: Spanned<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeouts: Option<Spanned<TimeoutsConfig>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ring: Option<Spanned<RingConfig>>,
     #[serde(default)]
     node: Vec<Spanned<NodeConfig>>,
 }
@@ -164,6 +183,16 @@ fn first_chain() -> u32 {
 
 fn is_first_chain(chain: &u32) -> bool {
     *chain == first_chain()
+}
+
+impl Protocol {
+    /// As the file spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Chain => "chain",
+            Protocol::Ring => "ring",
+        }
+    }
 }
 
 impl Cluster {
@@ -193,6 +222,7 @@ impl Cluster {
             protocol: file.protocol,
             mtu: file.mtu.into_inner(),
             timeouts: file.timeouts.map(Spanned::into_inner).unwrap_or_default(),
+            ring: file.ring.map(Spanned::into_inner).unwrap_or_default(),
             nodes: file.node.into_iter().map(Spanned::into_inner).collect(),
         })
     }
@@ -201,11 +231,13 @@ impl Cluster {
     pub fn to_text(&self) -> String {
         let unspanned = 0..0;
         let timeouts = (self.timeouts != TimeoutsConfig::default()).then_some(self.timeouts);
+        let ring = (self.protocol == Protocol::Ring).then_some(self.ring);
         let file = File {
             cluster: self.cluster,
             protocol: self.protocol,
             mtu: Spanned::new(unspanned.clone(), self.mtu),
             timeouts: timeouts.map(|timeouts| Spanned::new(unspanned.clone(), timeouts)),
+            ring: ring.map(|ring| Spanned::new(unspanned.clone(), ring)),
             node: (self.nodes.iter())
                 .map(|node| Spanned::new(unspanned.clone(), node.clone()))
                 .collect(),
@@ -236,22 +268,43 @@ impl Cluster {
         self.nodes.iter().filter(move |node| node.chain == chain)
     }
 
-    /// The view that a chain begins with.
-    pub fn first_view(&self, chain: u32) -> View {
+    /// The replicas that a chain begins with, in order.
+    pub fn first_members(&self, chain: u32) -> Vec<Id> {
         let members = self.nodes_of(chain).filter(|node| !node.joins);
-        let coordinators = self.nodes_of(chain).filter_map(NodeConfig::coordinator);
-        View::new(1, members.map(NodeConfig::replica).collect()).decided_by(coordinators.collect())
+        members.map(NodeConfig::replica).collect()
+    }
+
+    /// Those who decide a chain's views.
+    pub fn coordinators(&self, chain: u32) -> Vec<Id> {
+        self.nodes_of(chain).filter_map(NodeConfig::coordinator).collect()
+    }
+
+    /// The view that a chain begins with.
+    pub fn first_view(&self, chain: u32) -> chain::View {
+        chain::View::new(1, self.first_members(chain)).decided_by(self.coordinators(chain))
+    }
+
+    /// The view that a ring begins with.
+    pub fn first_ring(&self) -> model_ring::View {
+        let RingConfig { tokens, replicas, .. } = self.ring;
+        let ring = model_ring::Ring::with(self.first_members(1), tokens, replicas);
+        model_ring::View::stable(1, ring).decided_by(self.coordinators(1))
     }
 
     /// The number that the cluster's datagrams carry.
     ///
-    /// A lease is safe because every coordinator waits longer than any member counts. So nodes whose files
-    /// differ in that must not hear each other, and this number covers it: it can be changed while the
+    /// A lease is safe because every coordinator waits longer than any member counts, and the nodes of a ring
+    /// have to agree on where keys are. So nodes whose files differ in that must not hear each other, and this number covers it: it can be changed while the
     /// whole cluster is down, and a node with another file is alone.
     pub fn wire_number(&self) -> u64 {
-        let views = self.timeouts.apply().views;
-        let agreed = [views.lease, views.grant].map(|time| time.as_micros().to_le_bytes());
-        self.cluster ^ xxh3_64(&agreed.concat())
+        let agreed = match self.protocol {
+            Protocol::Chain => {
+                let views = self.timeouts.views();
+                [views.lease, views.grant].map(|time| time.as_micros().to_le_bytes()).concat()
+            }
+            Protocol::Ring => self.ring.agreed(),
+        };
+        self.cluster ^ xxh3_64(&agreed)
     }
 }
 
@@ -276,9 +329,14 @@ impl NodeConfig {
         self.coordinator.map(id)
     }
 
+    /// The `Id` of its member.
+    pub fn member(&self) -> Option<Id> {
+        self.member.map(id)
+    }
+
     /// The `Id`s of all that lives in the node.
     pub fn actors(&self) -> impl Iterator<Item = Id> {
-        let one = [Some(self.replica()), self.coordinator()].into_iter().flatten();
+        let one = [Some(self.replica()), self.coordinator(), self.member()].into_iter().flatten();
         one.chain(self.gateways()).chain(self.doors())
     }
 
@@ -372,9 +430,9 @@ door = 5
         assert_eq!(Cluster::parse(&cluster.to_text()).unwrap(), cluster);
         assert_eq!(cluster.chains().collect::<Vec<_>>(), [1, 2]);
         let ids = |ids: &[usize]| ids.iter().copied().map(Id::from).collect::<Vec<_>>();
-        let first = View::new(1, ids(&[1, 4, 5])).decided_by(ids(&[51, 54, 55]));
+        let first = chain::View::new(1, ids(&[1, 4, 5])).decided_by(ids(&[51, 54, 55]));
         assert_eq!(cluster.first_view(1), first);
-        assert_eq!(cluster.first_view(2), View::new(1, ids(&[2])));
+        assert_eq!(cluster.first_view(2), chain::View::new(1, ids(&[2])));
         assert_eq!(cluster.nodes_of(1).map(|node| node.id).collect::<Vec<_>>(), [1, 3, 4, 5]);
         assert_eq!(cluster.nodes[0].actors().collect::<Vec<_>>(), ids(&[1, 51, 11, 21, 31, 41]));
         assert_eq!(cluster.timeouts.suspect, Some(900));
@@ -392,6 +450,35 @@ door = 5
             ("chain = 2", "chain = 2\njoins = true", "chain 2 has no node that is in it from the"),
         ] {
             let error = Cluster::parse(&text.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_ring_has_a_table_of_its_own() {
+        let ring = TWO.replace("\"chain\"", "\"ring\"\n[ring]\ntokens = 8\nreplicas = 2");
+        let cluster = Cluster::parse(&ring).unwrap();
+        assert_eq!(Cluster::parse(&cluster.to_text()).unwrap(), cluster);
+        let first = cluster.first_ring();
+        assert_eq!((first.old.tokens.len(), first.old.replicas), (16, 2));
+        assert_eq!(cluster.ring.gives_up_after(), None);
+
+        let other = |more: &str| Cluster::parse(&ring.replace("replicas = 2", more)).unwrap();
+        let gives_up = other("replicas = 2\non-quorum-loss = \"reform\"\nreform-after = 3");
+        assert_eq!(gives_up.ring.gives_up_after(), Some(std::time::Duration::from_secs(3)));
+        assert_eq!(gives_up.wire_number(), cluster.wire_number());
+        assert_ne!(other("replicas = 3").wire_number(), cluster.wire_number());
+        assert_ne!(other("recent = 3").wire_number(), cluster.wire_number());
+
+        for (from, to, what) in [
+            ("\"ring\"", "\"chain\"", "protocol is not \"ring\""),
+            ("tokens = 8", "tokens = 0", "tokens = 0 is not between"),
+            ("replicas = 2", "replicas = 10", "replicas = 10 is not between"),
+            ("replicas = 2", "recent = 0", "recent = 0 is not between"),
+            ("replicas = 2", "on-quorum-loss = \"pray\"", "unknown variant `pray`"),
+            ("door = 4", "door = 4\nchain = 2", "a ring is one"),
+        ] {
+            let error = Cluster::parse(&ring.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(what), "{error}");
         }
     }

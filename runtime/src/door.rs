@@ -1,4 +1,4 @@
-//! A door: turns what clients ask into operations of one gateway, which is one chain's.
+//! A door: turns what clients ask into operations of one gateway, which is one chain's, or the ring's.
 //!
 //! It is to the running gateway what a script is to the checked one, and keeps the same rules: it begins
 //! when the gateway says which start this is; a lane has one operation outstanding; a lane's numbers only
@@ -7,16 +7,21 @@
 //!
 //! A node has a door for each chain; [`Front`](crate::front::Front) puts them together.
 
+mod turns;
+
 use crate::driver::Inbox;
-use chainring_model::chain::{Msg, Reads};
+use crate::node::Card;
+use crate::system::{Heard, System};
+use chainring_model::chain::Reads;
 use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal};
 use stateright::actor::Id;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
+use turns::Turns;
 
 /// How many operations of one node are under way at the most; more wait.
 const LANES: u32 = 1024;
@@ -27,46 +32,54 @@ const KIBIBYTES: u32 = 64 << 10;
 /// How long an operation waits for others to end, before it is refused.
 const QUEUE_TIME: Duration = Duration::from_secs(5);
 
-/// How long it may take to list keys, and how long one replica may before another is asked.
+/// How long it may take to list keys, and how long those who were asked may before others are.
 const SCAN_TIME: Duration = Duration::from_secs(5);
 const SCAN_PATIENCE: Duration = Duration::from_millis(500);
 
-/// The most keys on a page. A replica's own limit is higher.
-const PAGE: usize = 1000;
-
-/// Who to ask for a page of keys at this moment.
-pub type Lister = dyn Fn() -> Option<Id> + Send + Sync;
+/// How many answers to one question wait at the most; more are lost.
+const ANSWERS: usize = 64;
 
 /// Sends a message of the door to an actor, here or elsewhere; it may be lost.
-pub type Courier = dyn Fn(Id, Id, Msg) + Send + Sync;
+pub(crate) type Courier<Msg> = dyn Fn(Id, Id, Msg) + Send + Sync;
+
+/// A question for keys, to whoever is the one to ask, or to several.
+pub(crate) trait Enquiry<P: System>: Send {
+    /// What it comes to.
+    type Answer: Send;
+
+    /// Whom to ask what at this moment. Called again when there was no answer for a while: somebody may have
+    /// died.
+    fn ask(&mut self, ticket: u64) -> Vec<(Id, P::Msg)>;
+
+    /// Takes what somebody says; what it comes to, if that is enough.
+    fn take(&mut self, src: Id, page: P::Page) -> Option<Self::Answer>;
+}
 
 /// The client of one gateway. Clones are the same door.
-#[derive(Clone)]
-pub struct Door(Arc<Inner>);
+pub(crate) struct Door<P: System>(Arc<Inner<P>>);
 
-struct Inner {
+struct Inner<P: System> {
     id: Id,
-    gateway: Id,
-    to_gateway: Inbox<Msg>,
-    lister: Box<Lister>,
-    courier: Arc<Courier>,
+    gateway: Arc<Card<P>>,
+    to_gateway: Inbox<P::Msg>,
+    courier: Arc<Courier<P::Msg>>,
     incarnation: watch::Sender<Option<u32>>,
     lanes: Semaphore,
     kibibytes: Semaphore,
-    /// Grows at each scan.
+    turns: Turns,
+    /// Grows at each question.
     tickets: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<State<P::Page>>,
 }
 
-#[derive(Default)]
-struct State {
+struct State<Page> {
     /// Lanes with nothing under way. A door makes lanes until it has [`LANES`].
     free: Vec<u32>,
     made: u32,
     /// The number of each lane's newest operation.
     newest: HashMap<u32, u64>,
     operations: HashMap<OpId, Operation>,
-    scans: HashMap<u64, oneshot::Sender<(Vec<Key>, u64)>>,
+    questions: HashMap<u64, mpsc::Sender<(Id, Page)>>,
 }
 
 struct Operation {
@@ -74,42 +87,63 @@ struct Operation {
     kibibytes: u32,
 }
 
-impl Door {
-    /// The door `id` of the gateway behind this inbox, which lists keys by asking whom `lister` names.
+impl<P: System> Clone for Door<P> {
+    fn clone(&self) -> Self {
+        Door(Arc::clone(&self.0))
+    }
+}
+
+impl<P: System> Door<P> {
+    /// The door `id` of the gateway behind this inbox.
     pub fn new(
         id: Id,
-        (gateway, to_gateway): (Id, Inbox<Msg>),
-        lister: Box<Lister>,
-        courier: Arc<Courier>,
+        (gateway, to_gateway): (Arc<Card<P>>, Inbox<P::Msg>),
+        courier: Arc<Courier<P::Msg>>,
     ) -> Self {
         Door(Arc::new(Inner {
             id,
             gateway,
             to_gateway,
-            lister,
             courier,
             incarnation: watch::Sender::new(None),
             lanes: Semaphore::new(LANES as usize),
             kibibytes: Semaphore::new(KIBIBYTES as usize),
+            turns: Turns::default(),
             tickets: AtomicU64::new(0),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                free: Vec::new(),
+                made: 0,
+                newest: HashMap::new(),
+                operations: HashMap::new(),
+                questions: HashMap::new(),
+            }),
         }))
     }
 
-    /// Takes what gateway and replica say to the door.
-    pub fn deliver(&self, msg: Msg) {
-        match msg {
-            Msg::Opened { incarnation } => {
+    /// What its gateway shows.
+    pub fn gateway(&self) -> &Card<P> {
+        &self.0.gateway
+    }
+
+    /// Sends a message that is no operation; it may be lost.
+    pub fn send(&self, dst: Id, msg: P::Msg) {
+        (self.0.courier)(self.0.id, dst, msg);
+    }
+
+    /// Takes what is said to the door.
+    pub fn deliver(&self, src: Id, msg: P::Msg) {
+        match P::heard(msg) {
+            Some(Heard::Opened(incarnation)) => {
                 self.0.incarnation.send_replace(Some(incarnation));
             }
-            Msg::Return { id, outcome } => self.returned(id, outcome),
-            Msg::Scanned { ticket, keys, total } => {
-                if let Some(tell) = self.0.state().scans.remove(&ticket) {
-                    // Whoever asked may have gone; then there is nobody to tell.
-                    let _ = tell.send((keys, total));
+            Some(Heard::Returned(id, outcome)) => self.returned(id, outcome),
+            Some(Heard::Listed(ticket, page)) => {
+                if let Some(tell) = self.0.state().questions.get(&ticket) {
+                    // Whoever asked may have gone, or have enough to read; then this is lost.
+                    let _ = tell.try_send((src, page));
                 }
             }
-            _ => {}
+            None => {}
         }
     }
 
@@ -142,6 +176,12 @@ impl Door {
         let bytes = key.len() + op.bytes();
         let kibibytes = u32::try_from(bytes / 1024 + 1).unwrap_or(KIBIBYTES).min(KIBIBYTES);
         let incarnation = self.opened().await;
+        let (turn, is_read) = (key.clone(), op.is_read());
+        let turn =
+            async { if P::IN_TURN { Some(door.turns.wait(turn, is_read).await) } else { None } };
+        let Ok(_turn) = timeout(QUEUE_TIME, turn).await else {
+            return Outcome::Refused(Refusal::Unavailable); // as below
+        };
         let permits =
             async { (door.kibibytes.acquire_many(kibibytes).await, door.lanes.acquire().await) };
         // What waited in vain was not sent, so nothing has happened, nor will. (The semaphores are never
@@ -153,49 +193,50 @@ impl Door {
         room.forget();
         lane.forget();
         let (id, told) = door.begin(incarnation, kibibytes);
-        if !door.to_gateway.try_deliver(door.id, Msg::Invoke { id, key, op, reads }) {
+        if !door.to_gateway.try_deliver(door.id, P::invoke(id, key, op, reads)) {
             // The gateway has not seen it, so nothing has happened, nor will.
             self.returned(id, Outcome::Refused(Refusal::Unavailable));
         }
         told.await.unwrap_or(Outcome::Unknown)
     }
 
-    /// A page of a replica's keys behind `after`, and whether there may be more. `None` if nobody answers.
-    pub async fn list(&self, after: Option<Key>, limit: usize) -> Option<(Vec<Key>, bool)> {
-        let limit = limit.min(PAGE);
-        let (keys, _) = self.scan(after, limit).await?;
-        let more = keys.len() == limit && limit > 0;
-        Some((keys, more))
-    }
-
-    /// How many keys a replica holds. `None` if nobody answers.
-    pub async fn size(&self) -> Option<u64> {
-        self.scan(None, 0).await.map(|(_, total)| total)
-    }
-
-    /// Asks one replica, and after a while again whoever is the one to ask then: it may have died.
-    async fn scan(&self, after: Option<Key>, limit: usize) -> Option<(Vec<Key>, u64)> {
+    /// Asks for keys, and after a while again. `None` if there is no answer in time.
+    pub async fn enquire<E: Enquiry<P>>(&self, mut enquiry: E) -> Option<E::Answer> {
         let door = &self.0;
         let ticket = door.tickets.fetch_add(1, Ordering::Relaxed);
-        let (tell, mut told) = oneshot::channel();
-        door.state().scans.insert(ticket, tell);
+        let (tell, mut told) = mpsc::channel(ANSWERS);
+        door.state().questions.insert(ticket, tell);
+        let _forget = Forget { door, ticket };
         let end = Instant::now() + SCAN_TIME;
         while Instant::now() < end {
-            if let Some(replica) = (door.lister)() {
-                let scan = Msg::Scan { ticket, after: after.clone(), limit: limit as u32 }; // at most PAGE
-                (door.courier)(door.id, replica, scan);
+            for (dst, msg) in enquiry.ask(ticket) {
+                self.send(dst, msg);
             }
-            if let Ok(answer) = timeout_at(Instant::now() + SCAN_PATIENCE, &mut told).await {
-                return answer.ok();
+            let again = Instant::now() + SCAN_PATIENCE;
+            while let Ok(Some((src, page))) = timeout_at(again, told.recv()).await {
+                if let Some(answer) = enquiry.take(src, page) {
+                    return Some(answer);
+                }
             }
         }
-        door.state().scans.remove(&ticket);
         None
     }
 }
 
-impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
+/// Forgets a question when nobody waits for its answers any more.
+struct Forget<'a, P: System> {
+    door: &'a Inner<P>,
+    ticket: u64,
+}
+
+impl<P: System> Drop for Forget<'_, P> {
+    fn drop(&mut self) {
+        self.door.state().questions.remove(&self.ticket);
+    }
+}
+
+impl<P: System> Inner<P> {
+    fn state(&self) -> MutexGuard<'_, State<P::Page>> {
         // No code that holds this lock can panic half way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -210,7 +251,7 @@ impl Inner {
         });
         let newest = state.newest.entry(lane).or_default();
         *newest += 1;
-        let id = OpId { gateway: self.gateway, incarnation, lane, seq: *newest };
+        let id = OpId { gateway: self.gateway.place.id, incarnation, lane, seq: *newest };
         state.operations.insert(id, Operation { tell, kibibytes });
         (id, told)
     }

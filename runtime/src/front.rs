@@ -1,30 +1,46 @@
-//! The front door of a node: what Redis clients talk to, whichever chain their keys are in.
+//! The front door of a node: what Redis clients talk to, wherever their keys are.
 //!
-//! Every node has a gateway to each chain, so any node serves any key. Operations go to the door of their
-//! key's chain ([`shard`]); listings go from chain to chain.
+//! Every node has a gateway to each chain, or one to the ring, so any node serves any key. Operations go to the
+//! door of their key's chain ([`shard`]); how keys are listed is the protocol's business.
 
 use crate::door::Door;
 use crate::node::About;
 use crate::resp::{Position, ScanPage, Service};
 use crate::shard;
+use crate::system::{Order, System};
 use chainring_model::chain::Reads;
 use chainring_model::kv::{Key, Op, Outcome, Refusal};
 use std::sync::Arc;
 
 /// A node's front door. Clones are the same one.
-#[derive(Clone)]
-pub struct Front(Arc<Inner>);
+pub(crate) struct Front<P: System>(Arc<Inner<P>>);
 
-struct Inner {
+struct Inner<P: System> {
     /// One for each chain, in order.
-    doors: Vec<Door>,
-    about: About,
+    doors: Vec<Door<P>>,
+    about: About<P>,
 }
 
-impl Front {
+impl<P: System> Clone for Front<P> {
+    fn clone(&self) -> Self {
+        Front(Arc::clone(&self.0))
+    }
+}
+
+impl<P: System> Front<P> {
     /// A front door before these doors, one for each chain in the order of the chains.
-    pub(crate) fn new(doors: Vec<Door>, about: About) -> Self {
+    pub fn new(doors: Vec<Door<P>>, about: About<P>) -> Self {
         Front(Arc::new(Inner { doors, about }))
+    }
+
+    /// The doors behind it, one for each chain in order.
+    pub fn doors(&self) -> &[Door<P>] {
+        &self.0.doors
+    }
+
+    /// What the node can say of itself.
+    pub fn about(&self) -> &About<P> {
+        &self.0.about
     }
 
     /// Waits until every gateway has started.
@@ -35,40 +51,36 @@ impl Front {
     }
 }
 
-impl Service for Front {
+impl<P: System> Service for Front<P> {
+    const LONGEST_KEY: usize = P::LONGEST_KEY;
+
     async fn call(&self, key: Key, op: Op, reads: Reads) -> Outcome {
-        let doors = &self.0.doors;
+        let doors = self.doors();
         match doors.get(shard::place(&key, doors.len())) {
             Some(door) => door.call(key, op, reads).await,
             None => Outcome::Refused(Refusal::Unavailable), // no cluster is without a chain
         }
     }
 
-    async fn scan(&self, Position { part, after }: Position, limit: usize) -> Option<ScanPage> {
-        let doors = &self.0.doors;
-        let (keys, more) = doors.get(part)?.list(after, limit).await?;
-        let next = match keys.last() {
-            Some(last) if more => Some(Position { part, after: Some(last.clone()) }),
-            _ => (part + 1 < doors.len()).then_some(Position { part: part + 1, after: None }),
-        };
-        Some(ScanPage { keys, next })
+    async fn scan(&self, from: Position, limit: usize) -> Option<ScanPage> {
+        P::list(self, from, limit).await
     }
 
     async fn size(&self) -> Option<u64> {
-        let mut size = 0;
-        for door in &self.0.doors {
-            size += door.size().await?;
-        }
-        Some(size)
+        P::size(self).await
     }
 
     fn info(&self) -> Vec<(String, Vec<(String, String)>)> {
-        let under_way = self.0.doors.iter().map(Door::under_way).sum();
-        self.0.about.lines(under_way)
+        let under_way = self.doors().iter().map(Door::under_way).sum();
+        self.about().lines(under_way)
     }
 
     fn status(&self) -> Option<String> {
-        let under_way: Vec<_> = self.0.doors.iter().map(Door::under_way).collect();
-        Some(self.0.about.status(&under_way))
+        let under_way: Vec<_> = self.doors().iter().map(Door::under_way).collect();
+        Some(P::status(self.about(), &under_way))
+    }
+
+    fn order(&self, order: Order) -> Result<(), String> {
+        P::order(self, order)
     }
 }

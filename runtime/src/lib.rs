@@ -9,21 +9,25 @@
 //! - [`disk`] is where storage becomes durable: [`store`] for actors whose storage is a
 //!   [`Store`](chainring_model::store::Store) (LMDB), [`whole`] for those whose storage is a serde value.
 //! - [`node`] puts a replica, gateways, a coordinator and a [`resp`] server together, as the cluster file
-//!   ([`config`]) says; [`front`] and its [`door`]s stand between clients and gateways, [`status`] is what
-//!   a node says of itself, and [`trace`] records what its actors do, and replays it.
+//!   ([`config`]) says; `front` and its `door`s stand between clients and gateways, `system` says what
+//!   is different from protocol to protocol, [`status`] is what a node says of itself, and [`trace`] records what
+//!   its actors do, and replays it.
 
 pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod disk;
-pub mod door;
+mod door;
 pub mod driver;
-pub mod front;
+mod front;
 pub mod node;
 pub mod resp;
 pub mod shard;
 pub mod status;
 pub mod store;
+mod system;
 pub mod trace;
 pub mod transport;
 pub mod whole;
+
+pub use system::Order;

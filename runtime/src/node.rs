@@ -1,10 +1,11 @@
 //! A node: a replica, its gateways and perhaps a coordinator, their stores, a socket and a front door, in one
 //! process.
 //!
-//! The actors are the values that the proofs check, [`ChainActor`] over a [`Store`]; here the store is
-//! LMDB, the interpreter is the [driver](crate::driver), and a gateway's client is a [`Door`]. A node has
-//! one replica, in one chain; a gateway to each chain, so that it serves every key; and a coordinator if
-//! the cluster file says so, of its replica's chain.
+//! The actors are the values that the proofs check, over a [`Store`]; here the store is LMDB, the interpreter
+//! is the [driver](crate::driver), and a gateway's client is a [`Door`]. A node has one replica, in one chain
+//! or in the ring; a gateway to each chain, so that it serves every key; and a coordinator if the cluster file
+//! says so, of its replica's chain. A node of a ring may also have a member, which takes part in detecting
+//! failures. What is different from protocol to protocol is in `system`.
 //!
 //! [`Store`]: chainring_model::store::Store
 
@@ -14,21 +15,20 @@ mod follow;
 mod parts;
 mod stores;
 
-use crate::config::{Cluster, NodeConfig};
+use crate::config::{Cluster, NodeConfig, Protocol};
 use crate::disk::DiskError;
-use crate::door::{Courier, Door, Lister};
+use crate::door::{Courier, Door};
 use crate::driver::{Driver, DriverConfig, DriverError, Handle, Outbox, Router, Routes};
 use crate::front::Front;
 use crate::resp::{Limits, Server};
-use crate::store::LmdbStore;
+use crate::system::{ChainSystem, RingSystem, System, parts as parts_of};
 use crate::trace::{TraceFile, Tracer};
 use crate::transport::{
     AddressBook, Endpoint, Faults, Post, Transport, TransportConfig, TransportCounters,
     TransportError,
 };
-use board::{Board, Card, Watch};
-use chainring_model::chain::{ChainActor, Key, Msg, Row};
-use parts::{Part, Role};
+use board::{Board, Watch};
+use serde::Serialize;
 use stateright::actor::Id;
 use std::future::Future;
 use std::io;
@@ -39,15 +39,12 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-pub(crate) use about::About;
-pub(crate) use parts::parts;
+pub(crate) use about::{About, yes_or_no};
+pub(crate) use board::Card;
+pub(crate) use parts::{Part, Role};
+#[cfg(test)]
+pub(crate) use stores::belongs;
 pub use stores::{init, is_initialised};
-
-/// The store of a running actor.
-pub type NodeStore = LmdbStore<Key, Row>;
-
-/// A running actor.
-pub type NodeActor = ChainActor<NodeStore>;
 
 /// Why a node did not start, or ended.
 #[derive(Debug, Error)]
@@ -55,7 +52,7 @@ pub enum NodeError {
     /// When a store is not the one that the cluster file names.
     #[error(
         "the replica's store in {} has the identity {found}, and the cluster file names {named}. A \
-         store that was made anew does not hold what the chain relies on it for: bring the old one \
+         store that was made anew does not hold what the {what} relies on it for: bring the old one \
          back",
         dir.display()
     )]
@@ -66,18 +63,22 @@ pub enum NodeError {
         named: String,
         /// In the store.
         found: String,
+        /// A chain or a ring.
+        what: &'static str,
     },
-    /// When a store was made for another chain.
+    /// When a store was made for another chain, or another ring.
     #[error(
-        "the store in {} was made for another chain than the cluster file describes: it has another \
+        "the store in {} was made for another {what} than the cluster file describes: it has another \
          first view, other coordinators, or members that are not in the file. The first members of a \
-         chain, their order and its coordinators are fixed when its stores are made: restore the file, \
+         {what}, their order and its coordinators are fixed when its stores are made: restore the file, \
          with all nodes that have joined since",
         dir.display()
     )]
     OtherView {
         /// The store's directory.
         dir: PathBuf,
+        /// A chain or a ring.
+        what: &'static str,
     },
     /// When a store cannot be made or opened.
     #[error("{0}")]
@@ -121,11 +122,20 @@ pub struct NodeOptions {
 }
 
 /// A node that runs.
-pub struct Node {
-    handles: Vec<Handle<Msg>>,
+pub struct Node(Kind);
+
+/// What it runs.
+enum Kind {
+    Chain(Running<ChainSystem>),
+    Ring(Running<RingSystem>),
+}
+
+/// A node that runs a protocol.
+struct Running<P: System> {
+    handles: Vec<Handle<P::Msg>>,
     coordinator: Option<Id>,
     transport: Arc<OnceLock<Transport>>,
-    server: Option<Server<Front>>,
+    server: Option<Server<Front<P>>>,
     /// What runs beside the actors; ends with the node.
     beside: JoinSet<()>,
     ended: mpsc::UnboundedReceiver<Id>,
@@ -143,7 +153,53 @@ impl Node {
         base: &Path,
         options: NodeOptions,
     ) -> Result<Self, NodeError> {
-        let parts = parts(cluster, node);
+        Ok(Node(match cluster.protocol {
+            Protocol::Chain => Kind::Chain(Running::start(cluster, node, base, options).await?),
+            Protocol::Ring => Kind::Ring(Running::start(cluster, node, base, options).await?),
+        }))
+    }
+
+    /// Where Redis clients connect.
+    pub fn resp(&self) -> SocketAddr {
+        match &self.0 {
+            Kind::Chain(running) => running.resp,
+            Kind::Ring(running) => running.resp,
+        }
+    }
+
+    /// What the node's transport has done and lost.
+    pub fn transport(&self) -> TransportCounters {
+        let transport = match &self.0 {
+            Kind::Chain(running) => running.transport.get(),
+            Kind::Ring(running) => running.transport.get(),
+        };
+        transport.map(Transport::counters).unwrap_or_default()
+    }
+
+    /// Serves until `shutdown` completes, or until an actor ends by itself; then answers what is under way,
+    /// and stops the actors, with everything committed that they have computed.
+    ///
+    /// The coordinator stops at once. Where all nodes are shut down together, those that take longer to
+    /// answer what is under way would otherwise remove those that have ended, who had to join anew.
+    ///
+    /// # Errors
+    /// When an actor ended by itself: why.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
+        match self.0 {
+            Kind::Chain(running) => running.serve(shutdown).await,
+            Kind::Ring(running) => running.serve(shutdown).await,
+        }
+    }
+}
+
+impl<P: System> Running<P> {
+    async fn start(
+        cluster: &Cluster,
+        node: &NodeConfig,
+        base: &Path,
+        options: NodeOptions,
+    ) -> Result<Self, NodeError> {
+        let parts = parts_of::<P>(cluster, node);
         let disks = stores::open(cluster, node, &parts, base)?;
         let trace = match &options.trace {
             Some(path) => Some(
@@ -164,9 +220,9 @@ impl Node {
         let board = Arc::new(Board::of(&parts));
         let (mut drivers, mut gateways) = (Vec::new(), Vec::new());
         let mut routes = Routes::new();
-        for ((Part { id, role, actor, .. }, disk), card) in
-            parts.into_iter().zip(disks).zip(board.cards())
+        for ((Part { place, actor }, disk), card) in parts.into_iter().zip(disks).zip(board.cards())
         {
+            let (id, role) = (place.id, place.role);
             let tell_ended = tell_ended.clone();
             let watch = Watch::new(Arc::clone(card), trace.as_ref().map(|_| Tracer::default()));
             let driver = Driver::with(id, actor, disk, DriverConfig::default());
@@ -184,14 +240,13 @@ impl Node {
             }
             drivers.push(driver);
         }
-        let post: Arc<OnceLock<Mutex<Out>>> = Arc::default();
+        let post: Arc<OnceLock<Mutex<Out<P::Msg>>>> = Arc::default();
         let courier = courier(Arc::clone(&post));
         let mut doors = Vec::new();
         for (door, (gateway, inbox)) in node.doors().zip(gateways) {
-            let lister = lister(Arc::clone(&gateway), node);
-            let made = Door::new(door, (gateway.id, inbox), lister, Arc::clone(&courier));
-            let knock = made.clone();
-            routes = routes.door(door, move |_, _, msg| knock.deliver(msg));
+            let made = Door::new(door, (gateway, inbox), Arc::clone(&courier));
+            let knock: Door<P> = made.clone();
+            routes = routes.door(door, move |src, _, msg| knock.deliver(src, msg));
             doors.push(made);
         }
         let routes = Arc::new(routes);
@@ -221,9 +276,12 @@ impl Node {
         if let Some(file) = options.follow {
             beside.spawn(follow::follow(file, roster, transport_ref.book().clone()));
         }
+        if let Some(task) = P::beside(&front) {
+            beside.spawn(task);
+        }
         let server = None;
         let mut node =
-            Node { handles, coordinator, transport, server, beside, ended, resp: server_at };
+            Running { handles, coordinator, transport, server, beside, ended, resp: server_at };
         let early = tokio::select! {
             () = front.opened() => None,
             ended = node.ended.recv() => ended,
@@ -238,25 +296,7 @@ impl Node {
         Ok(node)
     }
 
-    /// Where Redis clients connect.
-    pub fn resp(&self) -> SocketAddr {
-        self.resp
-    }
-
-    /// What the node's transport has done and lost.
-    pub fn transport(&self) -> TransportCounters {
-        self.transport.get().map(Transport::counters).unwrap_or_default()
-    }
-
-    /// Serves until `shutdown` completes, or until an actor ends by itself; then answers what is under way,
-    /// and stops the actors, with everything committed that they have computed.
-    ///
-    /// The coordinator stops at once. Where all nodes are shut down together, those that take longer to
-    /// answer what is under way would otherwise remove those that have ended, who had to join anew.
-    ///
-    /// # Errors
-    /// When an actor ended by itself: why.
-    pub async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
+    async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
         if let Some(server) = self.server.take() {
             let (handles, ended) = (&self.handles, &mut self.ended);
             let coordinator = handles.iter().find(|handle| Some(handle.id()) == self.coordinator);
@@ -277,7 +317,7 @@ impl Node {
 }
 
 /// Stops the actors, the gateways first, so that their last requests find the replica up.
-async fn stop(mut handles: Vec<Handle<Msg>>) -> Result<(), NodeError> {
+async fn stop<Msg: Send + 'static>(mut handles: Vec<Handle<Msg>>) -> Result<(), NodeError> {
     let mut result = Ok(());
     while let Some(handle) = handles.pop() {
         handle.stop();
@@ -290,25 +330,18 @@ async fn stop(mut handles: Vec<Handle<Msg>>) -> Result<(), NodeError> {
 }
 
 /// The way out for what is no actor: to the actors of this process, and onto the wire.
-type Out = Router<Msg, Post<Msg>>;
+type Out<Msg> = Router<Msg, Post<Msg>>;
 
 /// Sends the messages of doors, once there is a way out. They are few: operations do not go this way.
-fn courier(out: Arc<OnceLock<Mutex<Out>>>) -> Arc<Courier> {
+fn courier<Msg>(out: Arc<OnceLock<Mutex<Out<Msg>>>>) -> Arc<Courier<Msg>>
+where
+    Msg: Serialize + Send + 'static,
+{
     Arc::new(move |src, dst, msg| {
         let Some(out) = out.get() else { return };
         let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
         out.flush(); // looks for newer addresses
         out.send(src, dst, msg);
         out.flush();
-    })
-}
-
-/// Whom to ask for the keys of a chain: the replica of this node where it is a member, or else the tail,
-/// both as far as the gateway of that chain knows.
-fn lister(gateway: Arc<Card>, node: &NodeConfig) -> Box<Lister> {
-    let own = (gateway.chain == node.chain).then(|| node.replica());
-    Box::new(move || {
-        let view = gateway.view()?;
-        own.filter(|own| view.chain.contains(own)).or(view.tail())
     })
 }

@@ -4,7 +4,10 @@
 //! consistent cut: numbers of different nodes are of different moments.
 
 use chainring_model::chain::View;
+use chainring_model::ring;
 use serde::{Deserialize, Serialize};
+use stateright::actor::Id;
+use std::collections::BTreeMap;
 
 /// What one node says of its actors.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -99,6 +102,145 @@ pub struct ViewStatus {
     pub coordinators: Vec<u32>,
 }
 
+/// What one node of a ring says of its actors.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct RingNodeStatus {
+    /// The cluster's number.
+    pub cluster: u64,
+    /// The node's number.
+    pub node: u32,
+    /// The version of the program that it runs.
+    pub version: String,
+    /// Its replica.
+    pub replica: RingReplicaStatus,
+    /// Its gateway.
+    pub gateway: RingGatewayStatus,
+    /// Its coordinator, if it has one.
+    pub coordinator: Option<RingCoordinatorStatus>,
+}
+
+/// What a replica of a ring shows.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct RingReplicaStatus {
+    /// Its `Id`.
+    pub actor: u32,
+    /// The newest view that it has installed.
+    pub view: RingViewStatus,
+    /// How many ranges that view gives it to fetch.
+    pub ranges: u64,
+    /// How many of them it has not fetched yet.
+    pub ranges_left: u64,
+}
+
+/// What a gateway of a ring shows.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct RingGatewayStatus {
+    /// Its `Id`.
+    pub actor: u32,
+    /// The number of the newest view that it has heard of.
+    pub epoch: u64,
+    /// How many operations of clients are under way.
+    pub under_way: usize,
+}
+
+/// What a coordinator of a ring shows.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct RingCoordinatorStatus {
+    /// Its `Id`.
+    pub actor: u32,
+    /// The newest view that it knows to be decided.
+    pub view: RingViewStatus,
+    /// The replicas that are gone, as far as it was told.
+    pub suspects: Vec<u32>,
+    /// The replicas that have asked to join.
+    pub joining: Vec<u32>,
+    /// The replicas that have asked to leave.
+    pub leaving: Vec<u32>,
+    /// How many ranges have no majority, because of those who are gone.
+    pub without_majority: u64,
+    /// Whether it takes part in deciding the next view at this moment.
+    pub deciding: bool,
+}
+
+/// A view of a ring.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct RingViewStatus {
+    /// Its number.
+    pub epoch: u64,
+    /// Whether there is one ring only, so that nobody has anything to fetch.
+    pub stable: bool,
+    /// The members of the ring that has everything.
+    pub old: Vec<RingMember>,
+    /// The members of the ring that is to have everything.
+    pub new: Vec<RingMember>,
+    /// Those of the old ring that an operator has given up.
+    pub lost: Vec<u32>,
+    /// How many replicas a key has.
+    pub replicas: u8,
+    /// How many ranges the circle has.
+    pub ranges: u64,
+    /// How many of them have newcomers, who fetch before they vote.
+    pub ranges_moving: u64,
+    /// Those who decide the next view.
+    pub coordinators: Vec<u32>,
+}
+
+/// A member of a ring.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct RingMember {
+    /// The `Id` of its replica.
+    pub actor: u32,
+    /// How many tokens it has.
+    pub tokens: u64,
+    /// How much of the circle it is the first replica of, in percent.
+    pub share: f64,
+}
+
+impl From<&ring::View> for RingViewStatus {
+    fn from(view: &ring::View) -> Self {
+        let spans = view.spans();
+        let is_moving = |span: &&ring::Span| {
+            let new = view.new.replicas(span.upto);
+            new.into_iter().any(|id| view.must_fetch(span.upto, id))
+        };
+        RingViewStatus {
+            epoch: view.epoch,
+            stable: view.is_stable(),
+            old: members(&view.old),
+            new: members(&view.new),
+            lost: view.lost.iter().copied().map(number).collect(),
+            replicas: view.old.replicas,
+            ranges: spans.len() as u64,
+            ranges_moving: spans.iter().filter(is_moving).count() as u64,
+            coordinators: view.coordinators.iter().copied().map(number).collect(),
+        }
+    }
+}
+
+fn members(ring: &ring::Ring) -> Vec<RingMember> {
+    let mut members = BTreeMap::<Id, (u64, u64)>::new();
+    // The first token also owns what is behind the last one.
+    let mut before = ring.tokens.last_key_value().map_or(0, |(token, _)| *token);
+    for (token, id) in ring.tokens.iter() {
+        let (tokens, owned) = members.entry(*id).or_default();
+        *tokens += 1;
+        *owned = owned.saturating_add(token.wrapping_sub(before));
+        before = *token;
+    }
+    let percent = |owned: u64| (owned as f64 / u64::MAX as f64 * 1000.0).round() / 10.0;
+    let member = |(id, (tokens, owned))| RingMember {
+        actor: number(id),
+        tokens,
+        share: if has_one_member(ring) { 100.0 } else { percent(owned) },
+    };
+    members.into_iter().map(member).collect()
+}
+
+/// Whether one member owns everything: its only token is as far from itself as can be.
+fn has_one_member(ring: &ring::Ring) -> bool {
+    ring.members().len() == 1
+}
+
 impl From<&View> for ViewStatus {
     fn from(view: &View) -> Self {
         ViewStatus {
@@ -111,6 +253,6 @@ impl From<&View> for ViewStatus {
 }
 
 /// The number of an actor of a cluster file, which has 32 bits.
-pub(crate) fn number(id: stateright::actor::Id) -> u32 {
+pub(crate) fn number(id: Id) -> u32 {
     u32::try_from(usize::from(id)).unwrap_or(u32::MAX)
 }

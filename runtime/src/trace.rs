@@ -22,11 +22,10 @@
 //! made on demand.
 
 use crate::codec;
-use crate::config::Cluster;
-use crate::driver::{CommandOf, Event, Observer, Step};
-use crate::node::{self, NodeActor, NodeStore};
+use crate::config::{Cluster, Protocol};
+use crate::driver::{CommandOf, Event, Step};
 use crate::store::{Position, StoreFailed};
-use chainring_model::chain::{ChainState, GatewayState, Msg, ReplicaState, Timer};
+use crate::system::{ChainSystem, RingSystem, StoreOf, System, parts};
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Actor, Command, Id, Out};
 use std::borrow::Cow;
@@ -52,29 +51,42 @@ const LONGEST_RECORD: usize = 16 << 20;
 const ROWS_BYTES: usize = 1 << 20;
 
 #[derive(Deserialize, Serialize)]
-enum Record<'a> {
+enum Record<'a, Msg: Clone, Timer> {
     /// A node has started.
     Header { format: u32, node: u32, cluster: Cow<'a, str> },
     /// Some rows of an actor's store, before its first step.
     Rows { id: Id, rows: Vec<(Vec<u8>, Vec<u8>)> },
     /// An actor has made a step.
-    Step { id: Id, now: Duration, event: Cause<'a>, out: Vec<Output<'a>>, state: u64 },
+    Step {
+        id: Id,
+        now: Duration,
+        event: Cause<'a, Msg, Timer>,
+        out: Vec<Output<'a, Msg, Timer>>,
+        state: u64,
+    },
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-enum Cause<'a> {
+enum Cause<'a, Msg: Clone, Timer> {
     Start { position: Option<Position> },
     Deliver { src: Id, msg: Cow<'a, Msg> },
     Timeout { timer: Timer },
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-enum Output<'a> {
+enum Output<'a, Msg: Clone, Timer> {
     Send { dst: Id, msg: Cow<'a, Msg> },
     Set { timer: Timer, from: Duration, to: Duration },
     Cancel { timer: Timer },
     Save { position: Position },
 }
+
+type RecordOf<'a, P> = Record<'a, <P as System>::Msg, <P as System>::Timer>;
+type CauseOf<'a, P> = Cause<'a, <P as System>::Msg, <P as System>::Timer>;
+type OutputOf<'a, P> = Output<'a, <P as System>::Msg, <P as System>::Timer>;
+
+/// A header, which is the same in the traces of all protocols.
+type Header = Record<'static, (), ()>;
 
 /// A trace that a node's actors write to. Clones are the same file.
 #[derive(Clone)]
@@ -91,7 +103,7 @@ impl TraceFile {
         let mut frames = Frames::of(file.try_clone()?)?;
         let mut first = true;
         while let Some(frame) = frames.next()? {
-            let header = matches!(codec::decode(&frame), Ok(Record::Header { .. }));
+            let header = matches!(codec::decode(&frame), Ok(Header::Header { .. }));
             if std::mem::take(&mut first) && !header {
                 return Err(io::Error::other("there is something in it that is no trace"));
             }
@@ -104,7 +116,7 @@ impl TraceFile {
         }
         let mut bytes = Vec::new();
         let cluster = Cow::Owned(cluster.to_text());
-        write(&mut bytes, &Record::Header { format: FORMAT, node, cluster });
+        write(&mut bytes, &Header::Header { format: FORMAT, node, cluster });
         let mut this = TraceFile(Arc::new(Mutex::new(file)));
         this.write_all(&bytes)?;
         Ok(this)
@@ -129,33 +141,34 @@ impl Write for TraceFile {
 
 /// Turns an actor's steps into records.
 #[derive(Debug, Default)]
-pub struct Tracer {
+pub(crate) struct Tracer {
     steps: u64,
 }
 
-impl Observer<NodeActor> for Tracer {
-    fn step(&mut self, step: Step<'_, NodeActor>, trace: &mut Vec<u8>) {
+impl Tracer {
+    /// Appends the records of a step.
+    pub fn step<P: System>(&mut self, step: &Step<'_, P::Actor>, trace: &mut Vec<u8>) {
         let id = step.id;
         let event = match step.event {
             Event::Start { storage } => {
-                for rows in storage.iter().flat_map(chunks) {
-                    write(trace, &Record::Rows { id, rows });
+                for rows in storage.iter().flat_map(chunks::<P>) {
+                    write(trace, &RecordOf::<P>::Rows { id, rows });
                 }
-                Cause::Start { position: storage.as_ref().map(NodeStore::position) }
+                CauseOf::<P>::Start { position: storage.as_ref().map(StoreOf::<P>::position) }
             }
             Event::Deliver { src, msg } => Cause::Deliver { src: *src, msg: Cow::Borrowed(msg) },
             Event::Timeout { timer } => Cause::Timeout { timer: *timer },
-            Event::Random { random: () } => return, // the actors of a chain choose nothing
+            Event::Random { random: () } => return, // no system's actors choose anything
         };
-        let out = step.out.iter().filter_map(output).collect();
+        let out = step.out.iter().filter_map(output::<P>).collect();
         self.steps += 1;
-        let state = digest(step.state, self.steps);
-        write(trace, &Record::Step { id, now: step.now, event, out, state });
+        let state = P::digest(step.state, self.steps);
+        write(trace, &RecordOf::<P>::Step { id, now: step.now, event, out, state });
     }
 }
 
 /// The rows of a store in pieces of about [`ROWS_BYTES`].
-fn chunks(store: &NodeStore) -> impl Iterator<Item = Vec<(Vec<u8>, Vec<u8>)>> {
+fn chunks<P: System>(store: &StoreOf<P>) -> impl Iterator<Item = Vec<(Vec<u8>, Vec<u8>)>> {
     let mut rows = store.dump().peekable();
     std::iter::from_fn(move || {
         rows.peek()?;
@@ -170,7 +183,7 @@ fn chunks(store: &NodeStore) -> impl Iterator<Item = Vec<(Vec<u8>, Vec<u8>)>> {
     })
 }
 
-fn output(command: &CommandOf<NodeActor>) -> Option<Output<'_>> {
+fn output<P: System>(command: &CommandOf<P::Actor>) -> Option<OutputOf<'_, P>> {
     Some(match command {
         Command::Send(dst, msg) => Output::Send { dst: *dst, msg: Cow::Borrowed(msg) },
         Command::SetTimer(timer, range) => {
@@ -182,7 +195,7 @@ fn output(command: &CommandOf<NodeActor>) -> Option<Output<'_>> {
     })
 }
 
-fn write(bytes: &mut Vec<u8>, record: &Record<'_>) {
+fn write(bytes: &mut Vec<u8>, record: &impl Serialize) {
     let start = bytes.len();
     bytes.extend_from_slice(&[0; 8]);
     if let Err(error) = codec::encode_into(record, bytes) {
@@ -195,41 +208,6 @@ fn write(bytes: &mut Vec<u8>, record: &Record<'_>) {
     let crc = crc32fast::hash(&bytes[start + 8..]);
     bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
     bytes[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
-}
-
-/// Of the state after an actor's step number `step`, counted from its start.
-fn digest(state: &ChainState<NodeStore>, step: u64) -> u64 {
-    /// How often everything is in it.
-    const WHOLE: u64 = 256;
-    let mut hasher = Xxh3::new();
-    match state {
-        ChainState::Replica(ReplicaState {
-            store,
-            view,
-            committed,
-            keys,
-            window,
-            retained,
-            transfer,
-            early,
-            resent,
-            unheard,
-            lease,
-        }) if !step.is_multiple_of(WHOLE) => {
-            let window = (window.iter().next().map(|(index, _)| index), window.last());
-            let transfer = (retained, transfer);
-            let resent = (resent, unheard);
-            (store, view, committed, keys, window, transfer, early, resent, lease)
-                .hash(&mut hasher);
-        }
-        ChainState::Gateway(GatewayState { store, incarnation, view, lanes })
-            if !step.is_multiple_of(WHOLE) =>
-        {
-            (store, incarnation, view, lanes.len()).hash(&mut hasher);
-        }
-        state => state.hash(&mut hasher),
-    }
-    hasher.finish()
 }
 
 /// The whole records of a file.
@@ -391,31 +369,48 @@ type Said = (Id, Id, u64);
 /// At the first step that does not agree, or message that was never sent.
 pub fn replay(paths: &[PathBuf]) -> Result<Replayed, ReplayError> {
     // Rows that do not decode end an actor by unwinding; here they are what is wrong with a trace.
-    catch_unwind(|| replay_all(paths)).unwrap_or_else(|panic| {
-        match panic.downcast::<StoreFailed>() {
-            Ok(failed) => Err(ReplayError::NoTrace {
-                path: paths.first().cloned().unwrap_or_default(),
-                what: failed.to_string(),
-            }),
-            Err(panic) => resume_unwind(panic),
-        }
+    let replayed =
+        catch_unwind(|| match paths.first().map_or(Ok(Protocol::Chain), |p| protocol(p))? {
+            Protocol::Chain => replay_all::<ChainSystem>(paths),
+            Protocol::Ring => replay_all::<RingSystem>(paths),
+        });
+    replayed.unwrap_or_else(|panic| match panic.downcast::<StoreFailed>() {
+        Ok(failed) => Err(ReplayError::NoTrace {
+            path: paths.first().cloned().unwrap_or_default(),
+            what: failed.to_string(),
+        }),
+        Err(panic) => resume_unwind(panic),
     })
 }
 
-fn replay_all(paths: &[PathBuf]) -> Result<Replayed, ReplayError> {
+/// What the nodes of a trace ran, as its first header says.
+fn protocol(path: &Path) -> Result<Protocol, ReplayError> {
+    let read = |source| ReplayError::Read { path: path.to_path_buf(), source };
+    let first = Frames::of(File::open(path).map_err(read)?).and_then(|mut frames| frames.next());
+    let no_trace = |what: String| ReplayError::NoTrace { path: path.to_path_buf(), what };
+    let Some(Ok(Header::Header { cluster, .. })) =
+        first.map_err(read)?.map(|bytes| codec::decode(&bytes))
+    else {
+        return Err(no_trace("it does not begin with a whole record".to_string()));
+    };
+    let cluster = Cluster::parse(&cluster).map_err(|error| no_trace(error.to_string()))?;
+    Ok(cluster.protocol)
+}
+
+fn replay_all<P: System>(paths: &[PathBuf]) -> Result<Replayed, ReplayError> {
     let mut seen = Replayed::default();
     let mut sent: HashSet<Said> = HashSet::new();
     let mut received: HashMap<Said, (usize, u64)> = HashMap::new();
     let mut traced: HashSet<Id> = HashSet::new();
     let mut deliveries: BTreeMap<Id, u64> = BTreeMap::new();
     for (number, path) in paths.iter().enumerate() {
-        let mut replay = FileReplay { path, actors: HashMap::new(), step: 0 };
+        let mut replay = FileReplay::<P> { path, actors: HashMap::new(), step: 0 };
         let read = |source| ReplayError::Read { path: path.clone(), source };
         let file = File::open(path).map_err(read)?;
         let mut frames = Frames::of(file).map_err(read)?;
         let starts_before = seen.starts;
         while let Some(bytes) = frames.next().map_err(read)? {
-            let record: Record<'static> = codec::decode(&bytes).map_err(|error| {
+            let record: RecordOf<'static, P> = codec::decode(&bytes).map_err(|error| {
                 let what = format!("a record does not decode ({error})");
                 ReplayError::NoTrace { path: path.clone(), what }
             })?;
@@ -480,20 +475,20 @@ fn replay_all(paths: &[PathBuf]) -> Result<Replayed, ReplayError> {
     }
 }
 
-struct FileReplay<'a> {
+struct FileReplay<'a, P: System> {
     path: &'a Path,
-    actors: HashMap<Id, ActorReplay>,
+    actors: HashMap<Id, ActorReplay<P>>,
     step: u64,
 }
 
-struct ActorReplay {
-    actor: NodeActor,
+struct ActorReplay<P: System> {
+    actor: P::Actor,
     rows: Vec<(Vec<u8>, Vec<u8>)>,
-    state: Cow<'static, ChainState<NodeStore>>,
+    state: Cow<'static, P::State>,
     steps: u64,
 }
 
-impl FileReplay<'_> {
+impl<P: System> FileReplay<'_, P> {
     fn no_trace(&self, what: String) -> ReplayError {
         ReplayError::NoTrace { path: self.path.to_path_buf(), what }
     }
@@ -504,10 +499,13 @@ impl FileReplay<'_> {
             return Err(self.no_trace(format!("its format is {format}, and {FORMAT} is known")));
         }
         let cluster = Cluster::parse(cluster).map_err(|error| self.no_trace(error.to_string()))?;
+        if cluster.protocol.name() != P::NAME {
+            return Err(self.no_trace(format!("it is not of a {}, as the first one is", P::NAME)));
+        }
         let node = cluster.node(node).map_err(|error| self.no_trace(error.to_string()))?;
-        let actors = node::parts(&cluster, node).into_iter().map(|part| {
-            let state = Cow::Owned(ChainState::Stopped);
-            (part.id, ActorReplay { actor: part.actor, rows: Vec::new(), state, steps: 0 })
+        let actors = parts::<P>(&cluster, node).into_iter().map(|part| {
+            let state = Cow::Owned(P::stopped());
+            (part.place.id, ActorReplay { actor: part.actor, rows: Vec::new(), state, steps: 0 })
         });
         self.actors = actors.collect();
         Ok(())
@@ -516,8 +514,8 @@ impl FileReplay<'_> {
     fn step(
         &mut self,
         id: Id,
-        event: &Cause<'_>,
-        recorded: &[Output<'_>],
+        event: &CauseOf<'_, P>,
+        recorded: &[OutputOf<'_, P>],
         recorded_state: u64,
     ) -> Result<(), ReplayError> {
         self.step += 1;
@@ -528,7 +526,7 @@ impl FileReplay<'_> {
         match event {
             Cause::Start { position } => {
                 let rows = std::mem::take(rows);
-                let store = position.map(|position| NodeStore::replay_from(position, rows));
+                let store = position.map(|position| StoreOf::<P>::replay_from(position, rows));
                 *state = Cow::Owned(actor.on_start(id, &store, &mut out));
             }
             Cause::Deliver { src, msg } => {
@@ -536,9 +534,9 @@ impl FileReplay<'_> {
             }
             Cause::Timeout { timer } => actor.on_timeout(id, state, timer, &mut out),
         }
-        let replayed: Vec<_> = out.iter().filter_map(output).collect();
+        let replayed: Vec<_> = out.iter().filter_map(output::<P>).collect();
         *steps += 1;
-        let replayed_state = digest(state, *steps);
+        let replayed_state = P::digest(state, *steps);
         if replayed == recorded && replayed_state == recorded_state {
             return Ok(());
         }
@@ -562,7 +560,7 @@ fn shorten(text: String) -> String {
     }
 }
 
-fn digest_of(msg: &Msg) -> u64 {
+fn digest_of(msg: &impl Hash) -> u64 {
     let mut hasher = Xxh3::new();
     msg.hash(&mut hasher);
     hasher.finish()

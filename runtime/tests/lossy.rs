@@ -1,8 +1,11 @@
 //! A whole cluster over links that lose, double and reorder.
 
 use chainring_model::kv::{Key, Op, Value};
-use chainring_runtime::config::{Cluster, NodeConfig, PerChain, Protocol, TimeoutsConfig};
+use chainring_runtime::config::{
+    Cluster, NodeConfig, PerChain, Protocol, RingConfig, TimeoutsConfig,
+};
 use chainring_runtime::node::{self, Node, NodeOptions};
+use chainring_runtime::store::LmdbStore;
 use chainring_runtime::transport::Faults;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -23,13 +26,15 @@ fn three() -> Cluster {
         gateway: PerChain::One(3 + n),
         door: PerChain::One(6 + n),
         coordinator: Some(9 + n),
+        member: None,
         joins: false,
         store: None,
         dir: None,
     };
     let nodes = (0..).zip(&sockets).map(node).collect();
     let timeouts = TimeoutsConfig::default();
-    Cluster { cluster: 7, protocol: Protocol::Chain, mtu: 1400, timeouts, nodes }
+    let ring = RingConfig::default();
+    Cluster { cluster: 7, protocol: Protocol::Chain, mtu: 1400, timeouts, ring, nodes }
 }
 
 /// One command in RESP, and as many bytes of reply as are expected.
@@ -113,7 +118,8 @@ fn the_longest_key_fits_the_store_and_one_byte_more_is_refused() {
     use chainring_model::store::{OrderedKey, Store};
     let key = chainring_model::chain::Key::Data(longest);
     assert_eq!(key.to_bytes().len(), 511);
-    let mut store = node::NodeStore::in_memory();
+    type Store = LmdbStore<chainring_model::chain::Key, chainring_model::chain::Row>;
+    let mut store = Store::in_memory();
     let row = chainring_model::chain::Row::Data { index: 1, value: Value::from("v") };
     store.put(key.clone(), row.clone());
     assert_eq!(store.get(&key), Some(row));

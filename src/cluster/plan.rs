@@ -2,7 +2,9 @@
 //! each start.
 
 use super::CLUSTER_FILE;
-use chainring_runtime::config::{Cluster, NodeConfig, PerChain, Protocol, TimeoutsConfig, write};
+use chainring_runtime::config::{
+    Cluster, NodeConfig, PerChain, Protocol, RingConfig, TimeoutsConfig, write,
+};
 use chainring_runtime::node;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -10,6 +12,12 @@ use std::path::Path;
 /// What a cluster is to be; what is left out is what it is already, or the default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Plan {
+    /// What its nodes run.
+    pub protocol: Protocol,
+    /// Of a ring: how many replicas a key has.
+    pub replicas: Option<u8>,
+    /// Of a ring: how many tokens a node has.
+    pub tokens: Option<u32>,
     /// How many nodes; 3 by default.
     pub nodes: Option<u32>,
     /// How many chains; 1 by default.
@@ -50,10 +58,23 @@ impl Plan {
         Ok(cluster)
     }
 
-    /// A new cluster, without ports. `Id`s are given out to the replicas first, then to gateways, doors and
-    /// coordinators. The nodes of a chain stand together.
+    /// A new cluster, without ports. `Id`s are given out to the replicas first, then to gateways, doors,
+    /// coordinators and members. The nodes of a chain stand together.
     fn make(&self) -> Result<Cluster, String> {
         let (nodes, chains) = (self.nodes.unwrap_or(3), self.chains.unwrap_or(1));
+        let ring = match self.protocol {
+            Protocol::Chain if self.replicas.is_some() || self.tokens.is_some() => {
+                return Err("--replicas and --tokens are of a ring; leave them out".to_string());
+            }
+            Protocol::Ring if chains != 1 => {
+                return Err("a ring spreads its keys by itself; leave --chains out".to_string());
+            }
+            _ => {
+                let usual = RingConfig::default();
+                let tokens = self.tokens.unwrap_or(usual.tokens);
+                RingConfig { tokens, replicas: self.replicas.unwrap_or(usual.replicas), ..usual }
+            }
+        };
         if nodes < chains {
             return Err(format!(
                 "{chains} chains need {chains} nodes at least, and --nodes is {nodes}; give more nodes"
@@ -64,15 +85,19 @@ impl Plan {
             (0..chains).map(|chain| from + chain * nodes + node).collect()
         };
         let mut coordinators = (nodes + 2 * nodes * chains)..;
+        let members = nodes * 2 + 2 * nodes * chains;
         let mut made: Vec<NodeConfig> = Vec::new();
         for chain in 0..chains {
             let length = nodes / chains + u32::from(chain < nodes % chains);
             let deciding = self.coordinators.unwrap_or(if length < 3 { 1 } else { 3 });
             if deciding > length {
                 return Err(format!(
-                    "--coordinators {deciding} needs chains of {deciding} nodes at least, and chain {} \
-                     has {length}; give more nodes, or fewer coordinators",
-                    chain + 1
+                    "--coordinators {deciding} needs {deciding} nodes at least in a chain or a ring, and \
+                     {} has {length}; give more nodes, or fewer coordinators",
+                    match self.protocol {
+                        Protocol::Chain => format!("chain {}", chain + 1),
+                        Protocol::Ring => "the ring".to_string(),
+                    }
                 ));
             }
             for place in 0..length {
@@ -86,6 +111,10 @@ impl Plan {
                     gateway: actors(nodes, number),
                     door: actors(nodes + nodes * chains, number),
                     coordinator: if place < deciding { coordinators.next() } else { None },
+                    member: match self.protocol {
+                        Protocol::Chain => None,
+                        Protocol::Ring => Some(members + number),
+                    },
                     joins: false,
                     store: None,
                     dir: None,
@@ -94,15 +123,24 @@ impl Plan {
         }
         Ok(Cluster {
             cluster: fresh_number()?,
-            protocol: Protocol::Chain,
+            protocol: self.protocol,
             mtu: 16 << 10,
             timeouts: TimeoutsConfig::default(),
+            ring,
             nodes: made,
         })
     }
 
     /// Refuses what would make another cluster of one that is there.
     fn compare(&self, cluster: &Cluster, dir: &Path) -> Result<(), String> {
+        if cluster.protocol != self.protocol {
+            return Err(format!(
+                "{} holds a cluster that runs a {}, not a {}; choose another --dir",
+                dir.display(),
+                cluster.protocol.name(),
+                self.protocol.name()
+            ));
+        }
         let coordinators = |chain| {
             cluster.nodes_of(chain).filter(|node| node.coordinator.is_some()).count() as u32
         };
@@ -112,6 +150,13 @@ impl Plan {
             ("nodes", "nodes", cluster.nodes.len() as u32, self.nodes),
             ("chains", "chains", chains, self.chains),
             ("coordinators", "coordinators a chain", deciding, self.coordinators),
+            (
+                "replicas",
+                "replicas a key",
+                cluster.ring.replicas.into(),
+                self.replicas.map(u32::from),
+            ),
+            ("tokens", "tokens a node", cluster.ring.tokens, self.tokens),
         ] {
             if let Some(wanted) = wanted.filter(|wanted| *wanted != there) {
                 return Err(format!(

@@ -53,38 +53,83 @@ impl Drop for Process {
     }
 }
 
+/// What the nodes of a cluster run.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Protocol {
+    #[default]
+    Chain,
+    Ring,
+}
+
+impl Protocol {
+    /// As the command line spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Chain => "chain",
+            Protocol::Ring => "ring",
+        }
+    }
+}
+
+/// What a cluster is to be.
+#[derive(Clone, Copy, Default)]
+pub struct Setup<'a> {
+    pub protocol: Protocol,
+    /// Options of `chainring cluster`.
+    pub options: &'a [&'a str],
+    /// What the table `[ring]` says of lost quorums, where that is not the default.
+    pub on_quorum_loss: Option<&'a str>,
+    /// Whether every node is traced.
+    pub trace: bool,
+    /// What the nodes log.
+    pub log: Option<&'static str>,
+}
+
 /// A cluster whose nodes are processes of their own.
 pub struct Cluster {
     pub dir: TempDir,
     pub resp: Vec<SocketAddr>,
     nodes: Vec<Option<Process>>,
     trace: bool,
+    log: Option<&'static str>,
 }
 
 impl Cluster {
-    /// Makes a cluster and starts its nodes.
+    /// Makes a chain and starts its nodes.
     pub fn start(nodes: usize) -> Self {
-        Self::with(nodes, false)
+        Self::of(Protocol::Chain, nodes)
+    }
+
+    /// Makes a cluster with this protocol and starts its nodes.
+    pub fn of(protocol: Protocol, nodes: usize) -> Self {
+        let options = ["--nodes", &nodes.to_string()];
+        Self::set_up(Setup { protocol, options: &options, ..Setup::default() })
     }
 
     /// The same, with every node traced.
-    pub fn traced(nodes: usize) -> Self {
-        Self::with(nodes, true)
+    pub fn traced(protocol: Protocol, nodes: usize) -> Self {
+        let options = ["--nodes", &nodes.to_string()];
+        Self::set_up(Setup { protocol, options: &options, trace: true, ..Setup::default() })
     }
 
-    fn with(nodes: usize, trace: bool) -> Self {
-        Self::made(&["--nodes", &nodes.to_string()], trace)
+    /// Makes a chain, or several, with these options of `chainring cluster` and starts their nodes.
+    pub fn made(options: &[&str]) -> Self {
+        Self::set_up(Setup { options, ..Setup::default() })
     }
 
-    /// Makes a cluster with these options of `chainring cluster` and starts its nodes.
-    pub fn made(options: &[&str], trace: bool) -> Self {
+    /// Makes such a cluster and starts its nodes.
+    pub fn set_up(setup: Setup<'_>) -> Self {
+        let Setup { protocol, options, on_quorum_loss, trace, log } = setup;
         let dir = TempDir::new().expect("a temporary directory");
         let mut command = chainring();
-        command.args(["cluster", "chain", "--only-init", "--resp-port", "0", "--dir"]);
+        let name = protocol.name();
+        command.args(["cluster", name, "--only-init", "--resp-port", "0", "--dir"]);
         let out = command.arg(dir.path()).args(options).output().expect("the program starts");
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        let mut cluster = Cluster { dir, resp: Vec::new(), nodes: Vec::new(), trace };
+        let mut cluster = Cluster { dir, resp: Vec::new(), nodes: Vec::new(), trace, log };
         let text = std::fs::read_to_string(cluster.file()).expect("it was just written");
+        let usual = "on-quorum-loss = \"wait\"\nreform-after = 10\n";
+        let text = on_quorum_loss.map_or(text.clone(), |other| text.replace(usual, other));
         let (head, nodes) = text.split_once("[[node]]").expect("there are nodes");
         let text = format!("{head}{PATIENT}\n[[node]]{nodes}");
         std::fs::write(cluster.file(), &text).expect("a file of ours");
@@ -124,6 +169,9 @@ impl Cluster {
         let mut command = chainring();
         command.arg("node").arg("--config").arg(self.file());
         command.args(["--with-parent", "--id", &(node + 1).to_string()]);
+        if let Some(log) = self.log {
+            command.env("CHAINRING_LOG", log);
+        }
         if self.trace {
             command.arg("--trace").arg(self.trace_file(node));
         }
@@ -173,12 +221,16 @@ impl Cluster {
         String::from_utf8_lossy(&out.stdout).into_owned()
     }
 
-    /// What `chainring status --json` says of a chain.
-    pub fn status(&self, chain: usize) -> Value {
+    /// What `chainring status --json` says.
+    pub fn report(&self) -> Value {
         let out = run(&["status", "--json", "--config", self.file().to_str().expect("text")]);
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        let mut report: Value = serde_json::from_slice(&out.stdout).expect("JSON");
-        report["chains"][chain - 1].take()
+        serde_json::from_slice(&out.stdout).expect("JSON")
+    }
+
+    /// What it says of a chain.
+    pub fn status(&self, chain: usize) -> Value {
+        self.report()["chains"][chain - 1].take()
     }
 
     /// Waits until a node has a role in the newest view of its chain, and returns the chain's status.
@@ -228,13 +280,15 @@ pub fn connect(address: SocketAddr) -> Connection {
     connection
 }
 
-/// Starts `chainring cluster chain` on free ports, and returns it with its front doors when it is ready.
+/// Starts `chainring cluster` on free ports, and returns it with its front doors when it is ready.
 pub fn start_cluster(
+    protocol: Protocol,
     dir: &Path,
     nodes: usize,
 ) -> (Process, Vec<SocketAddr>, BufReader<ChildStdout>) {
     let mut command = chainring();
-    command.args(["cluster", "chain", "--resp-port", "0", "--nodes", &nodes.to_string(), "--dir"]);
+    let nodes_text = nodes.to_string();
+    command.args(["cluster", protocol.name(), "--resp-port", "0", "--nodes", &nodes_text, "--dir"]);
     let child = command.arg(dir).stdout(Stdio::piped()).spawn().expect("the program starts");
     let mut process = Process(child);
     let said = process.0.stdout.take().expect("it is piped");

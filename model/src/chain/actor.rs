@@ -156,4 +156,4 @@ impl<S: Store<Key, Row>, M: Mechanisms> Prune for ChainActor<S, M> {
     }
 }
 
-nested_store!(View, Key, Row);
+nested_store!(coordinator::Key, coordinator::Row<View>, Key::Views, Row::Views);

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::coordinator::{self, Coordinator, CoordinatorState};
 use crate::mechanism::{Intact, Mechanisms};
+use crate::membership::{self, Member, MemberState};
 use crate::nested::{Nested, lift, nested_store, with_part};
 use crate::prune::Prune;
 use crate::store::Store;
@@ -22,6 +23,8 @@ pub enum RingActor<S, M = Intact> {
     Gateway(Gateway<S, M>),
     /// One of those who decide views.
     Coordinator(Coordinator<View, Nested<S>, M>),
+    /// One of those who detect failures.
+    Member(Member<Nested<S>, M>),
     /// Who decides views, in models that are not about that.
     Oracle(Oracle<M>),
     /// A client of a gateway, in models.
@@ -43,6 +46,8 @@ pub enum RingState<S> {
     Gateway(GatewayState<S>),
     /// Of a coordinator.
     Coordinator(CoordinatorState<View, Report, Nested<S>>),
+    /// Of a member.
+    Member(MemberState<Nested<S>>),
     /// Of an oracle.
     Oracle(OracleState),
     /// Of a script.
@@ -65,6 +70,12 @@ impl<S: Store<Key, Row>, M: Mechanisms> Actor for RingActor<S, M> {
                 let started = coordinator.start(id, storage.clone().map(Nested), &mut nested);
                 lift(nested, out, Msg::Views, Timer::Views, |Nested(store)| store);
                 started.map_or(RingState::Stopped, RingState::Coordinator)
+            }
+            RingActor::Member(member) => {
+                let mut nested = Out::new();
+                let started = member.start(id, storage.clone().map(Nested), &mut nested);
+                lift(nested, out, said_by_member, Timer::Members, |Nested(store)| store);
+                started.map_or(RingState::Stopped, RingState::Member)
             }
             RingActor::Oracle(oracle) => RingState::Oracle(oracle.on_start(out)),
             RingActor::Script(script) => RingState::Script(script.on_start(out)),
@@ -94,6 +105,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Actor for RingActor<S, M> {
                     coordinator.receive(id, part, src, msg, &mut nested)
                 });
                 lift(nested, out, Msg::Views, Timer::Views, |Nested(store)| store);
+            }
+            RingActor::Member(member) => {
+                let Msg::Members(msg) = msg else { return };
+                let mut nested = Out::new();
+                with_part!(state, RingState::Member, |part| {
+                    member.receive(id, part, src, msg, &mut nested)
+                });
+                lift(nested, out, said_by_member, Timer::Members, |Nested(store)| store);
             }
             RingActor::Oracle(oracle) => {
                 with_part!(state, RingState::Oracle, |part| oracle.on_msg(part, src, msg, out));
@@ -127,6 +146,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Actor for RingActor<S, M> {
                 });
                 lift(nested, out, Msg::Views, Timer::Views, |Nested(store)| store);
             }
+            RingActor::Member(member) => {
+                let Timer::Members(timer) = timer else { return };
+                let mut nested = Out::new();
+                with_part!(state, RingState::Member, |part| {
+                    member.timeout(id, part, timer, &mut nested)
+                });
+                lift(nested, out, said_by_member, Timer::Members, |Nested(store)| store);
+            }
             RingActor::Oracle(oracle) => {
                 with_part!(state, RingState::Oracle, |part| oracle.on_timeout(part, timer, out));
             }
@@ -139,6 +166,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Actor for RingActor<S, M> {
             RingActor::Node(_) => "node",
             RingActor::Gateway(_) => "gateway",
             RingActor::Coordinator(_) => "coordinator",
+            RingActor::Member(_) => "member",
             RingActor::Oracle(_) => "oracle",
             RingActor::Script(_) => "client",
         };
@@ -159,6 +187,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Prune for RingActor<S, M> {
                 Msg::Views(msg) => coordinator.is_past(state, msg),
                 _ => true,
             },
+            (RingActor::Member(member), RingState::Member(state)) => match msg {
+                Msg::Members(msg) => member.is_past(id, state, src, msg),
+                _ => true,
+            },
             (RingActor::Oracle(oracle), RingState::Oracle(state)) => {
                 oracle.is_obsolete(state, src, msg)
             }
@@ -168,4 +200,15 @@ impl<S: Store<Key, Row>, M: Mechanisms> Prune for RingActor<S, M> {
     }
 }
 
-nested_store!(View, Key, Row);
+/// What a member says, as the ring's actors hear it: who is gone is a report to a coordinator.
+fn said_by_member(msg: membership::Msg) -> Msg {
+    match msg {
+        membership::Msg::Report { gone } => {
+            Msg::Views(coordinator::Msg::Report(Report::Members { gone }))
+        }
+        msg => Msg::Members(msg),
+    }
+}
+
+nested_store!(membership::Key, membership::Row, Key::Members, Row::Members);
+nested_store!(coordinator::Key, coordinator::Row<View>, Key::Views, Row::Views);

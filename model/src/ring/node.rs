@@ -1,9 +1,10 @@
 //! The node: an acceptor of the registers in its ranges.
 //!
 //! Every handler refuses first, and changes state last: persist, then speak. What a newcomer does is in
-//! `node/fetch.rs`, how deleted keys are forgotten in `node/sweep.rs`.
+//! `node/fetch.rs`, how deleted keys are forgotten in `node/sweep.rs`, how keys are listed in `node/list.rs`.
 
 mod fetch;
+mod list;
 mod sweep;
 
 use super::place::position;
@@ -147,6 +148,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             Msg::Rows { span, after, rows, more, floors, .. } => {
                 self.on_rows(id, state, src, (span, after), (rows, more, floors), out);
             }
+            Msg::Scan { ticket, after, limit, .. } => {
+                self.on_scan(id, state, src, (ticket, after, limit), out);
+            }
             // Not for nodes.
             Msg::Opened { .. }
             | Msg::Invoke { .. }
@@ -155,6 +159,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             | Msg::Promise { .. }
             | Msg::Accepted { .. }
             | Msg::Refuse { .. }
+            | Msg::Scanned { .. }
+            | Msg::Members(_)
             | Msg::Views(_) => {}
         }
     }
@@ -451,7 +457,8 @@ fn epoch_of(msg: &Msg) -> Option<u64> {
         | Msg::Sweep { epoch, .. }
         | Msg::Held { epoch, .. }
         | Msg::Fetch { epoch, .. }
-        | Msg::Rows { epoch, .. } => Some(*epoch),
+        | Msg::Rows { epoch, .. }
+        | Msg::Scan { epoch, .. } => Some(*epoch),
         Msg::Prepare { ballot, .. } | Msg::Accept { ballot, .. } => Some(ballot.epoch),
         _ => None,
     }

@@ -1,6 +1,6 @@
 //! What a cluster file must be to make sense: each mistake with where it is and what to do.
 
-use super::{File, NodeConfig};
+use super::{File, NodeConfig, Protocol};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -23,11 +23,33 @@ pub(super) fn file(file: &File, length: usize) -> Result<(), Mistake> {
     {
         return Err((timeouts.span(), mistake));
     }
+    if let Some(ring) = &file.ring
+        && let Some(mistake) = ring.get_ref().mistake(file.protocol)
+    {
+        return Err((ring.span(), mistake));
+    }
     let mut seen = Seen::default();
     for node in &file.node {
         seen.node(node.get_ref()).map_err(|what| (node.span(), what))?;
     }
+    for node in &file.node {
+        one_ring(file.protocol, node.get_ref()).map_err(|what| (node.span(), what))?;
+    }
     chains(&file.node)
+}
+
+/// What only one of the protocols has.
+fn one_ring(protocol: Protocol, node: &NodeConfig) -> Result<(), String> {
+    let NodeConfig { id, chain, .. } = node;
+    match protocol {
+        Protocol::Ring if *chain != 1 => {
+            Err(format!("node {id} has chain = {chain}, and a ring is one: leave it out"))
+        }
+        Protocol::Chain if node.member.is_some() => Err(format!(
+            "node {id} has a member, and a chain has none: its coordinators detect failures"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// What the nodes so far have taken.
@@ -43,7 +65,11 @@ impl Seen {
         if !self.ids.insert(node.id) {
             return Err(format!("another node before this one has id = {} too", node.id));
         }
-        let one = [("replica", Some(node.replica)), ("coordinator", node.coordinator)];
+        let one = [
+            ("replica", Some(node.replica)),
+            ("coordinator", node.coordinator),
+            ("member", node.member),
+        ];
         let one = one.into_iter().filter_map(|(role, actor)| Some((role, actor?)));
         let gateways = node.gateway.iter().map(|actor| ("gateway", actor));
         let doors = node.door.iter().map(|actor| ("door", actor));

@@ -1,6 +1,6 @@
 //! How a cluster file may change while nodes run with it: by nodes that are added, and in no other way.
 
-use super::{Cluster, ConfigError, NodeConfig};
+use super::{Cluster, ConfigError, NodeConfig, Protocol};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,18 +24,19 @@ impl Cluster {
         if !(1..=chains).contains(&chain) {
             return Err(format!("there is no chain {chain}; the cluster has {chains}"));
         }
-        if self.first_view(chain).coordinators.is_empty() {
+        if self.coordinators(chain).is_empty() {
             return Err(format!(
-                "chain {chain} has no coordinators, so its members are fixed, and nobody can join it"
+                "{} has no coordinators, so its members are fixed, and nobody can join it",
+                self.name_of(chain)
             ));
         }
         let highest = self.nodes.iter().map(|node| node.id).max().unwrap_or(0);
         let actors = self.nodes.iter().flat_map(|node| {
-            let one = [Some(node.replica), node.coordinator].into_iter().flatten();
+            let one = [Some(node.replica), node.coordinator, node.member].into_iter().flatten();
             one.chain(node.gateway.iter()).chain(node.door.iter())
         });
         let next = actors.max().unwrap_or(0).checked_add(1);
-        let last = next.and_then(|next| next.checked_add(2 * chains));
+        let last = next.and_then(|next| next.checked_add(2 * chains + 1));
         let (Some(next), Some(_)) = (next, last) else {
             return Err("there are no Ids left for the actors of another node".to_string());
         };
@@ -48,6 +49,7 @@ impl Cluster {
             gateway: (0..chains).map(|chain| next + 1 + chain).collect(),
             door: (0..chains).map(|chain| next + 1 + chains + chain).collect(),
             coordinator: None,
+            member: (self.has_members()).then_some(next + 1 + 2 * chains),
             joins: true,
             store: None,
             dir: None,
@@ -56,6 +58,19 @@ impl Cluster {
         let mut ids = highest.saturating_add(1)..;
         let id = ids.find(|id| !node(*id).directory(base).exists());
         id.map(node).ok_or_else(|| "there are no numbers left for another node".to_string())
+    }
+
+    /// Whether failures are detected by members of its nodes.
+    fn has_members(&self) -> bool {
+        self.nodes.iter().any(|node| node.member.is_some())
+    }
+
+    /// What a chain is called where people read it.
+    pub fn name_of(&self, chain: u32) -> String {
+        match self.protocol {
+            Protocol::Chain => format!("chain {chain}"),
+            Protocol::Ring => "the ring".to_string(),
+        }
     }
 
     /// The nodes that a newer file has in addition to these, if that is all in which it differs.
@@ -70,9 +85,8 @@ impl Cluster {
             let nodes = self.nodes.iter().filter(|node| !same.nodes.contains(node));
             let nodes: Vec<_> = nodes.map(|node| node.id.to_string()).collect();
             return Err(match &nodes[..] {
-                [] => {
-                    "its cluster, protocol, mtu, timeouts or order of nodes is another".to_string()
-                }
+                [] => "its cluster, protocol, mtu, timeouts, ring or order of nodes is another"
+                    .to_string(),
                 nodes => format!("it says something else of node {}", nodes.join(", ")),
             });
         }

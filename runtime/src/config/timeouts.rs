@@ -1,11 +1,12 @@
 //! The durations of a cluster that its file may set.
 
-use chainring_model::chain::Timeouts;
+use chainring_model::{chain, coordinator, ring};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::time::Duration;
 
-/// How long to wait for what, in milliseconds; what is left out has the default of [`Timeouts`].
+/// How long to wait for what, in milliseconds; what is left out has the default of the
+/// model.
 ///
 /// Shorter ones make a chain go on sooner without a member that died, and suspect one sooner that is only
 /// slow. Write the same ones into every copy of the file: nodes that do not agree on `lease` and `grant`
@@ -29,11 +30,28 @@ pub struct TimeoutsConfig {
 }
 
 impl TimeoutsConfig {
-    /// The actors' timeouts with these.
-    pub fn apply(&self) -> Timeouts {
+    /// The timeouts of a chain's actors with these.
+    pub fn of_chain(&self) -> chain::Timeouts {
         let millis = |number: u32| Duration::from_millis(number.into());
-        let mut timeouts = Timeouts::default();
-        let views = &mut timeouts.views;
+        let mut timeouts = chain::Timeouts { views: self.views(), ..chain::Timeouts::default() };
+        if let Some(suspect) = self.suspect.map(millis) {
+            // The default is about 3 s; from there on the window is sent again every 1.6 s.
+            let usual = coordinator::Timeouts::default().suspect_newcomer.start;
+            let longer = (suspect * 4).saturating_sub(usual).as_millis() / 1600;
+            timeouts.unheard = timeouts.unheard.map(|unheard| unheard + longer as u32);
+        }
+        timeouts
+    }
+
+    /// The timeouts of a ring's actors with these.
+    pub fn of_ring(&self) -> ring::Timeouts {
+        ring::Timeouts { views: self.views(), ..ring::Timeouts::default() }
+    }
+
+    /// The timeouts of coordinators with these.
+    pub fn views(&self) -> coordinator::Timeouts {
+        let millis = |number: u32| Duration::from_millis(number.into());
+        let mut views = coordinator::Timeouts::default();
         if let Some(heartbeat) = self.heartbeat.map(millis) {
             views.heartbeat = heartbeat * 4 / 5..heartbeat * 6 / 5;
         }
@@ -49,16 +67,13 @@ impl TimeoutsConfig {
             views.first_heartbeat = start.max(suspect * 2)..end.max(suspect * 5 / 2);
             let Range { start, end } = views.suspect_newcomer.clone();
             views.suspect_newcomer = start.max(suspect * 4)..end.max(suspect * 9 / 2);
-            // The default is about 3 s; from there on the window is sent again every 1.6 s.
-            let longer = (suspect * 4).saturating_sub(start).as_millis() / 1600;
-            timeouts.unheard = timeouts.unheard.map(|unheard| unheard + longer as u32);
         }
-        timeouts
+        views
     }
 
     /// What is wrong with these, in a sentence.
     pub(super) fn mistake(&self) -> Option<String> {
-        let views = self.apply().views;
+        let views = self.views();
         let millis = |time: Duration| time.as_millis();
         let (heartbeat, lease) = (millis(views.heartbeat.end), millis(views.lease));
         let (grant, suspect) = (millis(views.grant), millis(views.suspect.start));
@@ -94,7 +109,8 @@ mod tests {
     #[test]
     fn the_defaults_are_the_models_and_are_right() {
         let none = TimeoutsConfig::default();
-        assert_eq!(none.apply(), Timeouts::default());
+        assert_eq!(none.of_chain(), chain::Timeouts::default());
+        assert_eq!(none.of_ring(), ring::Timeouts::default());
         assert_eq!(none.mistake(), None);
         let same = TimeoutsConfig {
             heartbeat: Some(50),
@@ -102,8 +118,8 @@ mod tests {
             grant: Some(300),
             suspect: Some(300),
         };
-        assert_eq!(same.apply(), Timeouts::default());
-        let slow = TimeoutsConfig { suspect: Some(2000), ..none }.apply();
+        assert_eq!(same.of_chain(), chain::Timeouts::default());
+        let slow = TimeoutsConfig { suspect: Some(2000), ..none }.of_chain();
         assert_eq!(slow.views.suspect_newcomer.start, Duration::from_secs(8));
         assert_eq!(slow.unheard, Some(9));
     }

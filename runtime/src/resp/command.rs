@@ -61,11 +61,14 @@ pub(super) enum Verb {
     Incr,
     IncrBy,
     Info,
+    Join,
     Keys,
+    Leave,
     MGet,
     MSet,
     Ping,
     Quit,
+    Reform,
     Reset,
     Scan,
     Select,
@@ -446,6 +449,20 @@ pub(super) const COMMANDS: &[Command] = &[
                 summary: "What this node's actors know of their chains, as JSON; `chainring status` \
                           asks all nodes.",
                 ..plain("STATUS", Verb::Status, 2, LOCAL, "server")
+            },
+            Command {
+                summary: "Brings this node into the ring, for good: it fetches what it is to hold.",
+                ..plain("JOIN", Verb::Join, 2, ADMIN, "server")
+            },
+            Command {
+                summary: "Takes this node out of the ring, for good: others fetch what it holds.",
+                ..plain("LEAVE", Verb::Leave, 2, ADMIN, "server")
+            },
+            Command {
+                summary: "Gives up all nodes that are gone, in the view of this epoch: what only they \
+                          had is lost. `chainring reform` asks first.",
+                arguments: &[Argument::new("epoch", Kind::Integer)],
+                ..plain("REFORM", Verb::Reform, 3, ADMIN, "server")
             },
             HELP,
         ],

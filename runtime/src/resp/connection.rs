@@ -19,6 +19,7 @@ use super::job::{self, Answer, Condition, Fold, Job, Patience};
 use super::server::{Limits, Shared};
 use super::wire::{Protocol, Reader, Reply, WireError, Words};
 use super::{Position, Service, glob};
+use crate::system::Order;
 use chainring_model::chain::Reads;
 use chainring_model::kv::{Key, Op, Value};
 use futures_util::FutureExt;
@@ -337,7 +338,9 @@ impl<S: Service> Session<S> {
 
     /// Queues a command on keys, unless one of them is too large: then nothing of it is done.
     fn submit(&mut self, fold: Fold, jobs: Vec<(Key, Job)>) {
-        if let Some(refusal) = jobs.iter().find_map(|(key, job)| job.check(key).err()) {
+        if let Some(refusal) =
+            jobs.iter().find_map(|(key, job)| job.check(key, S::LONGEST_KEY).err())
+        {
             return self.push(refusal);
         }
         let missing = jobs.len();
@@ -474,6 +477,12 @@ impl<S: Service> Session<S> {
                 Some(status) => Ok(Some(Reply::text(&status))),
                 None => Err(Reply::error("ERR there is no node behind this door")),
             },
+            Verb::Join => self.order(Order::Belong(true)),
+            Verb::Leave => self.order(Order::Belong(false)),
+            Verb::Reform => match u64::try_from(integer(arguments, 2)?) {
+                Ok(epoch) => self.order(Order::Reform(epoch)),
+                Err(_) => Err(Reply::error(NOT_AN_INTEGER)),
+            },
             Verb::Command => Ok(Some(command::info(&[]))),
             Verb::CommandCount => Ok(Some(command::count())),
             Verb::CommandDocs => Ok(Some(command::docs(&arguments[2..]))),
@@ -493,6 +502,14 @@ impl<S: Service> Session<S> {
             }
             Verb::ConfigSet => self.config_set(&arguments[2..]).map(Some),
             Verb::Help => Ok(Some(command.help())),
+        }
+    }
+
+    /// Passes on what an operator wants.
+    fn order(&self, order: Order) -> Result<Option<Reply>, Reply> {
+        match self.service.order(order) {
+            Ok(()) => Ok(Some(Reply::OK)),
+            Err(why) => Err(Reply::Error(format!("ERR {why}").into())),
         }
     }
 

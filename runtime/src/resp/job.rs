@@ -95,10 +95,11 @@ impl Job {
         }
     }
 
-    /// Refuses what is too large before anything is sent; the reply names the limit.
-    pub(super) fn check(&self, key: &Key) -> Result<(), Reply> {
-        if key.len() > kv::MAX_KEY_BYTES {
-            return Err(too_large("key", key.len(), kv::MAX_KEY_BYTES));
+    /// Refuses what is too large before anything is sent, keys beyond `longest` bytes among it; the reply names
+    /// the limit.
+    pub(super) fn check(&self, key: &Key, longest: usize) -> Result<(), Reply> {
+        if key.len() > longest {
+            return Err(too_large("key", key.len(), longest));
         }
         let values: [Option<&Value>; 2] = match self {
             Job::Operation(Op::Put(new) | Op::Create(new) | Op::Update(new), _) => {

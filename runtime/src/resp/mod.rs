@@ -65,8 +65,9 @@ mod wire;
 pub use command::markdown_table;
 pub use server::{Limits, Server};
 
+use crate::system::Order;
 use chainring_model::chain::Reads;
-use chainring_model::kv::{Key, Op, Outcome};
+use chainring_model::kv::{self, Key, Op, Outcome};
 use std::future::Future;
 
 /// What the front door needs of the cluster behind it.
@@ -74,14 +75,17 @@ use std::future::Future;
 /// A connection clones its service for every operation, so a clone should be cheap. Dropping a future
 /// gives its outcome up, not the operation: it may still happen.
 pub trait Service: Clone + Send + Sync + 'static {
+    /// The longest key that it takes, in bytes; longer ones are refused before anything is sent.
+    const LONGEST_KEY: usize = kv::MAX_KEY_BYTES;
+
     /// Carries out one operation; `reads` says who may answer it, if it is a read.
     ///
     /// Ends by the operation's deadline at the latest; then a write is [`Outcome::Unknown`], and a
     /// read is refused as [`Unavailable`](chainring_model::kv::Refusal::Unavailable).
     fn call(&self, key: Key, op: Op, reads: Reads) -> impl Future<Output = Outcome> + Send;
 
-    /// A page of keys, which is not linearizable: up to `limit` keys from a position on, each part's smallest
-    /// first. `None` if no replica can be asked.
+    /// A page of keys, which is not linearizable: up to `limit` keys from a position on, in an order of each part
+    /// that never changes. `None` if no replica can be asked.
     ///
     /// A key that is there while the page is made must be in it, unless the page ends before it. The next
     /// page's position is behind this page's, or in a later part; a page may be empty and have a next one.
@@ -98,9 +102,19 @@ pub trait Service: Clone + Send + Sync + 'static {
     fn status(&self) -> Option<String> {
         None
     }
+
+    /// What an operator wants, as `CHAINRING LEAVE` and its like say it. It is on its way when this returns, not
+    /// done.
+    ///
+    /// # Errors
+    /// Why it cannot be: a sentence.
+    fn order(&self, order: Order) -> Result<(), String> {
+        let _ = order;
+        Err("there is no node behind this door".to_string())
+    }
 }
 
-/// A place in the order in which a service lists its keys: part after part, and in each by the keys.
+/// A place in the order in which a service lists its keys: part after part, and in each behind some key.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Position {
     /// Which part, from 0: a cluster has one for each chain.

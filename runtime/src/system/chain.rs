@@ -1,0 +1,363 @@
+//! Chain replication, as the runtime sees it.
+
+mod about;
+
+use super::{Heard, Lines, Order, Place, StoreOf, System, followers};
+use crate::config::{Cluster, NodeConfig};
+use crate::door::Enquiry;
+use crate::driver::Step;
+use crate::front::Front;
+use crate::node::{About, Card, Role};
+use crate::resp::{Position, ScanPage};
+use crate::status::Learning;
+use chainring_model::chain::{
+    ChainActor, ChainState, Gateway, GatewayState, Key, Msg, Nested, Place as Progress, Reads,
+    Replica, ReplicaState, Report, Row, Timer, Transfer, View,
+};
+use chainring_model::coordinator::{self, Coordinator};
+use chainring_model::kv::{self, Op, OpId};
+use chainring_model::store::Store;
+use stateright::actor::Id;
+use std::future::{Future, Ready};
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use xxhash_rust::xxh3::Xxh3;
+
+/// Chain replication.
+pub(crate) struct ChainSystem;
+
+/// What is shown of an actor of a chain.
+#[derive(Default)]
+pub(crate) struct Shows {
+    /// Of a replica: everything up to here is applied.
+    committed: AtomicU64,
+    /// Of a replica: everything up to here is received.
+    received: AtomicU64,
+    /// Of a replica: how many keys it holds.
+    keys: AtomicU64,
+    /// Of a replica: whether it may answer reads.
+    lease: AtomicBool,
+    rest: Mutex<Rest>,
+}
+
+/// What changes seldom.
+#[derive(Clone, Debug, Default)]
+struct Rest {
+    /// Of a replica: what it is doing while it is a learner.
+    learning: Option<Learning>,
+    /// Of a coordinator: whom it has not heard from for too long.
+    suspects: Vec<Id>,
+    /// Of a coordinator: who has asked to join.
+    joining: Vec<Id>,
+    /// Of a coordinator: whether it takes part in a decision that has not been made.
+    deciding: bool,
+}
+
+impl Shows {
+    fn rest(&self) -> MutexGuard<'_, Rest> {
+        // What is in here is replaced, never changed half.
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl System for ChainSystem {
+    const NAME: &'static str = "chain";
+    const LONGEST_KEY: usize = kv::MAX_KEY_BYTES;
+    const IN_TURN: bool = false;
+
+    type Key = Key;
+    type Row = Row;
+    type Msg = Msg;
+    type Timer = Timer;
+    type State = ChainState<StoreOf<Self>>;
+    type Actor = ChainActor<StoreOf<Self>>;
+    type View = View;
+    type Shows = Shows;
+    /// What is on the card about learning.
+    type Notes = Option<Learning>;
+    /// Keys of a replica, and how many it has in all.
+    type Page = (Vec<kv::Key>, u64);
+
+    fn actor(place: &Place, cluster: &Cluster, node: &NodeConfig) -> Self::Actor {
+        let timeouts = cluster.timeouts.of_chain();
+        let chain = place.chain;
+        match place.role {
+            // A chain has no members: its file is refused if it names one.
+            Role::Replica | Role::Member => ChainActor::Replica(Replica::new(timeouts)),
+            Role::Coordinator => {
+                let followers = followers(cluster, chain);
+                ChainActor::Coordinator(Coordinator::new(followers, timeouts.views))
+            }
+            Role::Gateway => {
+                let nearest = (chain == node.chain).then(|| node.replica());
+                let door = place.door.unwrap_or(place.id);
+                let view = cluster.first_view(chain);
+                ChainActor::Gateway(Gateway::new(door, nearest, view, timeouts))
+            }
+        }
+    }
+
+    fn stopped() -> Self::State {
+        ChainState::Stopped
+    }
+
+    fn first_view(cluster: &Cluster, chain: u32) -> View {
+        cluster.first_view(chain)
+    }
+
+    fn init(role: Role, first: View, store: &mut StoreOf<Self>) {
+        match role {
+            Role::Replica | Role::Member => Replica::init(store, first),
+            Role::Gateway => Gateway::init(store),
+            Role::Coordinator => {
+                let mut nested = Nested(store.clone());
+                Coordinator::init(&mut nested, first);
+                *store = nested.0;
+            }
+        }
+    }
+
+    fn stored_view(role: Role, store: &StoreOf<Self>) -> Option<View> {
+        match role {
+            Role::Replica | Role::Gateway | Role::Member => match store.get(&Key::View) {
+                Some(Row::View(view)) => Some(view),
+                _ => None,
+            },
+            Role::Coordinator => match store.get(&Key::Views(coordinator::Key::Decided)) {
+                Some(Row::Views(coordinator::Row::Decided(view))) => Some(view),
+                _ => None,
+            },
+        }
+    }
+
+    fn can_follow(view: &View, first: &View, known: &dyn Fn(Id) -> bool) -> bool {
+        let mut members = view.chain.iter().copied().chain(view.learner());
+        view.coordinators == first.coordinators && members.all(known)
+    }
+
+    fn view(state: &Self::State) -> Option<&View> {
+        match state {
+            ChainState::Replica(replica) => Some(&replica.view),
+            ChainState::Gateway(gateway) => Some(&gateway.view),
+            ChainState::Coordinator(coordinator) => Some(&coordinator.decided),
+            ChainState::Script(_) | ChainState::Stopped => None,
+        }
+    }
+
+    fn words(view: &View) -> String {
+        let View { chain, learner, .. } = view;
+        format!("members {chain:?}, learner {learner:?}")
+    }
+
+    fn look(card: &Card<Self>, learned: &mut Option<Learning>, step: &Step<'_, Self::Actor>) {
+        let shows = &card.shows;
+        match step.state {
+            ChainState::Replica(replica) => {
+                shows.committed.store(replica.committed, Ordering::Relaxed);
+                shows.received.store(replica.last(), Ordering::Relaxed);
+                shows.keys.store(replica.keys, Ordering::Relaxed);
+                shows.lease.store(replica.lease.is_live(), Ordering::Relaxed);
+                let learning = learning(replica.transfer.as_ref());
+                if *learned != learning {
+                    *learned = learning;
+                    shows.rest().learning = learning;
+                }
+            }
+            ChainState::Coordinator(coordinator) => {
+                let deciding = coordinator.accepted.is_some() || coordinator.proposal.is_some();
+                let joining = coordinator.reports.iter();
+                let joining = joining.filter(|(_, report)| **report == Report::Join);
+                let mut rest = shows.rest();
+                rest.deciding = deciding;
+                rest.suspects.clear();
+                rest.suspects.extend(&coordinator.suspects);
+                rest.joining.clear();
+                rest.joining.extend(joining.map(|(id, _)| *id));
+            }
+            ChainState::Gateway(_) | ChainState::Script(_) | ChainState::Stopped => {}
+        }
+    }
+
+    fn digest(state: &Self::State, step: u64) -> u64 {
+        /// How often everything is in it.
+        const WHOLE: u64 = 256;
+        let mut hasher = Xxh3::new();
+        match state {
+            ChainState::Replica(ReplicaState {
+                store,
+                view,
+                committed,
+                keys,
+                window,
+                retained,
+                transfer,
+                early,
+                resent,
+                unheard,
+                lease,
+            }) if !step.is_multiple_of(WHOLE) => {
+                let window = (window.iter().next().map(|(index, _)| index), window.last());
+                let transfer = (retained, transfer);
+                let resent = (resent, unheard);
+                (store, view, committed, keys, window, transfer, early, resent, lease)
+                    .hash(&mut hasher);
+            }
+            ChainState::Gateway(GatewayState { store, incarnation, view, lanes })
+                if !step.is_multiple_of(WHOLE) =>
+            {
+                (store, incarnation, view, lanes.len()).hash(&mut hasher);
+            }
+            state => state.hash(&mut hasher),
+        }
+        hasher.finish()
+    }
+
+    fn invoke(id: OpId, key: kv::Key, op: Op, reads: Reads) -> Msg {
+        Msg::Invoke { id, key, op, reads }
+    }
+
+    fn heard(msg: Msg) -> Option<Heard<Self::Page>> {
+        Some(match msg {
+            Msg::Opened { incarnation } => Heard::Opened(incarnation),
+            Msg::Return { id, outcome } => Heard::Returned(id, outcome),
+            Msg::Scanned { ticket, keys, total } => Heard::Listed(ticket, (keys, total)),
+            _ => return None,
+        })
+    }
+
+    async fn list(
+        front: &Front<Self>,
+        Position { part, after }: Position,
+        limit: usize,
+    ) -> Option<ScanPage> {
+        let doors = front.doors();
+        let (keys, _) = ask(front, part, after, limit).await?;
+        let more = keys.len() == limit && limit > 0;
+        let next = match keys.last() {
+            Some(last) if more => Some(Position { part, after: Some(last.clone()) }),
+            _ => (part + 1 < doors.len()).then_some(Position { part: part + 1, after: None }),
+        };
+        Some(ScanPage { keys, next })
+    }
+
+    async fn size(front: &Front<Self>) -> Option<u64> {
+        let mut size = 0;
+        for part in 0..front.doors().len() {
+            size += ask(front, part, None, 0).await?.1;
+        }
+        Some(size)
+    }
+
+    fn order(_: &Front<Self>, order: Order) -> Result<(), String> {
+        Err(match order {
+            Order::Belong(_) => {
+                "the members of a chain come and go with their processes: start or stop the node"
+            }
+            Order::Reform(_) => "a chain goes on with whoever is left, and needs no reform",
+        }
+        .to_string())
+    }
+
+    fn lines(about: &About<Self>) -> Lines {
+        about::lines(about)
+    }
+
+    fn status(about: &About<Self>, under_way: &[usize]) -> String {
+        about::status(about, under_way)
+    }
+
+    fn beside(_: &Front<Self>) -> Option<impl Future<Output = ()> + Send + 'static> {
+        None::<Ready<()>>
+    }
+}
+
+/// Asks one replica of a chain for keys.
+async fn ask(
+    front: &Front<ChainSystem>,
+    part: usize,
+    after: Option<kv::Key>,
+    limit: usize,
+) -> Option<(Vec<kv::Key>, u64)> {
+    let door = front.doors().get(part)?;
+    let gateway = door.gateway();
+    let node = &front.about().node;
+    let own = (gateway.place.chain == node.chain).then(|| node.replica());
+    // The replica of this node where it is a member, or else the tail, both as far as the gateway knows.
+    let whom = || {
+        let view = gateway.view()?;
+        own.filter(|own| view.chain.contains(own)).or(view.tail())
+    };
+    door.enquire(Ask { whom, after, limit: limit as u32 }).await // at most a page's
+}
+
+/// A question to whichever replica is the one to ask.
+struct Ask<F> {
+    whom: F,
+    after: Option<kv::Key>,
+    limit: u32,
+}
+
+impl<F: Fn() -> Option<Id> + Send> Enquiry<ChainSystem> for Ask<F> {
+    type Answer = (Vec<kv::Key>, u64);
+
+    fn ask(&mut self, ticket: u64) -> Vec<(Id, Msg)> {
+        let scan = Msg::Scan { ticket, after: self.after.clone(), limit: self.limit };
+        (self.whom)().map(|replica| (replica, scan)).into_iter().collect()
+    }
+
+    fn take(&mut self, _: Id, page: Self::Answer) -> Option<Self::Answer> {
+        Some(page)
+    }
+}
+
+fn learning(transfer: Option<&Transfer>) -> Option<Learning> {
+    match transfer {
+        Some(Transfer::Learning { place, .. }) => Some(match place {
+            Progress::Emptying => Learning::Emptying,
+            Progress::After(_) => Learning::Copying,
+            Progress::Done => Learning::CatchingUp,
+        }),
+        Some(Transfer::HandedOver) | None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::belongs;
+
+    #[test]
+    fn a_later_view_of_the_same_chain_belongs_to_it() {
+        let node = |id: u32, more: &str| {
+            format!(
+                "[[node]]\nid = {id}\nudp = \"127.0.0.1:{}\"\nresp = \"127.0.0.1:{}\"\nreplica = {id}\n\
+                 gateway = {}\ndoor = {}\n{more}",
+                7000 + id,
+                8000 + id,
+                10 + id,
+                20 + id
+            )
+        };
+        let nodes =
+            [node(1, "coordinator = 31\n"), node(2, ""), node(3, "joins = true\n")].concat();
+        let cluster =
+            Cluster::parse(&format!("cluster = 1\nprotocol = \"chain\"\n{nodes}")).unwrap();
+        let view = |epoch, chain: &[usize], coordinators: &[usize]| {
+            let ids = |ids: &[usize]| ids.iter().copied().map(Into::into).collect();
+            View::new(epoch, ids(chain)).decided_by(ids(coordinators))
+        };
+        for (view, fits) in [
+            (view(1, &[1, 2], &[31]), true),
+            (view(1, &[2, 1], &[31]), false),
+            (view(1, &[1, 2, 3], &[31]), false),
+            (view(2, &[2], &[31]), true),
+            (view(9, &[2, 3], &[31]), true),
+            (view(2, &[2], &[]), false),
+            (view(2, &[2], &[32]), false),
+            (view(2, &[2, 4], &[31]), false),
+        ] {
+            assert_eq!(belongs::<ChainSystem>(&view, &cluster, 1), fits, "{view:?}");
+        }
+    }
+}

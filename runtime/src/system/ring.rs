@@ -1,0 +1,283 @@
+//! The ring, as the runtime sees it.
+
+mod about;
+mod lists;
+mod log;
+mod reform;
+
+use super::{Heard, Lines, Order, Place, StoreOf, System, followers};
+use crate::config::{Cluster, NodeConfig};
+use crate::driver::Step;
+use crate::front::Front;
+use crate::node::{About, Card, Role};
+use crate::resp::{Position, ScanPage};
+use chainring_model::chain::Reads;
+use chainring_model::coordinator::{self, Coordinator};
+use chainring_model::kv::{self, Op, OpId};
+use chainring_model::membership::{self, Member};
+use chainring_model::ring::{
+    self, Gateway, GatewayState, Key, Msg, Nested, Node, NodeState, Report, RingActor, RingState,
+    Row, Timer, View,
+};
+use chainring_model::store::Store;
+use stateright::actor::Id;
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use xxhash_rust::xxh3::Xxh3;
+
+/// A quorum ring.
+pub(crate) struct RingSystem;
+
+/// What is shown of an actor of a ring.
+#[derive(Default)]
+pub(crate) struct Shows {
+    /// Of a node: how many ranges it has still to fetch.
+    left: AtomicU64,
+    rest: Mutex<Rest>,
+}
+
+/// What a coordinator has been told, or a member has found.
+#[derive(Clone, Debug, Default)]
+struct Rest {
+    /// Who is gone, as far as anyone has reported, or this member knows.
+    gone: BTreeSet<Id>,
+    /// Of a member: how many it holds to be there.
+    alive: usize,
+    /// Who wants to be a member.
+    joining: BTreeSet<Id>,
+    /// Who wants to be none.
+    leaving: BTreeSet<Id>,
+    /// Whether it takes part in a decision that has not been made.
+    deciding: bool,
+}
+
+impl Shows {
+    fn rest(&self) -> MutexGuard<'_, Rest> {
+        // What is in here is replaced, never changed half.
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl System for RingSystem {
+    const NAME: &'static str = "ring";
+    const LONGEST_KEY: usize = ring::MAX_KEY_BYTES;
+    const IN_TURN: bool = true;
+
+    type Key = Key;
+    type Row = Row;
+    type Msg = Msg;
+    type Timer = Timer;
+    type State = RingState<StoreOf<Self>>;
+    type Actor = RingActor<StoreOf<Self>>;
+    type View = View;
+    type Shows = Shows;
+    type Notes = log::Notes;
+    type Page = lists::Page;
+
+    fn actor(place: &Place, cluster: &Cluster, node: &NodeConfig) -> Self::Actor {
+        let timeouts = cluster.timeouts.of_ring();
+        let recent = cluster.ring.recent;
+        match place.role {
+            Role::Replica => RingActor::Node(Node::new(recent, timeouts)),
+            Role::Member => {
+                let seeds = cluster.nodes.iter();
+                let seeds = seeds.filter_map(|node| Some((node.member()?, node.replica())));
+                let (seeds, timeouts) = (seeds.collect(), membership::Timeouts::default());
+                let of = node.replica();
+                RingActor::Member(Member::new(of, seeds, node.coordinator(), timeouts))
+            }
+            Role::Coordinator => {
+                let followers = followers(cluster, place.chain);
+                RingActor::Coordinator(Coordinator::new(followers, timeouts.views))
+            }
+            Role::Gateway => {
+                let doors = place.door.into_iter().collect();
+                RingActor::Gateway(Gateway::new(doors, recent, timeouts))
+            }
+        }
+    }
+
+    fn stopped() -> Self::State {
+        RingState::Stopped
+    }
+
+    fn first_view(cluster: &Cluster, _: u32) -> View {
+        cluster.first_ring()
+    }
+
+    fn init(role: Role, first: View, store: &mut StoreOf<Self>) {
+        match role {
+            Role::Replica => Node::init(store, first),
+            Role::Gateway => Gateway::init(store, first),
+            Role::Member => {
+                let mut nested = Nested(store.clone());
+                Member::init(&mut nested);
+                *store = nested.0;
+            }
+            Role::Coordinator => {
+                let mut nested = Nested(store.clone());
+                Coordinator::init(&mut nested, first);
+                *store = nested.0;
+            }
+        }
+    }
+
+    fn stored_view(role: Role, store: &StoreOf<Self>) -> Option<View> {
+        match role {
+            Role::Member => None,
+            Role::Replica | Role::Gateway => match store.get(&Key::View) {
+                Some(Row::View(view)) => Some(view),
+                _ => None,
+            },
+            Role::Coordinator => match store.get(&Key::Views(coordinator::Key::Decided)) {
+                Some(Row::Views(coordinator::Row::Decided(view))) => Some(view),
+                _ => None,
+            },
+        }
+    }
+
+    fn can_follow(view: &View, first: &View, known: &dyn Fn(Id) -> bool) -> bool {
+        view.coordinators == first.coordinators
+            && [&view.old, &view.new].iter().all(|ring| ring.replicas == first.old.replicas)
+            && view.members().into_iter().all(known)
+    }
+
+    fn view(state: &Self::State) -> Option<&View> {
+        match state {
+            RingState::Node(node) => Some(&node.view),
+            RingState::Gateway(gateway) => Some(&gateway.view),
+            RingState::Coordinator(coordinator) => Some(&coordinator.decided),
+            RingState::Member(_)
+            | RingState::Oracle(_)
+            | RingState::Script(_)
+            | RingState::Stopped => None,
+        }
+    }
+
+    fn words(view: &View) -> String {
+        let (old, new) = (view.old.members(), view.new.members());
+        if view.is_stable() {
+            return format!("stable: {old:?}");
+        }
+        let lost = &view.lost;
+        let given_up =
+            if lost.is_empty() { String::new() } else { format!(", given up: {lost:?}") };
+        format!("joint: from {old:?} to {new:?}{given_up}")
+    }
+
+    fn look(card: &Card<Self>, notes: &mut log::Notes, step: &Step<'_, Self::Actor>) {
+        match step.state {
+            RingState::Node(node) => {
+                card.shows.left.store(node.transfers.len() as u64, Ordering::Relaxed);
+                notes.node(step);
+            }
+            RingState::Gateway(_) => notes.gateway(step),
+            RingState::Coordinator(coordinator) => {
+                let deciding = coordinator.accepted.is_some() || coordinator.proposal.is_some();
+                let mut rest = Rest { deciding, ..Rest::default() };
+                for (src, report) in &coordinator.reports {
+                    match report {
+                        Report::Join => drop(rest.joining.insert(*src)),
+                        Report::Leave => drop(rest.leaving.insert(*src)),
+                        Report::Members { gone } => rest.gone.extend(gone),
+                        Report::Stabilized { .. } | Report::Reform { .. } => {}
+                    }
+                }
+                *card.shows.rest() = rest;
+            }
+            RingState::Member(member) => {
+                let (alive, gone) = (member.alive().count(), member.gone());
+                let mut rest = card.shows.rest();
+                (rest.alive, rest.gone) = (alive, gone);
+            }
+            RingState::Oracle(_) | RingState::Script(_) | RingState::Stopped => {}
+        }
+    }
+
+    fn digest(state: &Self::State, step: u64) -> u64 {
+        /// How often everything is in it.
+        const WHOLE: u64 = 256;
+        let mut hasher = Xxh3::new();
+        match state {
+            RingState::Node(NodeState { store, view, floors, transfers, sweeping })
+                if !step.is_multiple_of(WHOLE) =>
+            {
+                let transfers = (transfers.len(), transfers.first_key_value());
+                (store, view.epoch, floors, transfers, sweeping.len()).hash(&mut hasher);
+            }
+            RingState::Gateway(GatewayState { store, incarnation, view, n, lanes })
+                if !step.is_multiple_of(WHOLE) =>
+            {
+                (store, incarnation, view.epoch, n, lanes.len()).hash(&mut hasher);
+            }
+            state => state.hash(&mut hasher),
+        }
+        hasher.finish()
+    }
+
+    /// Every read is a quorum's, whatever the client's policy.
+    fn invoke(id: OpId, key: kv::Key, op: Op, _: Reads) -> Msg {
+        Msg::Invoke { id, key, op }
+    }
+
+    fn heard(msg: Msg) -> Option<Heard<lists::Page>> {
+        Some(match msg {
+            Msg::Opened { incarnation } => Heard::Opened(incarnation),
+            Msg::Return { id, outcome } => Heard::Returned(id, outcome),
+            Msg::Scanned { epoch, ticket, rows, upto } => {
+                Heard::Listed(ticket, lists::Page { epoch, rows, upto })
+            }
+            _ => return None,
+        })
+    }
+
+    async fn list(front: &Front<Self>, from: Position, limit: usize) -> Option<ScanPage> {
+        lists::list(front, from, limit).await
+    }
+
+    async fn size(front: &Front<Self>) -> Option<u64> {
+        lists::size(front).await
+    }
+
+    fn order(front: &Front<Self>, order: Order) -> Result<(), String> {
+        let about = front.about();
+        let door = front.doors().first().ok_or("the node has no gateway")?; // every node has one
+        let view = door.gateway().view().ok_or("the node's gateway has not started")?;
+        if view.coordinators.is_empty() {
+            return Err("this ring has no coordinators, so its members are fixed".to_string());
+        }
+        let report = match order {
+            Order::Belong(wanted) => {
+                door.send(about.node.replica(), Msg::Belong { wanted });
+                return Ok(());
+            }
+            Order::Reform(epoch) if epoch != view.epoch => {
+                return Err(format!(
+                    "the ring's view is of epoch {}, not {epoch}: look at it again before you give \
+                     anybody up",
+                    view.epoch
+                ));
+            }
+            Order::Reform(epoch) => Report::Reform { epoch },
+        };
+        reform::report(door, &view, &report);
+        Ok(())
+    }
+
+    fn lines(about: &About<Self>) -> Lines {
+        about::lines(about)
+    }
+
+    fn status(about: &About<Self>, under_way: &[usize]) -> String {
+        about::status(about, under_way)
+    }
+
+    fn beside(front: &Front<Self>) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let after = front.about().with_roster(|cluster| cluster.ring.gives_up_after())?;
+        front.about().node.coordinator()?;
+        Some(reform::give_up(front.clone(), after))
+    }
+}

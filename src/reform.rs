@@ -1,0 +1,111 @@
+//! `chainring reform`: gives up nodes of a ring that will never come back.
+
+use crate::status::{self, Answer, RingReport, Where};
+use chainring_runtime::config::{Cluster, Protocol};
+use chainring_runtime::status::RingNodeStatus;
+use clap::Args;
+use std::io::{BufRead, Write};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// What to give up.
+#[derive(Args, Debug)]
+pub struct ReformArgs {
+    /// A range; who is lost is given up everywhere, so say --all.
+    range: Option<String>,
+    /// Everyone who is gone, in all ranges.
+    #[arg(long)]
+    all: bool,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    cluster: Where,
+}
+
+/// How long the coordinators may take to decide.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often they are told, and looked at.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Tells the coordinators to give up who is gone, and waits for their decision.
+pub fn run(args: &ReformArgs) -> Result<ExitCode, String> {
+    let cluster = args.cluster.read()?;
+    if cluster.protocol != Protocol::Ring {
+        return Err("a chain goes on with whoever is left, and needs no reform".to_string());
+    }
+    if let Some(range) = args.range.as_ref().filter(|_| !args.all) {
+        return Err(format!(
+            "`{range}` cannot be reformed by itself: whoever is given up is given up in every range. Say \
+             `chainring reform --all`"
+        ));
+    }
+    if !args.all {
+        return Err("nothing is given up unless you say what: `chainring reform --all`".to_string());
+    }
+    let before = look(&args.cluster, &cluster)?;
+    if before.without_majority == 0 {
+        return Err(format!(
+            "every range has a majority, as far as the coordinators were told, so nobody has to be given \
+             up (they hold these to be gone: {})",
+            list(&before.suspects())
+        ));
+    }
+    let gone = list(&before.suspects());
+    say!(
+        "{} of {} ranges have no majority; gone are: {gone}.",
+        before.without_majority,
+        before.ranges
+    );
+    say!(
+        "If any of them can be started again, do that instead: its disk has what was acknowledged."
+    );
+    say!("A reform gives them up for good. A write that only they had is LOST, although it was");
+    say!(
+        "acknowledged, and clients that reach only them go on reading old values until they hear of it."
+    );
+    if !args.yes && !confirmed()? {
+        return Err("nothing was given up".to_string());
+    }
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        for node in &cluster.nodes {
+            // One that cannot be told need not be: the others tell the same coordinators.
+            let _ = status::tell::<()>(node, &["REFORM", &before.epoch.to_string()]);
+        }
+        std::thread::sleep(AGAIN);
+        let now = look(&args.cluster, &cluster)?;
+        if now.epoch > before.epoch {
+            say!("given up: {gone}. The ring is at epoch {} and fetches what is left;", now.epoch);
+            say!("`chainring status` shows how far it is.");
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    Err(format!(
+        "the coordinators have not decided within {} s: a majority of them has to live",
+        PATIENCE.as_secs()
+    ))
+}
+
+fn look(place: &Where, cluster: &Cluster) -> Result<RingReport, String> {
+    let answers: Vec<Answer<RingNodeStatus>> = status::ask_all(place, cluster)?;
+    Ok(RingReport::of(cluster, &answers))
+}
+
+fn confirmed() -> Result<bool, String> {
+    say!("Type `give up` to go on:");
+    let _ = std::io::stdout().flush();
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line);
+    read.map_err(|error| format!("cannot read what you typed: {error}; say --yes in scripts"))?;
+    Ok(line.trim() == "give up")
+}
+
+fn list(nodes: &[u32]) -> String {
+    if nodes.is_empty() {
+        return "nobody".to_string();
+    }
+    let nodes: Vec<_> = nodes.iter().map(|node| format!("node {node}")).collect();
+    nodes.join(", ")
+}
