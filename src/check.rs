@@ -1,5 +1,6 @@
 //! `chainring check` and `chainring explore`.
 
+use crate::simulate::{SimulateArgs, simulate};
 use chainring_model::Mechanism;
 use chainring_proofs::catalogue::{self, Entry};
 use chainring_proofs::explore;
@@ -27,6 +28,8 @@ pub struct CheckArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    simulate: SimulateArgs,
 }
 
 /// What to open.
@@ -47,6 +50,12 @@ pub struct ExploreArgs {
 
 /// Runs the models; success only if every one was explored whole and every property stands.
 pub fn check(args: &CheckArgs) -> Result<ExitCode, String> {
+    if args.simulate.simulate.is_some() {
+        if let Some(model) = args.models.first() {
+            return Err(format!("`{model}` is not simulated: --simulate names the system itself"));
+        }
+        return simulate(&args.simulate, args.mutants, args.json);
+    }
     let entries = catalogue::select(&args.models, args.deep || args.list)?;
     if args.list {
         for entry in entries {
@@ -149,11 +158,7 @@ pub fn explore(args: &ExploreArgs) -> Result<ExitCode, String> {
     let (entry, lacks) = match &args.mutant {
         None => (catalogue::find(&args.model).ok_or_else(unknown)?, None),
         Some(name) => {
-            let lacks = Mechanism::ALL.iter().find(|lacks| lacks.mutant() == name);
-            let lacks = *lacks.ok_or_else(|| {
-                let names: Vec<_> = Mechanism::ALL.iter().map(|lacks| lacks.mutant()).collect();
-                format!("there is no mutant `{name}`; there are: {}", names.join(", "))
-            })?;
+            let lacks = mechanism(name)?;
             let mutant = mutants::of(lacks);
             let entry = if args.model == mutant.entry.name {
                 mutant.entry
@@ -170,6 +175,15 @@ pub fn explore(args: &ExploreArgs) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The mechanism that a mutant lacks.
+pub fn mechanism(mutant: &str) -> Result<Mechanism, String> {
+    let lacks = Mechanism::ALL.iter().find(|lacks| lacks.mutant() == mutant);
+    lacks.copied().ok_or_else(|| {
+        let names: Vec<_> = Mechanism::ALL.iter().map(|lacks| lacks.mutant()).collect();
+        format!("there is no mutant `{mutant}`; there are: {}", names.join(", "))
+    })
+}
+
 fn print_trace(report: &Report, property: &str, mutant: Option<&str>) {
     let Some(trace) = report.verdict(property).and_then(|verdict| verdict.trace.as_ref()) else {
         return;
@@ -182,7 +196,8 @@ fn print_trace(report: &Report, property: &str, mutant: Option<&str>) {
     say!("  as a diagram: chainring explore {}{mutant} --path {}", report.name, trace.path);
 }
 
-fn print_json(value: &impl serde::Serialize) {
+/// Prints a value as JSON.
+pub fn print_json(value: &impl serde::Serialize) {
     // Reports hold strings and numbers only, which always have a JSON form.
     say!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
 }

@@ -14,6 +14,7 @@ mod demo;
 mod join;
 mod node;
 mod reform;
+mod simulate;
 mod status;
 
 use clap::{Parser, Subcommand};

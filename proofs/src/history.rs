@@ -161,6 +161,11 @@ impl History {
         &self.seen.unknown
     }
 
+    /// How many operations on a key have begun and not ended, those that were given up among them.
+    pub fn open(&self, key: &Key) -> usize {
+        self.seen.keys.get(key).map_or(0, Possible::open)
+    }
+
     /// A digest of it: equal for equal histories.
     pub fn digest(&self) -> u64 {
         self.digest
@@ -223,6 +228,11 @@ impl Decisions {
             let digest = BuildHasherDefault::<DefaultHasher>::default().hash_one(to);
             self.torn |= *self.views.entry(to.epoch()).or_insert(digest) != digest;
         }
+    }
+
+    /// Whether no coordinator has moved on to this view before, as far as that is remembered.
+    pub fn is_news(&self, view: &View) -> bool {
+        !self.views.contains_key(&view.epoch)
     }
 
     /// Forgets the views up to an epoch that every coordinator has reached: whoever decided one of these

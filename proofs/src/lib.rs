@@ -12,7 +12,8 @@
 //! - [`invariants`] has every property, one a file;
 //! - [`catalogue`] lists the configurations by name, and [`mutants`] those that must fail, some of them
 //!   driven by a script ([`drive`](mod@drive));
-//! - [`run`] explores one and reports, and [`explore`] opens it in stateright's Explorer.
+//! - [`run`] explores one and reports, and [`explore`] opens it in stateright's Explorer;
+//! - [`simulate`] takes a random walk through systems that are too large to be explored, in virtual time.
 
 pub mod catalogue;
 pub mod chain;
@@ -29,6 +30,7 @@ pub mod possible;
 pub mod ring;
 pub mod run;
 pub mod shared;
+pub mod simulate;
 pub mod spent;
 pub mod system;
 pub mod torn;

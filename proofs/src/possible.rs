@@ -93,6 +93,12 @@ impl Possible {
         self.worlds = worlds.map(forget).collect();
     }
 
+    /// How many operations have begun and not ended. The ways in which the key may stand can be as many as the
+    /// orders of these.
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+
     /// Whether what clients saw is linearizable.
     pub fn is_possible(&self) -> bool {
         !self.worlds.is_empty()

@@ -251,6 +251,7 @@ impl<M: Mechanisms> Debug for TornState<M> {
 
 impl<M: Mechanisms> World for Torn<M> {
     type Mechanisms = M;
+    type System = System<M>;
 
     fn system(state: &TornState<M>) -> &System<M> {
         &state.system

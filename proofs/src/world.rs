@@ -2,7 +2,6 @@
 
 use crate::checked::{Checked, CheckedState};
 use crate::history::History;
-use crate::shared::Shared;
 use crate::system;
 use chainring_model::chain::{ChainActor, ChainState, Entry, Key, Msg, Place, Row, Transfer, View};
 use chainring_model::coordinator;
@@ -33,8 +32,11 @@ pub trait World: Model {
     /// Which mechanisms the actors have.
     type Mechanisms: Mechanisms;
 
+    /// What properties look at.
+    type System: Sight;
+
     /// The system in a state.
-    fn system(state: &Self::State) -> &System<Self::Mechanisms>;
+    fn system(state: &Self::State) -> &Self::System;
 
     /// The actors, by id.
     fn actors(&self) -> &[ProofActor<Self::Mechanisms>];
@@ -46,8 +48,49 @@ pub trait World: Model {
     fn is_torn(state: &Self::State, id: Id) -> bool;
 }
 
+/// A system of chain actors, as properties look at it.
+pub trait Sight {
+    /// What clients saw, and what happened to views.
+    fn history(&self) -> &History;
+
+    /// What each actor believes, by id.
+    fn states(&self) -> impl Iterator<Item = &ChainState<ProofStore>>;
+
+    /// What each actor has saved, by id.
+    fn stores(&self) -> impl Iterator<Item = Option<&ProofStore>>;
+
+    /// The messages that are under way.
+    fn messages(&self) -> impl Iterator<Item = Envelope<&Msg>>;
+
+    /// Whether anyone is down.
+    fn is_anyone_down(&self) -> bool;
+}
+
+impl<M: Mechanisms> Sight for System<M> {
+    fn history(&self) -> &History {
+        &self.history
+    }
+
+    fn states(&self) -> impl Iterator<Item = &ChainState<ProofStore>> {
+        self.actor_states.iter().map(|state| &**state)
+    }
+
+    fn stores(&self) -> impl Iterator<Item = Option<&ProofStore>> {
+        self.actor_storages.iter().map(|store| store.as_deref())
+    }
+
+    fn messages(&self) -> impl Iterator<Item = Envelope<&Msg>> {
+        self.network.iter_deliverable()
+    }
+
+    fn is_anyone_down(&self) -> bool {
+        self.crashed.contains(&true)
+    }
+}
+
 impl<M: Mechanisms> World for ChainModel<M> {
     type Mechanisms = M;
+    type System = System<M>;
 
     fn system(state: &CheckedState<ProofActor<M>, History>) -> &System<M> {
         &state.system
@@ -183,22 +226,22 @@ impl Member {
 }
 
 /// All replicas, by id.
-pub fn members<M: Mechanisms>(system: &System<M>) -> Rc<[Rc<Member>]> {
+pub fn members(system: &impl Sight) -> Rc<[Rc<Member>]> {
     saved(system).members.clone()
 }
 
 /// The newest view that is decided, as far as any replica or coordinator knows.
-pub fn newest<M: Mechanisms>(system: &System<M>) -> Option<View> {
+pub fn newest(system: &impl Sight) -> Option<View> {
     saved(system).newest.clone()
 }
 
 /// The members of the newest decided view, from head to tail, in whatever view each of them is.
-pub fn chain<M: Mechanisms>(system: &System<M>) -> Rc<[Rc<Member>]> {
+pub fn chain(system: &impl Sight) -> Rc<[Rc<Member>]> {
     saved(system).chain.clone()
 }
 
 /// The views that are installed by replicas and gateways, or decided as far as coordinators know.
-pub fn views<M: Mechanisms>(system: &System<M>) -> Rc<[View]> {
+pub fn views(system: &impl Sight) -> Rc<[View]> {
     saved(system).views.clone()
 }
 
@@ -210,45 +253,42 @@ struct Saved {
     chain: Rc<[Rc<Member>]>,
 }
 
-/// Remembers each replica by its store, for few different ones occur in a run; and all of the newest system,
-/// for one property asks after the other.
-fn saved<M: Mechanisms>(system: &System<M>) -> Rc<Saved> {
+/// Remembers each replica by the digest of its store, for few different ones occur in a run; and all of the
+/// newest system, for one property asks after the other.
+fn saved(system: &impl Sight) -> Rc<Saved> {
     /// Members that a thread remembers at the most.
     const REMEMBERED: usize = 1 << 16;
-    type Stores = Vec<Option<Shared<ProofStore>>>;
-    type Known = HashMap<(Id, Shared<ProofStore>), Option<Rc<Member>>>;
+    type Digests = Vec<Option<u64>>;
+    type Known = HashMap<(Id, u64), Option<Rc<Member>>>;
     thread_local! {
-        static NEWEST: RefCell<Option<(Stores, Rc<Saved>)>> = RefCell::default();
+        static NEWEST: RefCell<Option<(Digests, Rc<Saved>)>> = RefCell::default();
         static KNOWN: RefCell<Known> = RefCell::default();
     }
-    let stores = &system.actor_storages;
+    let digests = || system.stores().map(|store| store.map(MapStore::digest));
     let newest = NEWEST.with_borrow(|newest| {
         let (of, saved) = newest.as_ref()?;
-        (of == stores).then(|| Rc::clone(saved))
+        digests().eq(of.iter().copied()).then(|| Rc::clone(saved))
     });
     newest.unwrap_or_else(|| {
         let members = KNOWN.with_borrow_mut(|known| {
             if known.len() > REMEMBERED {
                 known.clear();
             }
-            let members = stores.iter().enumerate().filter_map(|(id, store)| {
-                let (id, store) = (Id::from(id), (*store)?);
-                let member = known.entry((id, store));
-                member.or_insert_with(|| Member::of(id, &store).map(Rc::new)).clone()
+            let members = system.stores().enumerate().filter_map(|(id, store)| {
+                let (id, store) = (Id::from(id), store?);
+                let member = known.entry((id, store.digest()));
+                member.or_insert_with(|| Member::of(id, store).map(Rc::new)).clone()
             });
             members.collect()
         });
-        let saved = Rc::new(Saved::of(stores.iter().flatten(), members));
-        NEWEST.set(Some((stores.clone(), Rc::clone(&saved))));
+        let saved = Rc::new(Saved::of(system.stores().flatten(), members));
+        NEWEST.set(Some((digests().collect(), Rc::clone(&saved))));
         saved
     })
 }
 
 impl Saved {
-    fn of<'a>(
-        stores: impl Iterator<Item = &'a Shared<ProofStore>>,
-        members: Rc<[Rc<Member>]>,
-    ) -> Self {
+    fn of<'a>(stores: impl Iterator<Item = &'a ProofStore>, members: Rc<[Rc<Member>]>) -> Self {
         let views = stores.filter_map(|store| installed(store).or_else(|| decided(store)));
         let views: Rc<[View]> = views.collect();
         let newest = views.iter().max_by_key(|view| view.epoch).cloned();
@@ -277,7 +317,7 @@ pub fn decided(store: &ProofStore) -> Option<View> {
 }
 
 /// The tails that teach, each with its learner, in whatever view the two are.
-pub fn teachings<M: Mechanisms>(system: &System<M>) -> Vec<(Rc<Member>, Rc<Member>)> {
+pub fn teachings(system: &impl Sight) -> Vec<(Rc<Member>, Rc<Member>)> {
     let members = members(system);
     let teaches = |tail: &Member, learner: &Member| {
         let since = tail.view.learner.filter(|_| tail.view.tail() == Some(tail.id));
@@ -292,14 +332,14 @@ pub fn teachings<M: Mechanisms>(system: &System<M>) -> Vec<(Rc<Member>, Rc<Membe
 
 /// Whether every script has done what it had to do.
 pub fn finished<W: World>(world: &W, state: &W::State) -> bool {
-    let states = &W::system(state).actor_states;
-    world.actors().iter().zip(states).all(|(actor, state)| match (actor, &**state) {
+    let states = W::system(state).states();
+    world.actors().iter().zip(states).all(|(actor, state)| match (actor, state) {
         (ChainActor::Script(script), ChainState::Script(state)) => script.is_finished(state),
         _ => true,
     })
 }
 
 /// The messages that are under way.
-pub fn messages<M: Mechanisms>(system: &System<M>) -> impl Iterator<Item = Envelope<&Msg>> {
-    system.network.iter_deliverable()
+pub fn messages(system: &impl Sight) -> impl Iterator<Item = Envelope<&Msg>> {
+    system.messages()
 }

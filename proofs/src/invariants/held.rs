@@ -1,7 +1,7 @@
 //! Durability, van Renesse & Schneider, OSDI '04, section 3.2: replies are only sent for what every
 //! member has.
 
-use crate::world::{World, chain};
+use crate::world::{Sight, World, chain};
 use stateright::Property;
 
 /// Every acknowledged update is in the operation table or the log of every member of the newest chain.
@@ -10,7 +10,7 @@ pub fn held<W: World>() -> Property<W> {
         let system = W::system(state);
         let chain = chain(system);
         system
-            .history
+            .history()
             .acknowledged()
             .iter()
             .all(|id| chain.iter().all(|member| member.has_applied(id) || member.has_logged(id)))

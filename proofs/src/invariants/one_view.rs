@@ -1,6 +1,6 @@
 //! Lamport, "Paxos Made Simple", 2001: only a single value is chosen. Here, an epoch's view.
 
-use crate::world::{World, messages, views};
+use crate::world::{Sight, World, messages, views};
 use chainring_model::chain::{Msg, View};
 use chainring_model::coordinator::Msg::{Install, Prepare};
 use stateright::Property;
@@ -18,7 +18,7 @@ pub fn one_view<W: World>() -> Property<W> {
         });
         let mut known: BTreeMap<u64, &View> = BTreeMap::new();
         let mut all = saved.iter().chain(told);
-        system.history.decisions().are_unique()
+        system.history().decisions().are_unique()
             && all.all(|view| *known.entry(view.epoch).or_insert(view) == view)
     })
 }

@@ -1,7 +1,7 @@
 //! What must be reachable, so that no property holds because nothing happened.
 
 use crate::chain::FIRST_EPOCH;
-use crate::world::{Member, World, chain, finished, members, messages, newest, teachings};
+use crate::world::{Member, Sight, World, chain, finished, members, messages, newest, teachings};
 use chainring_model::chain::{ChainActor, ChainState, Msg, View};
 use chainring_model::kv::Outcome;
 use stateright::Property;
@@ -92,7 +92,7 @@ impl Reached {
         match self {
             Reached::AllReturned => {
                 Property::sometimes("every operation returned", |world, state| {
-                    finished(world, state) && W::system(state).history.unknown().is_empty()
+                    finished(world, state) && W::system(state).history().unknown().is_empty()
                 })
             }
             Reached::ReadFound => Property::sometimes("a read found a value", |_, state| {
@@ -119,7 +119,7 @@ impl Reached {
             }),
             Reached::Acknowledged => {
                 Property::sometimes("an update is acknowledged", |_, state| {
-                    !W::system(state).history.acknowledged().is_empty()
+                    !W::system(state).history().acknowledged().is_empty()
                 })
             }
             Reached::DuplicateAnswered => {
@@ -149,23 +149,22 @@ impl Reached {
             Reached::RecoveredAndServed => {
                 Property::sometimes("the recovered have served", |world, state| {
                     W::crashes(state) > 0
-                        && W::system(state).crashed.iter().all(|crashed| !crashed)
+                        && !W::system(state).is_anyone_down()
                         && finished(world, state)
                 })
             }
             Reached::GivenUp => Property::sometimes("a start gave up an operation", |_, state| {
-                W::crashes(state) > 0 && !W::system(state).history.unknown().is_empty()
+                W::crashes(state) > 0 && !W::system(state).history().unknown().is_empty()
             }),
             Reached::Redirected => {
                 Property::sometimes("a redirect was followed", |world, state| {
-                    let actors = world.actors().iter().zip(&W::system(state).actor_states);
-                    let mut gateways =
-                        actors.filter_map(|(actor, state)| match (actor, &**state) {
-                            (ChainActor::Gateway(gateway), ChainState::Gateway(state)) => {
-                                Some((gateway.view().epoch, state.view.epoch))
-                            }
-                            _ => None,
-                        });
+                    let actors = world.actors().iter().zip(W::system(state).states());
+                    let mut gateways = actors.filter_map(|(actor, state)| match (actor, state) {
+                        (ChainActor::Gateway(gateway), ChainState::Gateway(state)) => {
+                            Some((gateway.view().epoch, state.view.epoch))
+                        }
+                        _ => None,
+                    });
                     finished(world, state) && gateways.any(|(first, now)| now > first)
                 })
             }
@@ -180,7 +179,7 @@ impl Reached {
             Reached::UnknownTookEffect => {
                 Property::sometimes("an unknown operation took effect", |_, state| {
                     let system = W::system(state);
-                    let unknown = system.history.unknown();
+                    let unknown = system.history().unknown();
                     let members = members(system);
                     unknown.iter().any(|id| members.iter().any(|member| member.is_newest(id)))
                 })
@@ -208,8 +207,8 @@ impl Reached {
                 })
             }
             Reached::LeaseLapsed => Property::sometimes("a lease has lapsed", |_, state| {
-                let states = W::system(state).actor_states.iter();
-                let mut leases = states.filter_map(|state| match &**state {
+                let states = W::system(state).states();
+                let mut leases = states.filter_map(|state| match state {
                     ChainState::Replica(state) => Some(&state.lease),
                     _ => None,
                 });
@@ -265,7 +264,7 @@ impl Reached {
                 members(W::system(state)).iter().any(|member| !member.tombstones.is_empty())
             }),
             Reached::VoteWaits => Property::sometimes("a vote waits for a grant", |_, state| {
-                W::system(state).actor_states.iter().any(|state| match &**state {
+                W::system(state).states().any(|state| match state {
                     ChainState::Coordinator(state) => {
                         let proposal = state.proposal.as_ref();
                         proposal.is_some_and(|this| this.view.is_some() && this.votes.is_empty())

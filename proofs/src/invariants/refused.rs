@@ -1,6 +1,6 @@
 //! A definite answer is definite (jepsen-io/maelstrom, `doc/protocol.md`: definite and indefinite errors).
 
-use crate::world::{World, members};
+use crate::world::{Sight, World, members};
 use stateright::Property;
 
 /// What a client was told did not happen is in no log and no operation table, and never will be.
@@ -9,7 +9,7 @@ pub fn refused<W: World>() -> Property<W> {
         let system = W::system(state);
         let members = members(system);
         system
-            .history
+            .history()
             .denied()
             .iter()
             .all(|id| members.iter().all(|member| !member.is_newest(id) && !member.has_logged(id)))

@@ -1,0 +1,220 @@
+//! Random walks through systems that are too large to be explored, in virtual time and from a printed seed.
+//!
+//! Exploring visits every state of a small system. This visits a few states of a large one: the same actors, judged by
+//! the same properties after every step that saves or records something; but with the timeouts of production, a network
+//! with delays, processes that crash, pause and are cut off, and clocks that differ in rate. (TigerBeetle's VOPR and
+//! FoundationDB's simulator are the models for this.) What it finds it can show, and it proves nothing.
+//!
+//! - [`engine`] is the run; [`weather`] what goes wrong in it; [`dice`] where chance comes from;
+//! - [`scene`] says what can be simulated: any system of stateright actors with properties, a [`Subject`];
+//! - [`chain`] is such a system.
+//!
+//! For a while everything goes wrong at random; then it calms down, and within a generous time everything has to be
+//! finished. A run in which it is not *did not finish*: that is the one claim of liveness, and it is tested, not proved.
+//!
+//! # What is not simulated
+//!
+//! Handlers are atomic steps, as in the models; that a process makes them so is the business of the runtime's own tests,
+//! and the mutant *send before save* cannot show here. The lag of a commit behind its turn is a delay of what the turn
+//! said, which to others is the same. Clocks differ in rate only within the [clock assumption](crate::chain).
+
+pub mod chain;
+pub mod dice;
+pub mod engine;
+pub mod scene;
+pub mod weather;
+
+use chain::Simulated;
+use chainring_model::{Intact, Mechanism, Mechanisms, Without};
+use dice::Dice;
+use engine::{Engine, Run};
+use scene::Figures;
+use serde::Serialize;
+use std::fmt::{self, Display, Formatter};
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What can be simulated, by name.
+pub const SUBJECTS: &[&str] = &["chain"];
+
+/// How to simulate.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// On how many threads.
+    pub threads: usize,
+    /// Stop at the first seed that fails.
+    pub until_failure: bool,
+    /// Called about once a second.
+    pub progress: Option<fn(&Progress)>,
+}
+
+/// How far a simulation is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Seeds done.
+    pub done: u64,
+    /// Of how many.
+    pub seeds: u64,
+    /// How many of them failed.
+    pub failed: u64,
+    /// Since when.
+    pub elapsed: Duration,
+}
+
+/// What came of a simulation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// What was simulated.
+    pub subject: &'static str,
+    /// The mechanism that it lacks, as a mutant's name.
+    pub mutant: Option<&'static str>,
+    /// How many seeds were tried.
+    pub seeds: u64,
+    /// How many handlers ran.
+    pub steps: u64,
+    /// What happened, and how often.
+    pub figures: Figures,
+    /// The seeds that failed, in order.
+    pub failures: Vec<Failure>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// A seed that failed.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// The property that fell.
+    pub property: String,
+    /// After how many steps.
+    pub steps: u64,
+    /// When, in virtual milliseconds.
+    pub milliseconds: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { threads: 2, until_failure: false, progress: None }
+    }
+}
+
+/// Simulates a chain, as it is or without a mechanism, for each of these seeds.
+pub fn chain(seeds: Range<u64>, lacks: Option<Mechanism>, options: &Options) -> Report {
+    let start = Instant::now();
+    let all = seeds.end.saturating_sub(seeds.start);
+    let (next, is_over) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
+    let (subject, mutant) = ("chain", lacks.map(Mechanism::mutant));
+    let (figures, failures) = (Figures::default(), Vec::new());
+    let report =
+        Mutex::new(Report { subject, mutant, seeds: 0, steps: 0, figures, failures, seconds: 0.0 });
+    // A thread that panics between two changes of a report leaves it whole.
+    let report_of = || report.lock().unwrap_or_else(PoisonError::into_inner);
+    std::thread::scope(|scope| {
+        let work = || {
+            while !is_over.load(Ordering::Relaxed) {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= seeds.end {
+                    return;
+                }
+                let (run, failure) = attempt(seed, lacks);
+                let mut report = report_of();
+                report.seeds += 1;
+                report.steps += run.steps;
+                report.figures.merge(&run.figures);
+                report.failures.extend(failure);
+                if options.until_failure && !report.failures.is_empty() {
+                    is_over.store(true, Ordering::Relaxed);
+                }
+            }
+        };
+        let workers: Vec<_> = (0..options.threads.max(1)).map(|_| scope.spawn(work)).collect();
+        let mut told = Instant::now();
+        while workers.iter().any(|worker| !worker.is_finished()) {
+            std::thread::sleep(Duration::from_millis(5));
+            if let Some(progress) = options.progress
+                && told.elapsed() >= Duration::from_secs(1)
+            {
+                told = Instant::now();
+                let report = report_of();
+                let (done, failed) = (report.seeds, report.failures.len() as u64);
+                drop(report);
+                progress(&Progress { done, seeds: all, failed, elapsed: start.elapsed() });
+            }
+        }
+    });
+    let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
+    report.failures.sort_by_key(|failure| failure.seed);
+    report.seconds = start.elapsed().as_secs_f64();
+    report
+}
+
+/// One run, told in words.
+pub fn tell_chain(seed: u64, lacks: Option<Mechanism>) -> Run {
+    once(seed, lacks, true)
+}
+
+/// One run, and how it failed, if it did. A handler that panics is a failure, too.
+fn attempt(seed: u64, lacks: Option<Mechanism>) -> (Run, Option<Failure>) {
+    let run = catch_unwind(AssertUnwindSafe(|| once(seed, lacks, false)));
+    let run = run.unwrap_or_else(|_| Run {
+        fell: Some(("no panic", 0)),
+        steps: 0,
+        figures: Figures::default(),
+        trace: Vec::new(),
+    });
+    let failure = run.fell.map(|(property, at)| Failure {
+        seed,
+        property: property.to_string(),
+        steps: run.steps,
+        milliseconds: at / weather::MS,
+    });
+    (run, failure)
+}
+
+fn once(seed: u64, lacks: Option<Mechanism>, is_told: bool) -> Run {
+    match lacks {
+        None => walk(seed, &Intact, is_told),
+        Some(mechanism) => walk(seed, &Without(mechanism), is_told),
+    }
+}
+
+fn walk<M: Mechanisms>(seed: u64, mechanisms: &M, is_told: bool) -> Run {
+    let mut dice = Dice::new(seed);
+    let subject = Simulated::draw(mechanisms, &mut dice);
+    let mut run = Engine::new(&subject, dice, is_told).run();
+    for what in ["learners appended", "operations unknown", "reads by others", "views decided"] {
+        run.figures.add(what, 0); // a table shows these, also where there are none
+    }
+    run
+}
+
+impl Report {
+    /// Whether no seed failed.
+    pub fn stands(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Report { subject, seeds, steps, seconds, .. } = self;
+        let mutant = self.mutant.map_or(String::new(), |mutant| format!(" ({mutant})"));
+        let s = if *seeds == 1 { "" } else { "s" };
+        writeln!(f, "{subject}{mutant}: {seeds} seed{s} in {seconds:.1} s")?;
+        writeln!(f, "  {:24} {steps:>12}", "steps")?;
+        for (what, times) in self.figures.iter() {
+            writeln!(f, "  {what:24} {times:>12}")?;
+        }
+        for Failure { seed, property, steps, milliseconds } in &self.failures {
+            writeln!(
+                f,
+                "  FAIL  seed {seed}: `{property}` after {steps} steps, {milliseconds} ms"
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! Random walks: that they pass, that they are worth something, and that a seed is a run.
+
+use chainring_model::Mechanism;
+use chainring_proofs::simulate::{self, Options};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A few seeds stand, and in them happens what a simulation is for.
+#[test]
+fn seeds_pass_and_see_what_matters() {
+    let report = simulate::chain(0..20, None, &Options::default());
+    assert!(report.stands(), "{report}");
+    for what in [
+        "crashes",
+        "gateways restarted",
+        "learners appended",
+        "messages lost",
+        "operations unknown",
+        "partitions",
+        "pauses",
+        "reads by others",
+        "reads forwarded",
+        "retries suppressed",
+        "views decided",
+    ] {
+        assert!(report.figures.of(what) > 0, "no {what}: {report}");
+    }
+    assert!(report.figures.of("operations returned") > 2000, "{report}");
+}
+
+/// The controls: a simulation that cannot fail is worthless. `chainring check --simulate chain --mutants` has all.
+#[test]
+fn mutants_are_found_by_a_few_seeds() {
+    use Mechanism::*;
+    let options = Options { threads: 1, until_failure: true, ..Options::default() };
+    for (lacks, property) in [
+        (Deduplication, "at most once"),
+        (IncarnationGrows, "incarnations grow"),
+        (DirtyForwarded, "linearizable"),
+        (LogRecovery, "durable"),
+        (ResendOnInstall, "did not finish"),
+        (TailCommitsLog, "durable"),
+        (LeaseForReads, "linearizable"),
+        (LearnerEmptied, "agreement"),
+        (LanesTransferred, "agreement"),
+        (HandoverEnds, "handover"),
+    ] {
+        let report = simulate::chain(0..200, Some(lacks), &options);
+        let fell = report.failures.iter().any(|failure| failure.property == property);
+        assert!(fell, "`{}` escaped `{property}`: {report}", lacks.mutant());
+    }
+}
+
+/// The same seed is the same run, to the last word.
+#[test]
+fn a_seed_is_a_run() {
+    let (one, again) = (simulate::tell_chain(3, None), simulate::tell_chain(3, None));
+    assert!(one.trace == again.trace && one.figures == again.figures);
+    assert!(one.trace.len() > 1000);
+    let untold = simulate::chain(3..4, None, &Options::default());
+    assert_eq!(untold.steps, one.steps, "telling changes nothing");
+    assert_ne!(simulate::tell_chain(4, None).trace, one.trace);
+}
