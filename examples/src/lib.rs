@@ -86,6 +86,11 @@ impl Cluster {
         serves(newcomer)
     }
 
+    /// Where a node's front door is.
+    pub fn address(&self, node: usize) -> &str {
+        &self.resp[node]
+    }
+
     /// A connection to a node's front door.
     ///
     /// # Errors

@@ -203,7 +203,7 @@ mechanisms! {
     RingEpochCheck = "no epoch check on the ring",
     /// Ring: in a joint view a quorum is a majority of both replica sets.
     QuorumJoint = "joint view with one majority only",
-    /// Ring: a newcomer answers gateways when it has fetched everything.
+    /// Ring: a newcomer votes, and reports, when it has fetched everything.
     FetchThenVote = "newcomer votes before its fetch ends",
     /// Ring: a newcomer fetches from a majority of the old replicas.
     FetchMajority = "fetch from one old replica",

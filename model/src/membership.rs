@@ -847,7 +847,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
             [&[100], &[0, 100], &[0, 63, 100], &[0, 50, 79, 100]];
         let Range { start, end } = self.timeouts.suspicion;
         let (least, most) = ((start * logarithm).max(1), (end * logarithm).max(1));
-        // The suspect and the first to find out cannot confirm.
+        // The suspect and the first to find out cannot confirm. Where nobody can, there is nothing to wait for.
         let shares = SHARES[alive.saturating_sub(2).min(CONFIRMATIONS)];
         let share = shares[by.saturating_sub(1).min(shares.len() - 1)];
         most - most.saturating_sub(least) * share / 100
@@ -1102,3 +1102,6 @@ impl<S: Store<Key, Row>, M: Mechanisms> Prune for Member<S, M> {
         state.as_ref().is_some_and(|state| self.is_past(id, state, src, msg))
     }
 }
+
+#[cfg(test)]
+mod tests;

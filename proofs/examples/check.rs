@@ -72,6 +72,16 @@ fn main() {
                     }
                 }
             }
+            "--until" => {
+                // Does this property fall in a model without a mechanism, whatever falls before it?
+                let mut next = || arguments.next().unwrap_or_default();
+                let entry = catalogue::find(&next()).expect("a model of the catalogue");
+                let (name, property) = (next(), next());
+                let lacks = Mechanism::ALL.iter().find(|lacks| lacks.mutant() == name);
+                let (search, until) = (Search::Breadth, Some(&*property.leak()));
+                let options = Options { search, until, ..options.clone() };
+                println!("{}", entry.run(lacks.copied(), &options));
+            }
             "--mutant" => {
                 let name = arguments.next().expect("a mutant's name");
                 let wanted = Mechanism::ALL.iter().filter(|lacks| lacks.mutant().contains(&name));

@@ -7,6 +7,7 @@ use crate::drive::{self, Drive, drive};
 use crate::graph;
 use crate::invariants::Reached;
 use crate::membership::{self, Membership, Met};
+use crate::ring;
 use crate::run::{Options, Report, run};
 use crate::torn::Order;
 use chainring_model::chain::Reads;
@@ -33,6 +34,8 @@ pub struct Entry {
 pub enum Subject {
     /// A chain.
     Chain(Setup),
+    /// A ring.
+    Ring(ring::Setup),
     /// Coordinators by themselves.
     Council(Council),
     /// Members by themselves.
@@ -55,11 +58,11 @@ impl Entry {
         Self::of(name, about, Subject::Chain(setup))
     }
 
-    fn of(name: &'static str, about: &'static str, subject: Subject) -> Self {
+    pub(crate) fn of(name: &'static str, about: &'static str, subject: Subject) -> Self {
         Entry { name, about, deep: false, subject, steps: Steps::Whole }
     }
 
-    fn deep(mut self) -> Self {
+    pub(crate) fn deep(mut self) -> Self {
         self.deep = true;
         self
     }
@@ -84,11 +87,17 @@ impl Entry {
             (Subject::Chain(setup), Steps::Torn(order)) => {
                 run(|| setup.torn(mechanisms, order), options)
             }
+            (Subject::Ring(setup), Steps::Graph) => {
+                graph::run(&setup.model(mechanisms, Pruning::On), ring::finished)
+            }
+            (Subject::Ring(setup), _) => run(|| setup.model(mechanisms, Pruning::On), options),
             (Subject::Council(council), _) => {
                 run(|| council.model(mechanisms, Pruning::On), options)
             }
             (Subject::Membership(members), Steps::Graph) => {
-                graph::run_to(&members.model(mechanisms, Pruning::On), membership::agree)
+                graph::run(&members.model(mechanisms, Pruning::On), |_, state| {
+                    membership::agree(state)
+                })
             }
             (Subject::Membership(members), _) => {
                 run(|| members.model(mechanisms, Pruning::On), options)
@@ -112,6 +121,10 @@ impl Entry {
                 let model = setup.model(mechanisms, Pruning::Steps);
                 drive(&model, &drive::names(model.actors()), script, until)
             }
+            Subject::Ring(setup) => {
+                let model = setup.model(mechanisms, Pruning::Steps);
+                drive(&model, &ring::names(model.actors()), script, until)
+            }
             Subject::Council(council) => {
                 let names: Vec<_> = (0..council.coordinators).map(|c| format!("c{c}")).collect();
                 drive(&council.model(mechanisms, Pruning::Steps), &names, script, until)
@@ -133,6 +146,7 @@ impl Entry {
         };
         match &self.subject {
             Subject::Chain(setup) => format!("{setup}{torn}"),
+            Subject::Ring(setup) => setup.to_string(),
             Subject::Council(council) => council.to_string(),
             Subject::Membership(members) => members.to_string(),
         }
@@ -175,8 +189,33 @@ fn swap(expected: &str, new: &str) -> Op {
     Op::CompareAndSwap { expected: expected.into(), new: Value::from(new) }
 }
 
+/// Two who put and get.
+fn four() -> Setup {
+    Setup::new(3, [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])])
+}
+
+fn four_crash(name: &'static str, mortal: Mortal) -> Entry {
+    use Reached::{HeadLost, MiddleLost, ReadFound, RecoveredAndServed, TailLost};
+    let setup = four().views(1, 1).crashes(1, mortal);
+    let setup = setup.reached([ReadFound, HeadLost, MiddleLost, TailLost, RecoveredAndServed]);
+    Entry::new(name, "two who put and get, a view change, and a crash", setup).deep()
+}
+
+fn twice(name: &'static str, suspects: [usize; 2], lost: [Reached; 2]) -> Entry {
+    let setup = four().views(1, 2).suspects(suspects);
+    let setup = setup.reached(lost).reached([Reached::ReadFound, Reached::RemovedUnaware]);
+    Entry::new(name, "two who put and get, and two view changes", setup).deep()
+}
+
 /// Every model.
 pub fn all() -> Vec<Entry> {
+    let mut all = of_chain();
+    all.extend(ring::catalogue());
+    all
+}
+
+/// The models of the chain, and of the coordinators by themselves.
+fn of_chain() -> Vec<Entry> {
     use Reached::*;
     let members = Subject::Membership;
     let council = |coordinators, proposers, rounds, crashes| {
@@ -496,26 +535,13 @@ pub fn all() -> Vec<Entry> {
         Entry::new(
             "chain-views-four",
             "two who put and get, and a view change",
-            Setup::new(
-                3,
-                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
-            )
-            .views(1, 1)
-            .reached([ReadFound, HeadLost, MiddleLost, TailLost]),
+            four().views(1, 1).reached([ReadFound, HeadLost, MiddleLost, TailLost]),
         )
         .deep(),
-        Entry::new(
-            "chain-views-four-crash",
-            "two who put and get, a view change, and a crash",
-            Setup::new(
-                3,
-                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
-            )
-            .views(1, 1)
-            .crashes(1, Mortal::All)
-            .reached([ReadFound, HeadLost, MiddleLost, TailLost, RecoveredAndServed]),
-        )
-        .deep(),
+        // One crash is a replica's, a gateway's or a coordinator's: the three models together are one.
+        four_crash("chain-views-four-crash-replica", Mortal::Replicas),
+        four_crash("chain-views-four-crash-gateway", Mortal::Gateways),
+        four_crash("chain-views-four-crash-coordinator", Mortal::Coordinators),
         Entry::new(
             "chain-lease",
             "a paused reader in a chain of two: its lease has lapsed before it is left out",
@@ -610,17 +636,10 @@ pub fn all() -> Vec<Entry> {
                 .reached([Appended, HandedOver, LearnerLags]),
             )
         },
-        Entry::new(
-            "chain-views-twice",
-            "two view changes",
-            Setup::new(
-                3,
-                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
-            )
-            .views(1, 2)
-            .reached([ReadFound, HeadLost, MiddleLost, TailLost, RemovedUnaware]),
-        )
-        .deep(),
+        // Of three, two can be suspected in two view changes: the three models together are one.
+        twice("chain-views-twice-head-middle", [0, 1], [HeadLost, MiddleLost]),
+        twice("chain-views-twice-head-tail", [0, 2], [HeadLost, TailLost]),
+        twice("chain-views-twice-middle-tail", [1, 2], [MiddleLost, TailLost]),
         Entry::new(
             "grow-one",
             "a chain of one teaches a learner under increments and a delete",

@@ -738,7 +738,7 @@ fn may_count<M: Mechanisms>(system: &System<M>, member: Id, upto: (u32, u64)) ->
 }
 
 /// An operation, as short as it can be read.
-fn spell(key: &Key, op: &Op) -> String {
+pub(crate) fn spell(key: &Key, op: &Op) -> String {
     let text = |value: &Value| value.escape_ascii().to_string();
     let key = key.escape_ascii();
     match op {

@@ -54,6 +54,7 @@ where
     local: Local<A>,
     spent: Option<Spent<A, H>>,
     alike: Option<Alike<A>>,
+    representative: Option<Representative<A, H>>,
     scope: Option<Scope<A, H>>,
     assumption: Option<Assumption<A, H>>,
     witness: Option<Witness<A, H>>,
@@ -78,6 +79,9 @@ type Spent<A, H> = Arc<dyn Fn(&System<A, H>, &Parcel<A>) -> bool + Send + Sync>;
 
 /// Those from whom a message would be the same.
 type Alike<A> = Arc<dyn Fn(&Parcel<A>) -> Option<Vec<Id>> + Send + Sync>;
+
+/// The system that stands for all that differ from it in nothing but who is who.
+type Representative<A, H> = Arc<dyn Fn(&System<A, H>) -> Option<System<A, H>> + Send + Sync>;
 
 /// Which actions belong to a model.
 type Scope<A, H> = Arc<
@@ -183,6 +187,7 @@ where
             local: Arc::new(|_| false),
             spent: None,
             alike: None,
+            representative: None,
             scope: None,
             assumption: None,
             witness: None,
@@ -226,7 +231,7 @@ where
     }
 
     /// Which messages are spent: whatever they still lead to is a no-op, now and for ever. They are dropped as
-    /// obsolete ones are.
+    /// obsolete ones are. It may look at the states of sender and receiver, and at what the sender is being sent.
     pub fn spent(
         mut self,
         spent: impl Fn(&System<A, H>, &Parcel<A>) -> bool + Send + Sync + 'static,
@@ -241,6 +246,16 @@ where
         alike: impl Fn(&Parcel<A>) -> Option<Vec<Id>> + Send + Sync + 'static,
     ) -> Self {
         self.alike = Some(Arc::new(alike));
+        self
+    }
+
+    /// Which system stands for one that differs from it in nothing but who is who; nothing if it does itself.
+    /// (Ip & Dill, "Better Verification Through Symmetry", 1996.) Paths of such a model change names as they go.
+    pub fn representative(
+        mut self,
+        representative: impl Fn(&System<A, H>) -> Option<System<A, H>> + Send + Sync + 'static,
+    ) -> Self {
+        self.representative = Some(Arc::new(representative));
         self
     }
 
@@ -492,7 +507,9 @@ where
         let system = &state.system;
         let is_obsolete =
             |parcel: &Parcel<A>| touched.has(parcel.dst) && self.is_obsolete(system, parcel);
-        let is_spent = |parcel: &Parcel<A>| self.is_spent(system, parcel);
+        let is_spent = |parcel: &Parcel<A>| {
+            (touched.has(parcel.dst) || touched.has(parcel.src)) && self.is_spent(system, parcel)
+        };
         let is_useless = |parcel: &Parcel<A>| {
             is_obsolete(parcel) || self.pruning == Pruning::On && is_spent(parcel)
         };
@@ -720,6 +737,12 @@ where
         let seen = self.witness.and_then(|seen| seen(&last.system, &action, &next.system));
         if let Some(history) = seen {
             next.system.history = history;
+        }
+        if self.pruning == Pruning::On
+            && let Some(representative) = &self.representative
+            && let Some(system) = representative(&next.system)
+        {
+            next.system = system;
         }
         let possible = |assumption: &Assumption<A, H>| assumption(&next.system);
         (next != *last && self.assumption.as_ref().is_none_or(possible)).then_some(next)

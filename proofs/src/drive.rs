@@ -2,8 +2,8 @@
 //! regression.
 //!
 //! A script is lines, or parts between semicolons, of these forms; `//` begins a remark. Actors are called by
-//! what they are and their number among those: `r0` a replica, `g0` a gateway, `s0` a script, `c0` a
-//! coordinator.
+//! what they are and their number among those: `r0` a replica of a chain, `n0` a node of a ring, `g0` a
+//! gateway, `s0` a script, `c0` a coordinator, `o0` an oracle.
 //!
 //! ```text
 //! g0 > r0: Request                deliver the Request that g0 sent to r0
@@ -46,7 +46,12 @@ pub fn names<S, M: Mechanisms>(actors: &[ChainActor<S, M>]) -> Vec<String> {
         ChainActor::Script(_) => 's',
         ChainActor::Coordinator(_) => 'c',
     };
-    let letters: Vec<_> = actors.iter().map(letter).collect();
+    numbered(actors.iter().map(letter))
+}
+
+/// The names of actors that are called by these letters, and by their numbers among those.
+pub fn numbered(letters: impl IntoIterator<Item = char>) -> Vec<String> {
+    let letters: Vec<_> = letters.into_iter().collect();
     let name = |(place, letter): (usize, &char)| {
         let before = letters[..place].iter().filter(|other| *other == letter).count();
         format!("{letter}{before}")
@@ -213,7 +218,7 @@ pub fn show<Msg: Debug, Timer: Debug>(
     action: &ActorModelAction<Msg, Timer, ()>,
     names: &[String],
 ) -> String {
-    let name = |id: &Id| names[usize::from(*id)].as_str();
+    let name = |id: &Id| names.get(usize::from(*id)).map_or("somebody", String::as_str);
     match action {
         ActorModelAction::Deliver { src, dst, msg } => {
             format!("{} > {}: {}", name(src), name(dst), print(msg, names))

@@ -38,6 +38,9 @@ fn serve_with<M: Mechanisms>(entry: &Entry, mechanisms: &M, addr: SocketAddr) {
         (Subject::Membership(members), _) => {
             members.model(mechanisms, Pruning::Steps).checker().threads(2).serve(addr);
         }
+        (Subject::Ring(setup), _) => {
+            setup.model(mechanisms, Pruning::Steps).checker().threads(2).serve(addr);
+        }
         (Subject::Council(council), _) => {
             council.model(mechanisms, Pruning::Steps).checker().threads(2).serve(addr);
         }

@@ -106,17 +106,8 @@ where
     }
 }
 
-/// Judges every property of a model, and that it can always finish.
+/// Judges every property of a model, and that it can always reach what is called `finished`.
 pub fn run<W: Model>(model: &W, finished: impl Fn(&W, &W::State) -> bool) -> Report
-where
-    W::State: Clone + Debug + Hash + PartialEq,
-    W::Action: Clone + Debug + PartialEq,
-{
-    run_to(model, |state| finished(model, state))
-}
-
-/// Judges every property of a model, and that it can always reach what is called finished here.
-pub fn run_to<W: Model>(model: &W, finished: impl Fn(&W::State) -> bool) -> Report
 where
     W::State: Clone + Debug + Hash + PartialEq,
     W::Action: Clone + Debug + PartialEq,
@@ -138,7 +129,7 @@ where
             trace: found.map(|node| graph.trace(model, node)),
         });
     }
-    let can_finish = graph.can_reach(finished);
+    let can_finish = graph.can_reach(|state| finished(model, state));
     let trapped = can_finish.iter().position(|can| !can);
     properties.push(Verdict {
         property: CAN_FINISH,

@@ -15,11 +15,12 @@ use crate::possible::Possible;
 use chainring_model::chain::{Msg, View};
 use chainring_model::coordinator;
 use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal};
+use chainring_model::ring;
 use stateright::actor::{Envelope, Id};
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug, Formatter};
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 
 /// Auxiliary state that follows the messages of a system.
@@ -63,8 +64,8 @@ struct Seen {
 /// What happened to views and leases.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Decisions {
-    /// The views that a coordinator has moved on to and that another one has not, by epoch.
-    views: BTreeMap<u64, View>,
+    /// The views that a coordinator has moved on to and that another one has not, by epoch: digests of them.
+    views: BTreeMap<u64, u64>,
     /// Whether two were decided for one epoch.
     torn: bool,
     /// Whether an actor has gone back to an older one.
@@ -130,6 +131,13 @@ impl History {
         self.with(|seen| {
             let before = seen.starts.insert(gateway, incarnation);
             seen.restarted_backwards |= before >= Some(incarnation);
+        })
+    }
+
+    /// An operation is known to have changed nothing, and so is no update.
+    fn refused(&self, id: OpId) -> History {
+        self.with(|seen| {
+            seen.acknowledged.remove(&id);
         })
     }
 
@@ -204,16 +212,16 @@ impl Decisions {
     }
 
     /// An actor moves from one view to another.
-    pub fn move_on(&mut self, from: &View, to: &View) {
-        self.went_back |= to.epoch < from.epoch;
+    pub fn move_on<V: coordinator::View>(&mut self, from: &V, to: &V) {
+        self.went_back |= to.epoch() < from.epoch();
     }
 
     /// A coordinator moves from one view to another.
-    pub fn decide(&mut self, from: &View, to: &View) {
+    pub fn decide<V: coordinator::View>(&mut self, from: &V, to: &V) {
         self.move_on(from, to);
-        if to.epoch != from.epoch || to != from {
-            let known = self.views.entry(to.epoch).or_insert_with(|| to.clone());
-            self.torn |= known != to;
+        if to != from {
+            let digest = BuildHasherDefault::<DefaultHasher>::default().hash_one(to);
+            self.torn |= *self.views.entry(to.epoch()).or_insert(digest) != digest;
         }
     }
 
@@ -283,6 +291,34 @@ impl Recorder<Msg> for History {
             Msg::Views(msg) => <Decisions as Recorder<_>>::heeds(msg),
             _ => false,
         }
+    }
+}
+
+/// On a ring, an operation that is refused leaves no trace: its client knows of no update.
+impl Recorder<ring::Msg> for History {
+    fn sent(&self, Envelope { src, dst, msg }: Envelope<&ring::Msg>) -> Option<Self> {
+        match msg {
+            ring::Msg::Invoke { id, key, op } => Some(self.invoke(src, *id, key, op)),
+            // A gateway tells each of its clients.
+            ring::Msg::Opened { incarnation } => Some(self.start(dst, *incarnation)),
+            _ => None,
+        }
+    }
+
+    fn received(&self, Envelope { dst, msg, .. }: Envelope<&ring::Msg>) -> Option<Self> {
+        match msg {
+            ring::Msg::Return { id, outcome } => {
+                let ended = self.end(dst, *id, outcome);
+                let is_refused = matches!(outcome, Outcome::Refused(_));
+                Some(if is_refused { ended.refused(*id) } else { ended })
+            }
+            _ => None,
+        }
+    }
+
+    fn heeds(msg: &ring::Msg) -> bool {
+        use ring::Msg::{Invoke, Opened, Return};
+        matches!(msg, Invoke { .. } | Return { .. } | Opened { .. })
     }
 }
 

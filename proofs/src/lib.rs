@@ -6,8 +6,8 @@
 //! - [`checked::Checked`] is the model around a system of actors; [`torn::Torn`] is one that tears an
 //!   actor's step apart and crashes it in between;
 //! - [`system`] is what their states are, made of parts that are stored once ([`shared`]);
-//! - [`chain`], [`council`] and [`membership`] make models of chains, of coordinators by themselves, and of
-//!   members by themselves;
+//! - [`chain`], [`ring`], [`council`] and [`membership`] make models of chains, of rings, of coordinators by
+//!   themselves, and of members by themselves;
 //! - [`history`] records what clients saw, and [`possible`] judges whether it is linearizable;
 //! - [`invariants`] has every property, one a file;
 //! - [`catalogue`] lists the configurations by name, and [`mutants`] those that must fail, some of them
@@ -26,6 +26,7 @@ pub mod invariants;
 pub mod membership;
 pub mod mutants;
 pub mod possible;
+pub mod ring;
 pub mod run;
 pub mod shared;
 pub mod spent;

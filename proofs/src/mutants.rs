@@ -3,6 +3,7 @@
 use crate::catalogue::{self, Entry, Steps};
 use crate::drive::Drive;
 use crate::graph::CAN_FINISH;
+use crate::ring;
 use crate::run::{Options, Report, Search};
 use crate::torn::Order;
 use chainring_model::Mechanism;
@@ -97,7 +98,7 @@ fn script(lacks: Mechanism) -> Option<&'static str> {
     match lacks {
         Mechanism::EveryVoteWaits => Some(VOTES_WHILE_ITS_GRANT_LIVES),
         Mechanism::VoteEndsGrants => Some(GRANTS_AFTER_ITS_VOTE),
-        _ => None,
+        of_ring => ring::script(of_ring),
     }
 }
 
@@ -124,9 +125,7 @@ const GRANTS_AFTER_ITS_VOTE: &str = "
 
 /// Every mutant, in the order of the protocol's text.
 pub fn all() -> Vec<Mutant> {
-    let of_the_ring = Mechanism::QuorumMajority..=Mechanism::ReportsAwaited; // which has no models yet
-    let shown = |lacks: &&Mechanism| !of_the_ring.contains(*lacks);
-    Mechanism::ALL.iter().filter(shown).map(|lacks| of(*lacks)).collect()
+    Mechanism::ALL.iter().map(|lacks| of(*lacks)).collect()
 }
 
 /// The mutant that lacks this mechanism.
@@ -194,7 +193,7 @@ pub fn of(lacks: Mechanism) -> Mutant {
         RefutationSaved => ("members-crash", "a restart is a new life"),
         LivesCounted => ("members-crash", "a restart is a new life"),
         DeadSought => ("members-lossy", CAN_FINISH),
-        other => unreachable!("{other:?} has no model yet"),
+        of_ring => ring::mutant(of_ring),
     };
     let mut entry = catalogue::find(model).expect("the table above names models of the catalogue");
     if lacks == SaveThenSend {

@@ -183,6 +183,18 @@ impl<A: Part> Parcels<A> {
         }
     }
 
+    /// The same messages from and to others.
+    pub fn readdressed(&self, other: impl Fn(Id) -> Id) -> Self {
+        let readdressed = self.0.iter().map(|parcel| Envelope {
+            src: other(parcel.src),
+            dst: other(parcel.dst),
+            msg: parcel.msg,
+        });
+        let mut parcels: Vec<_> = readdressed.collect();
+        parcels.sort();
+        Parcels(parcels)
+    }
+
     /// Drops a message.
     pub fn remove(&mut self, parcel: &Parcel<A>) {
         self.0.retain(|other| other != parcel);

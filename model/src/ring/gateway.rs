@@ -609,7 +609,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     }
 
     /// Whether those for whom `has` holds are a quorum for what is at a position.
-    fn is_quorum(&self, view: &View, at: u64, has: impl Fn(Id) -> bool) -> bool {
+    pub fn is_quorum(&self, view: &View, at: u64, has: impl Fn(Id) -> bool) -> bool {
         if !self.mechanisms.has(Mechanism::QuorumMajority) {
             return view.replicas(at).into_iter().any(has);
         }

@@ -417,6 +417,38 @@ mod tests {
         assert!(!follows(stable(3, &a), given_up, true), "its operations did not ask all of A");
     }
 
+    /// Whatever may follow whatever, but for a reform: an operation's quorum in the one shares a node with every
+    /// quorum in the other, for every position.
+    #[test]
+    fn quorums_of_neighbours_intersect() {
+        let rings = [ring(0..1), ring(0..3), ring(1..4), ring(0..4), ring([0, 2, 3, 4])];
+        let mut views: Vec<_> = Vec::new();
+        for epoch in [1, 2] {
+            for old in &rings {
+                views.extend(rings.iter().map(|new| View::joint(epoch, old.clone(), new.clone())));
+            }
+        }
+        let sets: Vec<BTreeSet<Id>> = (0..1_u32 << 5)
+            .map(|set| ids((0..5).filter(|member| set & 1 << member != 0)))
+            .collect();
+        let quorums = |view: &View, at| -> Vec<&BTreeSet<Id>> {
+            let is_quorum = |set: &&BTreeSet<Id>| view.is_quorum(at, |id| set.contains(&id));
+            sets.iter().filter(is_quorum).collect()
+        };
+        let mut pairs = 0;
+        for last in &views {
+            for next in views.iter().filter(|next| next.may_follow(last, true, false)) {
+                pairs += 1;
+                for at in (0..16).map(|part| part << 60) {
+                    let (before, after) = (quorums(last, at), quorums(next, at));
+                    let mut all = before.iter().flat_map(|one| after.iter().map(move |o| (one, o)));
+                    assert!(all.all(|(one, other)| !one.is_disjoint(other)), "{last:?} {next:?}");
+                }
+            }
+        }
+        assert!(pairs > 100, "{pairs}");
+    }
+
     #[test]
     fn a_ring_of_five_loses_two_at_once_and_stabilizes_without_them() {
         let view = View::stable(1, ring(0..5));

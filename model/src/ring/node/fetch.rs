@@ -8,6 +8,10 @@
 //!    *A copy is not a vote*, unless every answer shows the same ballot, voted.
 //! 4. A majority of the old replicas has given all of a span: the node votes there. When no span is left it
 //!    reports, again and again until a view answers.
+//!
+//! In a joint view itself nothing hangs on the newcomers, since every quorum has a majority of old replicas,
+//! too. It is the view after it that does: there newcomers vote among themselves, and what they have not
+//! fetched is gone.
 
 use super::{Node, NodeState, put};
 use crate::coordinator;
@@ -38,6 +42,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
     pub(super) fn fetch_on(&self, id: Id, state: &NodeState<S>, out: &mut Out<RingActor<S, M>>) {
         if state.transfers.is_empty() {
             return self.report(state, out);
+        }
+        if !self.mechanisms.has(Mechanism::FetchThenVote) {
+            self.report(state, out);
         }
         for (upto, transfer) in state.transfers.iter().take(SPANS) {
             self.fetch_span(id, state, *upto, transfer, out);

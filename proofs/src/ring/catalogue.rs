@@ -1,0 +1,401 @@
+//! The models of the ring, by name.
+
+use super::{Client, Mortal, Planted, Reached, Setup};
+use crate::catalogue::{Entry, Steps, Subject};
+use chainring_model::kv::{Op, Value};
+
+fn put(value: &str) -> Op {
+    Op::Put(value.into())
+}
+
+fn swap(expected: &str, new: &str) -> Op {
+    Op::CompareAndSwap { expected: expected.into(), new: Value::from(new) }
+}
+
+/// Every model of the ring. The default set are those that have been explored to the end.
+pub fn catalogue() -> Vec<Entry> {
+    let mut all = stable();
+    all.extend(purges());
+    all.extend(changes());
+    all.extend(coordinated());
+    all
+}
+
+fn entry(name: &'static str, about: &'static str, setup: Setup) -> Entry {
+    Entry::of(name, about, Subject::Ring(setup))
+}
+
+/// Three nodes, one view.
+fn stable() -> Vec<Entry> {
+    use Reached::*;
+    vec![
+        entry(
+            "ring-read",
+            "a slow writer and a reader who reads twice: what one read returned, the next one must",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [Op::Get, Op::Get])])
+                .attempts(1)
+                .reached([ReadFound, ReadCompletes]),
+        )
+        .deep(),
+        entry(
+            "ring-once",
+            "two gateways that write, in one attempt each",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [put("b")])]).attempts(1),
+        ),
+        entry(
+            "ring-write",
+            "two gateways that write, in up to two attempts each",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [put("b")])])
+                .attempts(2)
+                .reached([Contended]),
+        )
+        .deep(),
+        entry(
+            "ring-rounds",
+            "two gateways that write, in up to three attempts each",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [put("b")])])
+                .attempts(3)
+                .reached([Contended, ContendedTwice]),
+        )
+        .deep(),
+        entry(
+            "ring-write-read",
+            "two gateways that write and then read",
+            Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
+                .attempts(1)
+                .reached([ReadFound]),
+        )
+        .deep(),
+        entry(
+            "ring-rounds-read",
+            "two gateways that write and then read, in up to three attempts each",
+            Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
+                .attempts(3)
+                .reached([ReadFound, ContendedTwice]),
+        )
+        .deep(),
+        entry(
+            "ring-compete",
+            "create, compare-and-swap and delete compete",
+            Setup::new([
+                Client::new(0, [Op::Create("1".into()), swap("1", "5")]),
+                Client::new(1, [Op::Create("2".into()), Op::Delete]),
+            ])
+            .attempts(1)
+            .reached([RefusalProposed]),
+        )
+        .deep(),
+        entry(
+            "ring-recent-1",
+            "registers that remember one operation: a retry is told, found, or unknown",
+            Setup::new([
+                Client::new(0, [Op::Increment(1)]),
+                Client::new(1, [Op::Increment(1), Op::Increment(1)]),
+            ])
+            .recent(1)
+            .attempts(2)
+            .reached([Contended, UnknownByVersion]),
+        )
+        .deep(),
+        entry(
+            "ring-recent-2",
+            "registers that remember two operations",
+            Setup::new([
+                Client::new(0, [Op::Increment(1)]),
+                Client::new(1, [Op::Increment(1), Op::Increment(1)]),
+            ])
+            .recent(2)
+            .attempts(2)
+            .reached([Contended, FoundBuiltUpon]),
+        )
+        .deep(),
+        entry(
+            "ring-crash",
+            "a crash of any node or gateway at any moment",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [Op::Get])])
+                .attempts(1)
+                .crashes(1, Mortal::All)
+                .reached([
+                    ReadFound,
+                    ReadCompletes,
+                    RecoveredAndServed,
+                    GivenUp,
+                    UnknownTookEffect,
+                ]),
+        )
+        .deep(),
+        entry(
+            "ring-crash-write",
+            "two writers, and a crash of a node",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [put("b")])])
+                .attempts(1)
+                .crashes(1, Mortal::Nodes)
+                .reached([RecoveredAndServed]),
+        )
+        .deep(),
+        entry(
+            "ring-crash-gateway",
+            "a gateway crashes, and its client goes on through its next start",
+            Setup::new([Client::new(0, [Op::Increment(1), Op::Increment(1)])])
+                .attempts(2)
+                .crashes(1, Mortal::Gateways)
+                .reached([RecoveredAndServed, GivenUp, UnknownTookEffect]),
+        ),
+        entry(
+            "ring-lanes",
+            "two lanes of one gateway work on one key",
+            Setup::new([Client::new(0, [Op::Increment(1)]), Client::new(0, [Op::Increment(2)])])
+                .attempts(2)
+                .reached([Contended]),
+        )
+        .deep(),
+        Entry {
+            steps: Steps::Graph,
+            ..entry(
+                "ring-lossy",
+                "any message may be lost for good: what is sent again keeps things going",
+                Setup { lossy: true, ..Setup::new([Client::new(0, [put("a")])]) }.attempts(1),
+            )
+        },
+        entry(
+            "ring-unknown",
+            "deadlines pass at any moment, and the client goes on",
+            Setup {
+                deadlines: true,
+                ..Setup::new([Client::new(0, [Op::Increment(1), Op::Increment(1), Op::Get])])
+            }
+            .attempts(2)
+            .reached([ReadFound, UnknownTookEffect]),
+        ),
+    ]
+}
+
+/// Three nodes, one view, and tombstones that are purged.
+fn purges() -> Vec<Entry> {
+    use Reached::*;
+    let value = Planted::value(1, "1");
+    vec![
+        entry(
+            "ring-purge",
+            "a delete and a late duplicate of the write before it, purged at any moment",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [Op::Delete, Op::Get])])
+                .attempts(1)
+                .sweeps()
+                .reached([Purged, PurgedByAll, ReadCompletes]),
+        )
+        .deep(),
+        entry(
+            "ring-purge-retry",
+            "a retry that comes after the delete and the purge",
+            Setup::new([
+                Client::new(0, [Op::Increment(1)]),
+                Client::new(1, [swap("2", "5"), Op::Delete]),
+            ])
+            .planted([0, 1, 2], value)
+            .recent(1)
+            .attempts(2)
+            .sweeps()
+            .reached([Purged, PurgedByAll, UnknownByVersion]),
+        )
+        .deep(),
+        entry(
+            "ring-purge-write",
+            "two gateways write where a tombstone is, which is purged at any moment",
+            Setup::new([Client::new(0, [Op::Increment(1)]), Client::new(1, [Op::Increment(1)])])
+                .planted([0, 1, 2], Planted::tombstone(1))
+                .attempts(1)
+                .sweeps()
+                .reached([Purged, PurgedByAll]),
+        )
+        .deep(),
+    ]
+}
+
+/// Four nodes, and views that change.
+fn changes() -> Vec<Entry> {
+    use Reached::*;
+    let (old, new, other): (&[usize], &[usize], &[usize]) = (&[0, 1, 2], &[1, 2, 3], &[0, 2, 3]);
+    let value = Planted::value(1, "1");
+    let count = [Op::Increment(1), Op::Get];
+    vec![
+        entry(
+            "ring-move",
+            "a value is in place at two of three, the ring moves, and a client reads",
+            Setup::new([Client::new(0, [Op::Get])])
+                .planted([0, 1], value)
+                .plan(&[(old, new), (new, new)])
+                .attempts(2)
+                .reached([ReadFound, Fetched, CopyHeld, NewRingServes]),
+        ),
+        entry(
+            "ring-move-stale",
+            "the newcomer holds what was deleted and purged while it was away",
+            Setup::new([Client::new(0, [Op::Get])])
+                .planted([3], value)
+                .plan(&[(old, new), (new, new)])
+                .attempts(2)
+                .reached([Fetched, NewRingServes]),
+        ),
+        entry(
+            "ring-move-back",
+            "the ring begins to move, and goes back",
+            Setup::new([Client::new(0, count.clone())])
+                .planted([0, 1, 2], value)
+                .plan(&[(old, new), (old, old)])
+                .attempts(3)
+                .reached([ReadFound, Fetched, OldRingServes]),
+        )
+        .deep(),
+        entry(
+            "ring-move-write",
+            "the ring moves, and a client writes and reads",
+            Setup::new([Client::new(0, count.clone())])
+                .planted([0, 1, 2], value)
+                .plan(&[(old, new), (new, new)])
+                .attempts(3)
+                .reached([ReadFound, Fetched, NewRingServes]),
+        )
+        .deep(),
+        entry(
+            "ring-move-read",
+            "the ring moves, with a writer and one who reads twice",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [Op::Get, Op::Get])])
+                .planted([0, 1, 2], value)
+                .plan(&[(old, new), (new, new)])
+                .attempts(1)
+                .reached([ReadFound, Fetched, NewRingServes]),
+        )
+        .deep(),
+        entry(
+            "ring-move-two",
+            "the ring moves, with two who write and read",
+            Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
+                .planted([0, 1, 2], value)
+                .plan(&[(old, new), (new, new)])
+                .attempts(1)
+                .reached([ReadFound, Fetched, NewRingServes]),
+        )
+        .deep(),
+        entry(
+            "ring-move-twice",
+            "the next change is decided while one is under way",
+            Setup::new([Client::new(0, count.clone())])
+                .planted([0, 1, 2], value)
+                .plan(&[(old, new), (old, other), (other, other)])
+                .attempts(4)
+                .reached([ReadFound, Fetched, NewRingServes]),
+        )
+        .deep(),
+        entry(
+            "ring-move-epoch",
+            "two writers, one of whom need not hear that the ring moves",
+            Setup::new([
+                Client::new(0, count),
+                Client::new(1, [Op::Increment(1), Op::Increment(1)]),
+            ])
+            .planted([0, 1, 2], value)
+            .plan(&[(old, other), (other, other)])
+            .attempts(2)
+            .reached([ReadFound, Fetched, NewRingServes]),
+        )
+        .deep(),
+        entry(
+            "ring-move-copy",
+            "two half-done writes, and a reader in the new ring",
+            Setup::new([
+                Client::new(0, [Op::Increment(1)]),
+                Client::new(1, [Op::Increment(10)]),
+                Client::new(1, [Op::Get, Op::Get]),
+            ])
+            .planted([0, 1, 2], value)
+            .plan(&[(old, new), (new, new)])
+            .attempts(1)
+            .reached([ReadFound, CopyHeld, NewRingServes]),
+        )
+        .deep(),
+        entry(
+            "ring-move-purged",
+            "a retry that comes after delete, purge and move of two of three replicas",
+            Setup::new([
+                Client::new(0, [Op::Increment(1)]),
+                Client::new(1, [swap("2", "5"), Op::Delete]),
+            ])
+            .planted([0, 1, 2], value)
+            .plan(&[(old, &[2, 3, 4]), (&[2, 3, 4], &[2, 3, 4])])
+            .recent(1)
+            .attempts(2)
+            .sweeps()
+            .reached([Purged, Fetched]),
+        )
+        .deep(),
+    ]
+}
+
+/// Views that coordinators decide, by what nodes and whoever watches them report.
+fn coordinated() -> Vec<Entry> {
+    use Reached::*;
+    let value = Planted::value(1, "1");
+    let count = || Client::new(0, [Op::Increment(1), Op::Get]);
+    vec![
+        entry(
+            "ring-join",
+            "a fourth node joins a ring of three",
+            Setup::new([count()])
+                .nodes(4)
+                .planted([0, 1, 2], value)
+                .views(1, 2)
+                .attempts(3)
+                .reached([ReadFound, Fetched, NewRingServes]),
+        )
+        .deep(),
+        entry(
+            "ring-leave",
+            "one of four leaves of its own will",
+            Setup { ring: vec![0, 1, 2, 3], ..Setup::new([count()]) }
+                .nodes(4)
+                .planted([0, 1, 2, 3], value)
+                .leaves(1)
+                .views(1, 2)
+                .attempts(3)
+                .reached([ReadFound, NewRingServes]),
+        )
+        .deep(),
+        entry(
+            "ring-gone",
+            "one of four is gone, and while the ring moves so is another: one who reads",
+            Setup { ring: vec![0, 1, 2, 3], ..Setup::new([Client::new(0, [Op::Get])]) }
+                .nodes(4)
+                .planted([0, 1, 2, 3], value)
+                .gone([0])
+                .gone([1])
+                .views(1, 3)
+                .attempts(4)
+                .reached([ReadFound, NewRingServes]),
+        )
+        .deep(),
+        entry(
+            "ring-council",
+            "three coordinators hear of different suspicions",
+            Setup { ring: vec![0, 1, 2, 3], ..Setup::new([Client::new(0, [Op::Get])]) }
+                .nodes(4)
+                .planted([0, 1, 2, 3], value)
+                .gone([0])
+                .gone([1])
+                .views(3, 1)
+                .attempts(2)
+                .reached([ReadFound]),
+        )
+        .deep(),
+        entry(
+            "ring-reform",
+            "an operator gives up two of three, who live and have not heard: not linearizable",
+            Setup::new([Client::new(0, [put("a"), Op::Get])])
+                .planted([0, 1, 2], value)
+                .gone([1, 2])
+                .reform()
+                .views(1, 2)
+                .attempts(3)
+                .reached([ReadFound, WriteLost]),
+        ),
+    ]
+}

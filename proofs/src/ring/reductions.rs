@@ -1,0 +1,456 @@
+//! What a model of a ring need not tell apart, beside what each actor calls obsolete.
+//!
+//! None of it is trusted: tests compare what is reached with these and without them, and audit them.
+//!
+//! - **Who tells of a view** makes no difference.
+//! - **Spent**: a request that leaves a node as it is, now and for ever, can only be answered; and when its
+//!   sender does not care for the answer, now and for ever, it is dropped. An announcement of a view that is
+//!   under way already need not be sent again, where nothing is lost.
+//! - **Quorums are counted at once.** A gateway counts promises, votes and acceptances, and until it has a
+//!   quorum nobody can tell how many it has; what it has not counted yet stays under way. So each of them can
+//!   as well be counted just before the last of its quorum: a gateway begins to count only when all that it
+//!   needs is there, goes through it in the order of its senders, and nobody does anything else meanwhile. The
+//!   same goes for a node that counts who holds a tombstone.
+//! - **Who is refused waits for nothing.** Between a refusal and the next attempt a gateway does nothing that
+//!   it did not do before the refusal, which can come later. (Where it has several lanes they share a
+//!   counter, and it makes a difference.)
+//! - **Replicas are alike.** Where all nodes are replicas of the key, and no view changes, a state in which two of
+//!   them have changed places goes on as that state does.
+//!
+//! A protocol that lacks a mechanism is explored without any but the first.
+
+use super::{Action, ProofActor, System};
+use crate::shared::{Mix, Shared, Table};
+use crate::system::Parcel;
+use chainring_model::coordinator::Msg::{Ask, Install};
+use chainring_model::prune::Prune;
+use chainring_model::ring::place::position;
+use chainring_model::ring::{
+    Ballot, Floors, GatewayState, Msg, NodeState, Pending, Phase, Register, RingActor, RingState,
+    Timer,
+};
+use chainring_model::{Mechanism, Mechanisms};
+use stateright::actor::{ActorModelAction, Envelope, Id};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// What can be left out of the models of these actors.
+pub struct Reductions<M: Mechanisms> {
+    actors: Arc<[ProofActor<M>]>,
+    is_intact: bool,
+    is_lossy: bool,
+    /// How many nodes there are that can change places.
+    alike: usize,
+    /// The answer that stands for all answers, by the state of who is asked.
+    answers: Table<(usize, Parcel<ProofActor<M>>), Option<Option<Shared<Msg>>>>,
+    /// Whether a message is obsolete, by the state of who receives it.
+    obsolete: Table<(usize, Parcel<ProofActor<M>>), Option<bool>>,
+}
+
+/// Somebody who counts: which messages count, and who has been counted.
+enum Count<'a> {
+    /// A gateway, for an operation in this phase.
+    Quorum(&'a Pending),
+    /// A node, who holds a tombstone.
+    Held(&'a chainring_model::kv::Key, Ballot),
+}
+
+impl<M: Mechanisms> Reductions<M> {
+    /// Those of a system.
+    pub fn of(actors: Arc<[ProofActor<M>]>, mechanisms: &M, is_lossy: bool, alike: usize) -> Self {
+        let is_intact = Mechanism::ALL.iter().all(|mechanism| mechanisms.has(*mechanism));
+        let (answers, obsolete) = (Table::default(), Table::default());
+        Reductions { actors, is_intact, is_lossy, alike, answers, obsolete }
+    }
+
+    /// Those from whom a message is the same to its receiver.
+    pub fn alike(&self, parcel: &Parcel<ProofActor<M>>) -> Option<Vec<Id>> {
+        match &*parcel.msg {
+            Msg::Views(Install { .. }) => Some((0..self.actors.len()).map(Id::from).collect()),
+            _ => None,
+        }
+    }
+
+    /// Whether all that a message can do is to be answered, and its sender does not care for any answer.
+    pub fn is_spent(&self, system: &System<M>, parcel: &Parcel<ProofActor<M>>) -> bool {
+        let Envelope { src, dst, msg } = *parcel;
+        let state = |id: Id| system.actor_states.get(usize::from(id)).copied();
+        let (true, Some(asked), Some(sender)) = (self.is_intact, state(dst), state(src)) else {
+            return false;
+        };
+        let answer = self.answers.with((Shared::address(asked), *parcel), |known| {
+            *known.get_or_insert_with(|| answer(&asked, &msg).map(Shared::new))
+        });
+        let Some(answer) = answer else { return false };
+        if let Msg::Views(Install { .. }) = &*answer
+            && !self.is_lossy
+            && system.network.contains(&Envelope { src: Id::from(0), dst: src, msg: answer })
+        {
+            return true;
+        }
+        let answer = Envelope { src: dst, dst: src, msg: answer };
+        self.obsolete.with((Shared::address(sender), answer), |known| {
+            *known.get_or_insert_with(|| {
+                let actor = &self.actors[usize::from(src)];
+                actor.is_obsolete(src, &sender, dst, &answer.msg)
+            })
+        })
+    }
+
+    /// Whether an action belongs to the runs that stand for all.
+    pub fn is_in_order(&self, system: &System<M>, action: &Action) -> bool {
+        if !self.is_intact || self.is_lossy {
+            return true;
+        }
+        match (self.who_is_occupied(system), action) {
+            (Some((id, Occupation::Waits(lane))), action) => match action {
+                ActorModelAction::Timeout(of, timer) => *of == id && *timer == Timer::Backoff(lane),
+                ActorModelAction::Deliver { dst, msg, .. } => {
+                    *dst == id && matches!(&**msg, Msg::Views(Install { .. }))
+                }
+                _ => false,
+            },
+            (Some((id, Occupation::Counts)), ActorModelAction::Deliver { src, dst, msg }) => {
+                *dst == id && self.counts(system, *src, *dst, msg) == Some(true)
+            }
+            (Some((id, Occupation::Counts)), ActorModelAction::Timeout(of, timer)) => {
+                *of == id && matches!(timer, Timer::Resend(_)) && is_read_through(self, system, id)
+            }
+            (Some(_), _) => false,
+            (None, ActorModelAction::Deliver { src, dst, msg }) => {
+                self.counts(system, *src, *dst, msg) != Some(false)
+            }
+            // Nothing is lost, and what was dropped is spent: only a read that has its quorum needs this.
+            (None, ActorModelAction::Timeout(_, Timer::Resend(_))) => false,
+            (None, _) => true,
+        }
+    }
+
+    /// Who is occupied, and with what. Remembered of the newest system, for one action is asked about after the
+    /// other.
+    fn who_is_occupied(&self, system: &System<M>) -> Option<(Id, Occupation)> {
+        type Known = (Vec<(usize, usize)>, Option<(Id, Occupation)>);
+        thread_local! {
+            static NEWEST: RefCell<Known> = RefCell::default();
+        }
+        let parts = || {
+            let states = system.actor_states.iter().zip(&system.timers_set);
+            states.map(|(state, timers)| (Shared::address(*state), Shared::address(*timers)))
+        };
+        NEWEST.with_borrow_mut(|(newest, who)| {
+            if !newest.iter().copied().eq(parts()) {
+                let mut ids = (0..self.actors.len()).map(Id::from);
+                *newest = parts().collect();
+                *who = ids.find_map(|id| self.occupied(system, id).map(|with| (id, with)));
+            }
+            *who
+        })
+    }
+
+    /// The system that stands for all in which the nodes have changed places: they are in the order of what there
+    /// is to be known of them. (Any order would do; this one is the same for most that are the same.)
+    pub fn representative(&self, system: &System<M>) -> Option<System<M>> {
+        let is_sound = self.is_intact && !self.is_lossy;
+        if self.alike < 2 || !is_sound || self.who_is_occupied(system).is_some() {
+            return None;
+        }
+        let nodes = 0..self.alike;
+        let is_node = |id: Id| usize::from(id) < self.alike;
+        let digest = |part: &dyn Fn(&mut Mix)| {
+            let mut hasher = Mix::default();
+            part(&mut hasher);
+            hasher.finish()
+        };
+        let mut known: Vec<u64> = (nodes.clone())
+            .map(|node| {
+                digest(&|hasher| {
+                    system.actor_states[node].hash(hasher);
+                    system.timers_set[node].hash(hasher);
+                    system.actor_storages[node].hash(hasher);
+                    system.crashed[node].hash(hasher);
+                })
+            })
+            .collect();
+        let own = known.clone();
+        for parcel in system.network.iter() {
+            for (id, other, is_sender) in
+                [(parcel.src, parcel.dst, true), (parcel.dst, parcel.src, false)]
+            {
+                if is_node(id) {
+                    let other = if is_node(other) {
+                        own[usize::from(other)]
+                    } else {
+                        usize::from(other) as u64
+                    };
+                    let said = digest(&|hasher| {
+                        (other, is_sender).hash(hasher);
+                        parcel.msg.hash(hasher);
+                    });
+                    let known = &mut known[usize::from(id)];
+                    *known = known.wrapping_add(said);
+                }
+            }
+        }
+        if known.is_sorted() {
+            return None;
+        }
+        let mut order: Vec<usize> = nodes.collect();
+        order.sort_by_key(|node| known[*node]);
+        Some(self.reordered(system, &order))
+    }
+
+    /// In which orders the nodes can be.
+    pub fn orders(&self) -> Vec<Vec<usize>> {
+        (0..self.alike).fold(vec![Vec::new()], |orders, node| {
+            let insert = |order: &Vec<usize>| {
+                let order = order.clone();
+                (0..=order.len()).map(move |place| {
+                    let mut order = order.clone();
+                    order.insert(place, node);
+                    order
+                })
+            };
+            orders.iter().flat_map(insert).collect()
+        })
+    }
+
+    /// The same system, where the first node is who was the node `order[0]` before, and so on.
+    pub fn reordered(&self, system: &System<M>, order: &[usize]) -> System<M> {
+        let place = |id: Id| {
+            let place = order.iter().position(|old| *old == usize::from(id));
+            place.map_or(id, Id::from)
+        };
+        let mut next = system.clone();
+        next.network = system.network.readdressed(place);
+        for (new, old) in order.iter().enumerate() {
+            next.actor_states[new] = match &*system.actor_states[*old] {
+                RingState::Node(state) if !state.sweeping.is_empty() => {
+                    let mut state = state.clone();
+                    for (_, held) in state.sweeping.values_mut() {
+                        *held = held.iter().map(|id| place(*id)).collect();
+                    }
+                    Shared::new(RingState::Node(state))
+                }
+                _ => system.actor_states[*old],
+            };
+            next.timers_set[new] = system.timers_set[*old];
+            next.crashed[new] = system.crashed[*old];
+            next.actor_storages[new] = system.actor_storages[*old];
+        }
+        next
+    }
+
+    /// What an actor has begun that is to be ended before anything else happens.
+    fn occupied(&self, system: &System<M>, id: Id) -> Option<Occupation> {
+        let index = usize::from(id);
+        match &*system.actor_states[index] {
+            RingState::Gateway(state) => {
+                let is_alone = state.lanes.len() == 1;
+                state.lanes.iter().find_map(|(number, lane)| {
+                    let timers = &system.timers_set[index];
+                    let pending = lane.pending.as_ref()?;
+                    if !counted(pending).is_empty() {
+                        return Some(Occupation::Counts);
+                    }
+                    let waits = matches!(pending.phase, Phase::Waiting);
+                    let again = waits && is_alone && timers.contains(&Timer::Backoff(*number));
+                    again.then_some(Occupation::Waits(*number))
+                })
+            }
+            RingState::Node(state) => {
+                let mut swept = state.sweeping.iter();
+                let counts = swept.any(|(key, (_, held))| {
+                    !held.is_empty() && !awaited(state, id, key).is_subset(held)
+                });
+                counts.then_some(Occupation::Counts)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a message that counts at its receiver comes in order, with all that is needed after it;
+    /// nothing if it does not count.
+    fn counts(&self, system: &System<M>, src: Id, dst: Id, msg: &Msg) -> Option<bool> {
+        let index = usize::from(dst);
+        let others = |count: &Count| -> BTreeSet<Id> {
+            let others = system.network.iter().filter(|parcel| {
+                parcel.dst == dst && parcel.src != src && count.is_one(&parcel.msg)
+            });
+            others.map(|parcel| parcel.src).collect()
+        };
+        match (self.actors.get(index)?, &*system.actor_states[index]) {
+            (RingActor::Gateway(gateway), RingState::Gateway(state)) => {
+                let pending = pending_for(state, msg)?;
+                let count = Count::Quorum(pending);
+                let known = counted(pending);
+                if !count.is_one(msg) || known.contains(&src) {
+                    return None;
+                }
+                let at = position(&pending.key);
+                let is_enough =
+                    |all: &BTreeSet<Id>| gateway.is_quorum(&state.view, at, |id| all.contains(&id));
+                let mut all = known.clone();
+                all.insert(src);
+                if is_enough(&all) {
+                    return Some(true); // the last one, whichever it is
+                }
+                if known.last() > Some(&src) {
+                    return Some(false);
+                }
+                let others = others(&count);
+                all.extend(others.iter().filter(|other| **other > src));
+                let with = |last: &Id| {
+                    let mut all = all.clone();
+                    all.insert(*last);
+                    is_enough(&all)
+                };
+                Some(is_enough(&all) || others.iter().any(with))
+            }
+            (RingActor::Node(_), RingState::Node(state)) => {
+                let Msg::Held { key, ballot, .. } = msg else { return None };
+                let (swept, held) = state.sweeping.get(key)?;
+                let awaited = awaited(state, dst, key);
+                if swept != ballot || held.contains(&src) || !awaited.contains(&src) {
+                    return None;
+                }
+                let mut all = others(&Count::Held(key, *ballot));
+                all.retain(|other| *other > src);
+                all.extend(held);
+                all.insert(src);
+                Some(awaited.is_subset(&all))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Occupation {
+    /// It has begun to count.
+    Counts,
+    /// Its operation in this lane was refused.
+    Waits(u32),
+}
+
+impl Count<'_> {
+    /// Whether a message is of those that are counted.
+    fn is_one(&self, msg: &Msg) -> bool {
+        match self {
+            Count::Quorum(pending) => match (&pending.phase, msg) {
+                (Phase::Reading { .. }, Msg::Vote { .. }) => true,
+                (Phase::Preparing { ballot, .. }, Msg::Promise { ballot: of, .. })
+                | (Phase::Accepting { ballot, .. }, Msg::Accepted { ballot: of, .. }) => {
+                    ballot == of
+                }
+                _ => false,
+            },
+            Count::Held(key, ballot) => match msg {
+                Msg::Held { key: of, ballot: swept, .. } => of == *key && swept == ballot,
+                _ => false,
+            },
+        }
+    }
+}
+
+/// The operation that an answer is for.
+fn pending_for<'a, S>(state: &'a GatewayState<S>, msg: &Msg) -> Option<&'a Pending> {
+    match msg {
+        Msg::Vote { epoch, id, .. } => state.pending(id).filter(|_| *epoch == state.view.epoch),
+        Msg::Promise { id, .. } | Msg::Accepted { id, .. } => state.pending(id),
+        _ => None,
+    }
+}
+
+/// Whose answers an operation has counted.
+fn counted(pending: &Pending) -> BTreeSet<Id> {
+    match &pending.phase {
+        Phase::Reading { votes } => votes.keys().copied().collect(),
+        Phase::Preparing { promised, .. } => promised.clone(),
+        Phase::Accepting { accepted, .. } => accepted.clone(),
+        Phase::Waiting => BTreeSet::new(),
+    }
+}
+
+/// Whether the gateway has a quorum of answers to a read, which do not agree.
+fn is_read_through<M: Mechanisms>(this: &Reductions<M>, system: &System<M>, id: Id) -> bool {
+    let index = usize::from(id);
+    let (RingActor::Gateway(gateway), RingState::Gateway(state)) =
+        (&this.actors[index], &*system.actor_states[index])
+    else {
+        return false;
+    };
+    let mut pending = state.lanes.values().filter_map(|lane| lane.pending.as_ref());
+    pending.any(|pending| match &pending.phase {
+        Phase::Reading { votes } => {
+            let at = position(&pending.key);
+            gateway.is_quorum(&state.view, at, |id| votes.contains_key(&id))
+        }
+        _ => false,
+    })
+}
+
+/// Who has to hold a tombstone before a node purges it.
+fn awaited<S>(state: &NodeState<S>, id: Id, key: &chainring_model::kv::Key) -> BTreeSet<Id> {
+    let mut replicas = state.view.replicas(position(key));
+    replicas.remove(&id);
+    replicas
+}
+
+/// If a message leaves who is asked as it is, now and for ever, across crashes: an answer that stands for all of
+/// its answers. When that one is obsolete where it goes, so is every other.
+fn answer(state: &RingState<super::ProofStore>, msg: &Msg) -> Option<Msg> {
+    let install = |view: &chainring_model::ring::View| Msg::Views(Install { view: view.clone() });
+    match (state, msg) {
+        (RingState::Node(node), msg) => answer_of(node, msg, install(&node.view)),
+        (RingState::Gateway(gateway), Msg::Views(Ask { .. })) => Some(install(&gateway.view)),
+        (RingState::Oracle(oracle), Msg::Views(Ask { .. })) => Some(install(&oracle.view)),
+        (RingState::Coordinator(state), Msg::Views(Ask { .. })) => Some(install(&state.decided)),
+        _ => None,
+    }
+}
+
+/// What an older epoch, or a ballot up to the one promised, asks for changes nothing for ever. Of the answers a
+/// refusal stands for all: a proposer to whom that is obsolete has left the ballot.
+fn answer_of(node: &NodeState<super::ProofStore>, msg: &Msg, install: Msg) -> Option<Msg> {
+    let epoch = match msg {
+        Msg::Views(Ask { .. }) => return Some(install),
+        Msg::Read { epoch, .. }
+        | Msg::Sweep { epoch, .. }
+        | Msg::Held { epoch, .. }
+        | Msg::Fetch { epoch, .. }
+        | Msg::Rows { epoch, .. } => *epoch,
+        Msg::Prepare { ballot, .. } | Msg::Accept { ballot, .. } => ballot.epoch,
+        _ => return None,
+    };
+    if epoch != node.view.epoch {
+        return (epoch < node.view.epoch).then_some(install);
+    }
+    match msg {
+        Msg::Read { epoch, id, .. } => {
+            let (accepted, value) = (Ballot::default(), None);
+            Some(Msg::Vote { epoch: *epoch, id: *id, accepted, voted: true, value })
+        }
+        Msg::Prepare { id, key, ballot } => {
+            let promised = node.register(position(key), key).promised;
+            let (id, ballot) = (*id, *ballot);
+            (promised >= ballot).then_some(Msg::Refuse { id, ballot, promised })
+        }
+        Msg::Accept { id, key, ballot, .. } => {
+            let Register { promised, accepted, voted, .. } = node.register(position(key), key);
+            let is_done = accepted == *ballot && voted;
+            let refuse = Msg::Refuse { id: *id, ballot: *ballot, promised };
+            (promised > *ballot || is_done).then_some(refuse)
+        }
+        Msg::Fetch { epoch, span, after } => Some(Msg::Rows {
+            epoch: *epoch,
+            span: *span,
+            after: after.clone(),
+            rows: Vec::new(),
+            more: false,
+            floors: Floors::default(),
+        }),
+        _ => None,
+    }
+}

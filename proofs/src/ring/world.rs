@@ -1,0 +1,123 @@
+//! What properties look at: a system of ring actors.
+
+use super::{ProofStore, RingModel, State, System};
+use crate::shared::Shared;
+use chainring_model::Mechanisms;
+use chainring_model::coordinator;
+use chainring_model::kv::{Key as ClientKey, OpId};
+use chainring_model::ring::{Floors, Key, Msg, Pending, Register, RingActor, RingState, Row, View};
+use chainring_model::store::Store;
+use stateright::actor::{Envelope, Id};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+/// What a node holds durably, whether it is up or down.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// Who it is.
+    pub id: Id,
+    /// The newest view that it installed.
+    pub view: View,
+    /// How what is missing reads there.
+    pub floors: Floors,
+    /// What it holds.
+    pub registers: BTreeMap<ClientKey, Register>,
+    /// Whether it has still to fetch.
+    pub fetching: bool,
+}
+
+impl Held {
+    /// What a node's saved store holds; `None` for other actors' stores.
+    fn of(id: Id, store: &ProofStore) -> Option<Held> {
+        let (Some(Row::View(view)), Some(Row::Floors(floors))) =
+            (store.get(&Key::View), store.get(&Key::Floors))
+        else {
+            return None;
+        };
+        let mut held = Held { id, view, floors, registers: BTreeMap::new(), fetching: false };
+        for (key, row) in store.iter() {
+            match (key, row) {
+                (Key::Register(_, key), Row::Register(register)) => {
+                    held.registers.insert(key.clone(), register.clone());
+                }
+                (Key::Transfer(_), _) => held.fetching = true,
+                _ => {}
+            }
+        }
+        Some(held)
+    }
+
+    /// What it holds of a key.
+    pub fn register(&self, key: &ClientKey) -> Register {
+        let register = self.registers.get(key).cloned();
+        register.unwrap_or_else(|| Register::missing(&self.floors))
+    }
+}
+
+/// All nodes, by id. Remembered by store: few different ones occur in a run.
+pub fn nodes<M: Mechanisms>(system: &System<M>) -> Vec<Rc<Held>> {
+    /// Nodes that a thread remembers at the most.
+    const REMEMBERED: usize = 1 << 16;
+    type Known = HashMap<(Id, Shared<ProofStore>), Option<Rc<Held>>>;
+    thread_local! {
+        static KNOWN: RefCell<Known> = RefCell::default();
+    }
+    KNOWN.with_borrow_mut(|known| {
+        if known.len() > REMEMBERED {
+            known.clear();
+        }
+        let stores = system.actor_storages.iter().enumerate();
+        let nodes = stores.filter_map(|(id, store)| {
+            let (id, store) = (Id::from(id), (*store)?);
+            let node = known.entry((id, store));
+            node.or_insert_with(|| Held::of(id, &store).map(Rc::new)).clone()
+        });
+        nodes.collect()
+    })
+}
+
+/// The view that a node or a gateway has saved.
+pub fn installed(store: &ProofStore) -> Option<View> {
+    match store.get(&Key::View) {
+        Some(Row::View(view)) => Some(view),
+        _ => None,
+    }
+}
+
+/// The newest view that a coordinator knows to be decided.
+pub fn decided(store: &ProofStore) -> Option<View> {
+    match store.get(&Key::Views(coordinator::Key::Decided)) {
+        Some(Row::Views(coordinator::Row::Decided(view))) => Some(view),
+        _ => None,
+    }
+}
+
+/// Whether every script has done what it had to do.
+pub fn finished<M: Mechanisms>(model: &RingModel<M>, state: &State<M>) -> bool {
+    let states = &state.system.actor_states;
+    model.actors().iter().zip(states).all(|(actor, state)| match (actor, &**state) {
+        (RingActor::Script(script), RingState::Script(state)) => script.is_finished(state),
+        _ => true,
+    })
+}
+
+/// The messages that are under way.
+pub fn messages<M: Mechanisms>(system: &System<M>) -> impl Iterator<Item = Envelope<&Msg>> {
+    system.network.iter_deliverable()
+}
+
+/// Every operation that is under way, with its identity.
+pub fn pending<M: Mechanisms>(system: &System<M>) -> impl Iterator<Item = (OpId, &Pending)> {
+    let gateways =
+        system.actor_states.iter().enumerate().filter_map(|(id, state)| match &**state {
+            RingState::Gateway(gateway) => Some((Id::from(id), gateway)),
+            _ => None,
+        });
+    gateways.flat_map(|(gateway, state)| {
+        state.lanes.iter().filter_map(move |(lane, known)| {
+            let id = OpId { gateway, incarnation: state.incarnation, lane: *lane, seq: known.seq };
+            known.pending.as_ref().map(|pending| (id, pending))
+        })
+    })
+}

@@ -1,0 +1,166 @@
+//! The ring in small: what its models leave out, and what it gives up when an operator asks for that.
+
+use chainring_model::Intact;
+use chainring_model::kv::Op;
+use chainring_model::ring::{Phase, RingState};
+use chainring_proofs::catalogue::{Subject, find};
+use chainring_proofs::checked::Pruning;
+use chainring_proofs::graph::Graph;
+use chainring_proofs::mutants;
+use chainring_proofs::ring::{Client, Mortal, Planted, RingModel, Setup, State};
+use chainring_proofs::run::{Options, Search, run};
+use stateright::Property;
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn put(value: &str) -> Op {
+    Op::Put(value.into())
+}
+
+/// Two nodes rather than three: both are every quorum, but there are fewer messages.
+fn of_two(setup: Setup) -> Setup {
+    Setup { nodes: 2, ring: vec![0, 1], ..setup }
+}
+
+/// Systems that can be explored with nothing left out.
+fn smallest() -> Vec<Setup> {
+    vec![
+        of_two(Setup::new([Client::new(0, [put("a")]), Client::new(1, [Op::Get])]).attempts(1)),
+        of_two(Setup::new([Client::new(0, [Op::Increment(1)])]).attempts(1))
+            .crashes(1, Mortal::All),
+        of_two(Setup::new([Client::new(0, [Op::Delete])]).attempts(1).sweeps())
+            .planted([0, 1], Planted::value(1, "1")),
+        moving([0, 1]),
+    ]
+}
+
+/// Two nodes, of which the one is replaced: and a reader.
+fn moving(planted: [usize; 2]) -> Setup {
+    of_two(Setup::new([Client::new(0, [Op::Get])]).attempts(1))
+        .planted(planted, Planted::value(1, "1"))
+        .plan(&[(&[0, 1], &[1, 2]), (&[1, 2], &[1, 2])])
+}
+
+/// Systems that can be explored with every step one.
+fn small() -> Vec<Setup> {
+    let mut small = smallest();
+    small.push(Setup::new([Client::new(0, [Op::Increment(1)])]).attempts(1));
+    small.push(Setup::new([Client::new(0, [Op::Get])]).planted([0], Planted::value(1, "1")));
+    small.push(
+        of_two(Setup::new([Client::new(0, [put("a")]), Client::new(1, [put("b")])])).attempts(2),
+    );
+    small.push(moving([0, 2]));
+    small
+}
+
+/// Whether an actor has begun to count answers, or was refused and has not begun again: states of which runs
+/// that stand for others have fewer.
+fn is_in_between(state: &State) -> bool {
+    state.system.actor_states.iter().any(|state| match &**state {
+        RingState::Gateway(gateway) => gateway.lanes.values().any(|lane| {
+            lane.pending.as_ref().is_some_and(|pending| match &pending.phase {
+                Phase::Reading { votes } => !votes.is_empty(),
+                Phase::Preparing { promised, .. } => !promised.is_empty(),
+                Phase::Accepting { accepted, .. } => !accepted.is_empty(),
+                Phase::Waiting => true,
+            })
+        }),
+        RingState::Node(node) => node.sweeping.values().any(|(_, held)| !held.is_empty()),
+        _ => false,
+    })
+}
+
+/// All that a model's states say, but for what is under way, for who is who where that makes no difference, and
+/// for states in between.
+fn reachable(setup: &Setup, pruning: Pruning) -> BTreeSet<u64> {
+    let model = setup.model(&Intact, pruning);
+    let graph = Graph::of(&model);
+    let digest = |state: &State| {
+        let images = setup.images(&model, &state.system).into_iter().map(|system| {
+            let mut hasher = DefaultHasher::new();
+            (system.actor_states, system.crashed, system.history, system.actor_storages)
+                .hash(&mut hasher);
+            state.crashes.hash(&mut hasher);
+            hasher.finish()
+        });
+        images.min()
+    };
+    graph.states().filter(|state| !is_in_between(state)).filter_map(digest).collect()
+}
+
+/// Leaving out loses nothing and adds nothing: the same states of actors, disks and histories are reached.
+#[test]
+fn whatever_is_left_out_the_same_is_reached() {
+    for setup in small() {
+        let (all, steps) = (reachable(&setup, Pruning::On), reachable(&setup, Pruning::Steps));
+        assert_eq!(all, steps, "{setup}");
+        println!("{} states in {setup}", all.len());
+        assert!(all.len() > 20, "{} states in {setup}", all.len());
+    }
+}
+
+/// What was ever called obsolete or spent stays so, with crashes and views.
+#[test]
+fn what_was_dropped_would_lead_to_nothing() {
+    let options = Options { threads: 2, ..Options::default() };
+    for setup in smallest() {
+        let audited = || {
+            let audit = Property::always("audit", |model: &RingModel, state: &State| {
+                RingModel::audit(model, state)
+            });
+            setup.model(&Intact, Pruning::Audit).property(audit)
+        };
+        let report = run(audited, &options);
+        println!("{report}");
+        assert!(report.exhaustive, "{report}");
+        let verdict = report.verdict("audit").expect("it is claimed");
+        assert!(verdict.stands, "{report}");
+    }
+}
+
+#[test]
+fn breadth_first_and_depth_first_and_our_own_graph_agree() {
+    for setup in small() {
+        let search =
+            |search| setup.check(None, Pruning::On, &Options { search, ..Options::default() });
+        let (breadth, depth) = (search(Search::Breadth), search(Search::Depth));
+        assert_eq!(breadth.unique_states, depth.unique_states, "{setup}");
+        let graph = Graph::of(&setup.model(&Intact, Pruning::On));
+        assert_eq!(graph.states().count(), depth.unique_states, "{setup}");
+    }
+}
+
+/// The run of a script shows what it is there to show, and only where the mechanism is missing.
+#[test]
+fn scripts_catch_mutants_and_nothing_else() {
+    let all = mutants::all().into_iter();
+    let driven = all.filter(|mutant| matches!(mutant.entry.subject, Subject::Ring(_)));
+    for mutant in driven {
+        let Some(script) = mutant.script else { continue };
+        let name = mutant.lacks.mutant();
+        let drive = mutant.entry.drive(Some(mutant.lacks), script, mutant.property);
+        let stuck = drive.stuck.unwrap_or_default();
+        assert!(drive.fell.is_some(), "{name}: {:#?}\n{stuck}", drive.trace.steps);
+        let intact = mutant.entry.drive(None, script, mutant.property);
+        assert!(
+            intact.fell.is_none(),
+            "intact, by the script of {name}: {:#?}",
+            intact.trace.steps
+        );
+    }
+}
+
+/// Reforming gives up linearizability: here is how. Documentation prints this run.
+#[test]
+fn a_reform_can_lose_an_acknowledged_write() {
+    let entry = find("ring-reform").expect("a model of the catalogue");
+    let options = Options { search: Search::Breadth, threads: 1, ..Options::default() };
+    let report = entry.run(None, &options);
+    assert!(report.stands(), "{report}");
+    let lost = report.verdict("an acknowledged write is lost").expect("it is claimed");
+    let trace = lost.trace.as_ref().expect("it happens");
+    println!("{}", trace.steps.join("\n"));
+}
