@@ -29,6 +29,9 @@ const LOOKED_AT_BYTES: usize = 256 << 10;
 /// How many are read at a time, so that large values do not fill the memory.
 const READ: usize = 32;
 
+/// A place on the circle: a position, and one of the keys there.
+type At = (u64, kv::Key);
+
 impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
     /// Somebody lists keys: those of which this is an old replica, tombstones included.
     pub(super) fn on_scan(
@@ -36,7 +39,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         id: Id,
         state: &NodeState<S>,
         src: Id,
-        (ticket, after, limit): (u64, Option<(u64, kv::Key)>, u32),
+        (ticket, after, limit): (u64, Option<At>, u32),
         out: &mut Out<RingActor<S, M>>,
     ) {
         let is_too_long = |key: &kv::Key| key.len() > MAX_KEY_BYTES || Op::Get.check(key).is_err();
@@ -51,12 +54,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
 
 impl<S: Store<Key, Row>> NodeState<S> {
     /// The registers behind a place, and how far it has looked; `None` to the end.
-    fn list(
-        &self,
-        id: Id,
-        after: Option<(u64, kv::Key)>,
-        limit: usize,
-    ) -> (Vec<Listed>, Option<(u64, kv::Key)>) {
+    fn list(&self, id: Id, after: Option<At>, limit: usize) -> (Vec<Listed>, Option<At>) {
         let first = Key::Register(0, "".into());
         let mut place = after.map(|(at, key)| Key::Register(at, key));
         let (mut rows, mut looked_at, mut bytes) = (Vec::new(), 0, 0);
@@ -102,8 +100,8 @@ mod tests {
         members: usize,
         keys: usize,
         bytes: usize,
-        (after, limit): (Option<(u64, kv::Key)>, u32),
-    ) -> Option<(Vec<Listed>, Option<(u64, kv::Key)>)> {
+        (after, limit): (Option<At>, u32),
+    ) -> Option<(Vec<Listed>, Option<At>)> {
         let id = Id::from(0);
         let mut store = Ours::default();
         Node::init(&mut store, View::stable(1, Ring::of((0..members).map(Id::from))));
