@@ -123,6 +123,8 @@ mechanisms! {
     RowsNotOperations = "operations instead of rows to a learner",
     /// The operation table is transferred, too.
     LanesTransferred = "operation table left out of the transfer",
+    /// A scan ends behind the last operation of the table, also where there is no data.
+    TableWhole = "a scan without data ends with its first part",
     /// A key that was deleted leaves a tombstone while the scan has not come to it.
     TombstonesKept = "tombstone dropped during the scan",
     /// A learner takes rows and changes of its own teaching only.

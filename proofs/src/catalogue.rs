@@ -683,6 +683,16 @@ fn of_chain() -> Vec<Entry> {
                 .reached([ReadFound, Appended, LearnerDropped, HandedOver, LearnerLags]),
         ),
         Entry::new(
+            "grow-lanes",
+            "a chain that holds no value any more has operations to transfer",
+            Setup::new(1, [Client::new([Op::Increment(1)]), Client::new([Op::Get])])
+                .stored(Stored::Lanes)
+                .teaching(1)
+                .views(1, 1)
+                .suspects([1])
+                .reached([Appended, LearnerDropped, HandedOver, LearnerLags]),
+        ),
+        Entry::new(
             "grow-old",
             "a removed head returns with its old disk",
             Setup::new(1, [Client::new([Op::Increment(1), Op::Get])])

@@ -105,7 +105,9 @@ pub enum Stored {
     Value,
     /// The chain holds a value at `x` and one at `y`, and both clients have written.
     Values,
-    /// The same; and a joiner was its head in an earlier view, and has kept its store: other values there, a key
+    /// The chain holds no value any more, and both clients have written.
+    Lanes,
+    /// The chain holds a value at `x` and one at `y`, and both clients have written; and a joiner was its head in an earlier view, and has kept its store: other values there, a key
     /// that was deleted since, and an entry that nobody else has.
     OldDisk,
 }
@@ -279,7 +281,7 @@ impl Setup {
     fn history(&self) -> History {
         let history = History::default();
         match self.stored {
-            Stored::Nothing => history,
+            Stored::Nothing | Stored::Lanes => history,
             Stored::Value => history.holding("x", "1"),
             Stored::Values | Stored::OldDisk => history.holding("x", "1").holding("y", "2"),
         }
@@ -312,6 +314,7 @@ impl Setup {
                 write(3, "y", "2");
                 (5, 2) // and z was deleted
             }
+            (Stored::Lanes, false) => (4, 0), // values came and went
             (Stored::OldDisk, true) => {
                 write(1, "y", "7");
                 write(2, "z", "8");
@@ -321,7 +324,7 @@ impl Setup {
         };
         let (index, keys) = committed;
         store.put(RowKey::Committed, Row::Committed { index, keys });
-        if let Stored::Values | Stored::OldDisk = self.stored
+        if let Stored::Values | Stored::OldDisk | Stored::Lanes = self.stored
             && !joins
         {
             for client in 0..self.clients.len() {
@@ -594,6 +597,7 @@ impl Display for Setup {
         match self.stored {
             Stored::Nothing => {}
             Stored::Value => f.write_str(", a value stored")?,
+            Stored::Lanes => f.write_str(", values written and deleted")?,
             Stored::Values => f.write_str(", two values stored")?,
             Stored::OldDisk => f.write_str(", two values stored, an old store at the learner")?,
         }

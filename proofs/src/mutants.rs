@@ -165,6 +165,7 @@ pub fn of(lacks: Mechanism) -> Mutant {
         LearnerEmptied => ("grow-old", "agreement"),
         RowsNotOperations => ("grow-one", "linearizable"),
         LanesTransferred => ("grow-one", "agreement"),
+        TableWhole => ("grow-lanes", "agreement"),
         TombstonesKept => ("grow-keys", "agreement"),
         RowsOfThisSince => ("grow-again", "retained"),
         CaughtOfThisSince => ("grow-again", "retained"),

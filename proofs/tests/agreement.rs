@@ -53,6 +53,7 @@ const PINNED: &[(&str, usize)] = &[
     ("grow-join", 1_138),
     ("grow-keys", 3_186),
     ("grow-empty", 559),
+    ("grow-lanes", 2_976),
     ("grow-old", 795),
     ("grow-crash", 20_257),
     ("grow-again", 6_132),

@@ -2,7 +2,7 @@
 //! process.
 //!
 //! The actors are the values that the proofs check, over a [`Store`]; here the store is LMDB, the interpreter
-//! is the [driver](crate::driver), and a gateway's client is a [`Door`]. A node has one replica, in one chain
+//! is the [driver](crate::driver), and a gateway's client is a `Door`. A node has one replica, in one chain
 //! or in the ring; a gateway to each chain, so that it serves every key; and a coordinator if the cluster file
 //! says so, of its replica's chain. A node of a ring may also have a member, which takes part in detecting
 //! failures. What is different from protocol to protocol is in `system`.

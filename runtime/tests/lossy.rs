@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 /// Three nodes on free ports. The sockets are held until all ports are chosen, so that they differ.
-fn three() -> Cluster {
+fn three(protocol: Protocol) -> Cluster {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let sockets: Vec<_> = (0..3).map(|_| UdpSocket::bind(any).unwrap()).collect();
     let node = |(n, socket): (u32, &UdpSocket)| NodeConfig {
@@ -26,7 +26,7 @@ fn three() -> Cluster {
         gateway: PerChain::One(3 + n),
         door: PerChain::One(6 + n),
         coordinator: Some(9 + n),
-        member: None,
+        member: (protocol == Protocol::Ring).then_some(12 + n),
         joins: false,
         store: None,
         dir: None,
@@ -34,7 +34,7 @@ fn three() -> Cluster {
     let nodes = (0..).zip(&sockets).map(node).collect();
     let timeouts = TimeoutsConfig::default();
     let ring = RingConfig::default();
-    Cluster { cluster: 7, protocol: Protocol::Chain, mtu: 1400, timeouts, ring, nodes }
+    Cluster { cluster: 7, protocol, mtu: 1400, timeouts, ring, nodes }
 }
 
 /// One command in RESP, and as many bytes of reply as are expected.
@@ -54,9 +54,18 @@ async fn ask(address: SocketAddr, words: &[&[u8]], reply: &[u8]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mebibyte_survives_links_that_lose_two_percent_and_reorder() {
+async fn a_mebibyte_survives_a_chain_whose_links_lose_two_percent_and_reorder() {
+    a_mebibyte_survives(Protocol::Chain).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mebibyte_survives_a_ring_whose_links_lose_two_percent_and_reorder() {
+    a_mebibyte_survives(Protocol::Ring).await;
+}
+
+async fn a_mebibyte_survives(protocol: Protocol) {
     let dir = tempfile::tempdir().unwrap();
-    let cluster = three();
+    let cluster = three(protocol);
     let mut nodes = Vec::new();
     for node in &cluster.nodes {
         node::init(&cluster, node, dir.path()).unwrap();
@@ -116,10 +125,11 @@ fn the_longest_key_fits_the_store_and_one_byte_more_is_refused() {
     let longer = Key::from(vec![b'k'; chainring_model::kv::MAX_KEY_BYTES + 1]);
     assert!(put.check(&longest).is_ok() && put.check(&longer).is_err());
     use chainring_model::store::{OrderedKey, Store};
+    let of_a_ring = Key::from(vec![b'k'; chainring_model::ring::MAX_KEY_BYTES]);
+    assert_eq!(chainring_model::ring::Key::Register(0, of_a_ring).to_bytes().len(), 511);
     let key = chainring_model::chain::Key::Data(longest);
     assert_eq!(key.to_bytes().len(), 511);
-    type Rows = LmdbStore<chainring_model::chain::Key, chainring_model::chain::Row>;
-    let mut store = Rows::in_memory();
+    let mut store = LmdbStore::in_memory();
     let row = chainring_model::chain::Row::Data { index: 1, value: Value::from("v") };
     store.put(key.clone(), row.clone());
     assert_eq!(store.get(&key), Some(row));

@@ -45,13 +45,16 @@ pub struct Reductions<M: Mechanisms> {
     /// Groups of nodes that can change places.
     alike: Vec<Vec<usize>>,
     /// The answer that stands for all answers, by the state of who is asked.
-    answers: Known<M, Option<Shared<Msg>>>,
+    answers: Known<M, Answer>,
     /// Whether a message is obsolete, by the state of who receives it.
     obsolete: Known<M, bool>,
 }
 
 /// What is known of a state of an actor and a message to it.
 type Known<M, V> = Table<(usize, Parcel<ProofActor<M>>), Option<V>>;
+
+/// The answer to a message, if there is one.
+type Answer = Option<Shared<Msg>>;
 
 /// Somebody who counts: which messages count, and who has been counted.
 enum Count<'a> {

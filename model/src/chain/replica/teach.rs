@@ -232,13 +232,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             rows.extend(state.page(from, Bound::Excluded(&end), room));
         }
         let end = Key::Views(coordinator::Key::Decided);
+        let is_empty = |from, to| state.store.scan(from, Bound::Excluded(to), 1).is_empty();
         let last = match rows.last() {
             None => true,
-            Some((key @ Key::Data(_), _)) => {
-                state.store.scan(Bound::Excluded(key), Bound::Excluded(&end), 1).is_empty()
-            }
-            Some(_) => {
-                state.store.scan(Bound::Included(&data), Bound::Excluded(&end), 1).is_empty()
+            Some((key @ Key::Data(_), _)) => is_empty(Bound::Excluded(key), &end),
+            Some((lane, _)) => {
+                let whole = self.mechanisms.has(Mechanism::TableWhole);
+                is_empty(Bound::Included(&data), &end)
+                    && (!whole || is_empty(Bound::Excluded(lane), &log))
             }
         };
         (rows, last)

@@ -68,16 +68,16 @@ impl Notes {
         else {
             return;
         };
-        let node = usize::from(step.id);
+        let replica = usize::from(step.id);
         let answer = step.out.iter().find_map(|command| match command {
             Command::Send(_, answer) => Some(answer),
             _ => None,
         });
         let fail = |what: &str, why: &str| {
-            tracing::debug!(target: TARGET, node, op = ?id, ?key, why, "{what} fail");
+            tracing::debug!(target: TARGET, replica, op = ?id, ?key, why, "{what} fail");
         };
         let done = |what: &str| {
-            tracing::debug!(target: TARGET, node, op = ?id, ?key, "{what} success");
+            tracing::debug!(target: TARGET, replica, op = ?id, ?key, "{what} success");
         };
         match (msg, answer) {
             (Msg::Read { .. }, Some(Msg::Vote { value: Some(_), .. })) => done("read"),
