@@ -6,8 +6,8 @@
 //! FoundationDB's simulator are the models for this.) What it finds it can show, and it proves nothing.
 //!
 //! - [`engine`] is the run; [`weather`] what goes wrong in it; [`dice`] where chance comes from;
-//! - [`scene`] says what can be simulated: any system of stateright actors with properties, a [`Subject`];
-//! - [`chain`] is such a system.
+//! - [`scene`] says what can be simulated: any system of stateright actors with properties, a [`Subject`](scene::Subject);
+//! - [`chain`](mod@chain) is such a system.
 //!
 //! For a while everything goes wrong at random; then it calms down, and within a generous time everything has to be
 //! finished. A run in which it is not *did not finish*: that is the one claim of liveness, and it is tested, not proved.
