@@ -25,6 +25,7 @@ const PINNED: &[(&str, usize)] = &[
     ("members-join", 155),
     ("members-lossy", 84_095),
     ("members-resume", 8_797),
+    ("members-three", 532),
     ("chain-one", 221),
     ("chain-reads", 57),
     ("chain-reads-tail", 57),
