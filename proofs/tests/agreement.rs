@@ -77,7 +77,7 @@ const PINNED: &[(&str, usize)] = &[
     ("ring-lossy", 6_787),
     ("ring-unknown", 5_468),
     ("ring-purge-write", 182_547),
-    ("ring-move", 105_142),
+    ("ring-move", 105_135),
     ("ring-move-stale", 879),
     ("ring-pair-twice", 19_081),
     ("ring-pair-crash", 21_030),
