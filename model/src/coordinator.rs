@@ -70,6 +70,7 @@ mod view;
 pub use view::View;
 
 use crate::mechanism::{Intact, Mechanism, Mechanisms};
+use crate::nested::with_some;
 use crate::prune::Prune;
 use crate::store::Store;
 use serde::{Deserialize, Serialize};
@@ -911,12 +912,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Actor for Coordinator<V, S, 
         msg: Self::Msg,
         out: &mut Out<Self>,
     ) {
-        let Some(part) = &**state else { return };
-        let mut part = Cow::Borrowed(part);
-        self.receive(id, &mut part, src, msg, out);
-        if let Cow::Owned(part) = part {
-            *state = Cow::Owned(Some(part));
-        }
+        with_some(state, |part| self.receive(id, part, src, msg, out));
     }
 
     fn on_timeout(
@@ -926,12 +922,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Actor for Coordinator<V, S, 
         timer: &Timer,
         out: &mut Out<Self>,
     ) {
-        let Some(part) = &**state else { return };
-        let mut part = Cow::Borrowed(part);
-        self.timeout(id, &mut part, timer, out);
-        if let Cow::Owned(part) = part {
-            *state = Cow::Owned(Some(part));
-        }
+        with_some(state, |part| self.timeout(id, part, timer, out));
     }
 
     fn name(&self) -> String {

@@ -93,6 +93,7 @@ mod table;
 pub use table::{Entry, Rumour, Status, Table};
 
 use crate::mechanism::{Intact, Mechanism, Mechanisms};
+use crate::nested::with_some;
 use crate::prune::Prune;
 use crate::store::Store;
 use serde::{Deserialize, Serialize};
@@ -1059,7 +1060,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Actor for Member<S, M> {
         msg: Msg,
         out: &mut Out<Self>,
     ) {
-        with_part(state, |part| self.receive(id, part, src, msg, out));
+        with_some(state, |part| self.receive(id, part, src, msg, out));
     }
 
     fn on_timeout(
@@ -1069,35 +1070,11 @@ impl<S: Store<Key, Row>, M: Mechanisms> Actor for Member<S, M> {
         timer: &Timer,
         out: &mut Out<Self>,
     ) {
-        with_part(state, |part| self.timeout(id, part, timer, out));
+        with_some(state, |part| self.timeout(id, part, timer, out));
     }
 
     fn name(&self) -> String {
         "member".to_string()
-    }
-}
-
-/// Handles something with the state of a member that runs; one that was borrowed and not changed stays so, and
-/// one that was owned is not copied.
-fn with_part<S: Store<Key, Row>>(
-    state: &mut Cow<'_, Option<MemberState<S>>>,
-    handle: impl FnOnce(&mut Part<'_, S>),
-) {
-    match state {
-        Cow::Borrowed(whole) => {
-            let Some(part) = whole else { return };
-            let mut part = Cow::Borrowed(part);
-            handle(&mut part);
-            if let Cow::Owned(part) = part {
-                *state = Cow::Owned(Some(part));
-            }
-        }
-        Cow::Owned(whole) => {
-            let Some(part) = whole.take() else { return };
-            let mut part = Cow::Owned(part);
-            handle(&mut part);
-            *whole = Some(part.into_owned());
-        }
     }
 }
 

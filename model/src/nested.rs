@@ -5,6 +5,7 @@
 //! timers and rows are variants of the system's.
 
 use stateright::actor::{Actor, Command, Out};
+use std::borrow::Cow;
 
 /// A coordinator's store, or a member's, inside that of a system's actor: its keys and rows are variants of the
 /// system's.
@@ -26,6 +27,30 @@ pub(crate) fn lift<A: Actor, B: Actor>(
             Command::CancelTimer(inner) => out.cancel_timer(timer(inner)),
             Command::Save(inner) => out.save(storage(inner)),
             Command::ChooseRandom(..) => {}
+        }
+    }
+}
+
+/// Handles something with the state of an actor that runs, which has none where it does not; a state that was
+/// borrowed and not changed stays so, and one that was owned is not copied.
+pub(crate) fn with_some<T: Clone>(
+    state: &mut Cow<'_, Option<T>>,
+    handle: impl FnOnce(&mut Cow<'_, T>),
+) {
+    match state {
+        Cow::Borrowed(whole) => {
+            let Some(part) = whole else { return };
+            let mut part = Cow::Borrowed(part);
+            handle(&mut part);
+            if let Cow::Owned(part) = part {
+                *state = Cow::Owned(Some(part));
+            }
+        }
+        Cow::Owned(whole) => {
+            let Some(part) = whole.take() else { return };
+            let mut part = Cow::Owned(part);
+            handle(&mut part);
+            *whole = Some(part.into_owned());
         }
     }
 }

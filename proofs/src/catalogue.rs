@@ -358,12 +358,7 @@ fn of_chain() -> Vec<Entry> {
         Entry::new(
             "chain-crash",
             "two writers who read, and a crash of any replica or gateway at any moment",
-            Setup::new(
-                3,
-                [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])],
-            )
-            .crashes(1, Mortal::All)
-            .reached([
+            four().crashes(1, Mortal::All).reached([
                 ReadFound,
                 DirtyForwarded,
                 SuccessorLags,
