@@ -111,6 +111,39 @@ impl Cluster {
         Ok(connection)
     }
 
+    /// Writes so many keys, by [`name`], with values of so many bytes, through all nodes.
+    ///
+    /// # Errors
+    /// When one cannot be written.
+    pub fn fill(&self, keys: u64, value_bytes: usize) -> Anything<()> {
+        /// How many keys a pipeline writes.
+        const BATCH: u64 = 1000;
+        let value = "0".repeat(value_bytes);
+        let count = self.nodes.len() as u64;
+        std::thread::scope(|scope| {
+            let filling: Vec<_> = (0..count)
+                .map(|node| {
+                    let value = &value;
+                    let mut connection = self.connect(node as usize)?;
+                    Ok(scope.spawn(move || -> RedisResult<()> {
+                        for first in (node * BATCH..keys).step_by((count * BATCH) as usize) {
+                            let mut pipe = redis::pipe();
+                            for number in first..(first + BATCH).min(keys) {
+                                pipe.set(name(number), value).ignore();
+                            }
+                            pipe.exec(&mut connection)?;
+                        }
+                        Ok(())
+                    }))
+                })
+                .collect::<RedisResult<_>>()?;
+            for filled in filling {
+                filled.join().map_err(|_| "a client panicked")??;
+            }
+            Ok(())
+        })
+    }
+
     /// Kills a node with SIGKILL.
     ///
     /// # Errors
@@ -162,6 +195,11 @@ impl Cluster {
         self.nodes.push(command.spawn()?);
         Ok(())
     }
+}
+
+/// The key of this number.
+pub fn name(number: u64) -> String {
+    format!("key:{number:012}")
 }
 
 /// Waits until a node says that it serves.

@@ -86,7 +86,7 @@ pub struct Replica {
     pub wants_to_join: bool,
 }
 
-/// A coordinator.
+/// A coordinator, of a chain or of a ring.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Coordinator {
     /// The number of its node.
@@ -97,7 +97,7 @@ pub struct Coordinator {
     pub reachable: bool,
     /// The number of the newest view that it knows to be decided.
     pub epoch: Option<u64>,
-    /// The numbers of the nodes that it suspects.
+    /// The numbers of the nodes that it suspects, or was told are gone.
     pub suspects: Vec<u32>,
     /// Whether it takes part in deciding the next view at this moment.
     pub deciding: bool,

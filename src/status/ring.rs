@@ -1,6 +1,7 @@
 //! What the nodes of a ring know together, as data and in words.
 
 use super::Answer;
+use super::report::Coordinator;
 use chainring_runtime::config::{Cluster, NodeConfig};
 use chainring_runtime::status::{RingMember, RingNodeStatus, RingViewStatus};
 use serde::Serialize;
@@ -78,23 +79,6 @@ pub enum Role {
     GivenUp,
     /// When it is in no ring.
     Outside,
-}
-
-/// A coordinator.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Coordinator {
-    /// The number of its node.
-    pub node: u32,
-    /// Its `Id`.
-    pub actor: u32,
-    /// Whether it was asked; nothing more is known of one that was not.
-    pub reachable: bool,
-    /// The number of the newest view that it knows to be decided.
-    pub epoch: Option<u64>,
-    /// The numbers of the nodes that it was told are gone.
-    pub suspects: Vec<u32>,
-    /// Whether it takes part in deciding the next view at this moment.
-    pub deciding: bool,
 }
 
 impl RingReport {
@@ -263,23 +247,6 @@ impl Place {
         let behind = self.epoch.filter(|known| *known != epoch);
         said.extend(behind.map(|known| format!("knows epoch {known}")));
         said.join(", ")
-    }
-}
-
-impl Display for Coordinator {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "node {}", self.node)?;
-        if !self.reachable {
-            return write!(f, " (unreachable)");
-        }
-        if !self.suspects.is_empty() {
-            let suspects: Vec<_> = self.suspects.iter().map(u32::to_string).collect();
-            write!(f, " (suspects node {})", suspects.join(", "))?;
-        }
-        if self.deciding {
-            write!(f, " (deciding)")?;
-        }
-        Ok(())
     }
 }
 

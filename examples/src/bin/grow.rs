@@ -11,7 +11,7 @@
 //! has become the tail. Afterwards every key is read at the new tail and at its predecessor, from what each has
 //! itself (`read-policy eventual`), and compared.
 
-use chainring_examples::{Anything, Cluster, Stop, program};
+use chainring_examples::{Anything, Cluster, Stop, name, program};
 use redis::Connection;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 const CLIENTS: u64 = 8;
 const VALUE_BYTES: usize = 100;
-/// How many keys a pipeline writes, and a page lists.
+/// How many keys a page lists.
 const BATCH: u64 = 1000;
 /// How long the clients go on before the node is added, and after it has become the tail.
 const LOADED: Duration = Duration::from_secs(3);
@@ -27,7 +27,7 @@ const LOADED: Duration = Duration::from_secs(3);
 fn main() -> Anything<()> {
     let keys = std::env::args().nth(1).and_then(|word| word.parse().ok()).unwrap_or(100_000);
     let mut cluster = Cluster::start(&program()?, 3)?;
-    fill(&cluster, keys)?;
+    cluster.fill(keys, VALUE_BYTES)?;
     println!("{keys} keys of {VALUE_BYTES} bytes are stored");
 
     let (stop, written) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -69,36 +69,6 @@ fn main() -> Anything<()> {
     let compared = compare(&mut cluster.connect(2)?, &mut cluster.connect(3)?)?;
     println!("{compared} keys are the same at the new tail and at its predecessor");
     Ok(())
-}
-
-fn name(number: u64) -> String {
-    format!("key:{number:012}")
-}
-
-fn fill(cluster: &Cluster, keys: u64) -> Anything<()> {
-    let value = "0".repeat(VALUE_BYTES);
-    std::thread::scope(|scope| {
-        let filling: Vec<_> = (0..3)
-            .map(|node| {
-                let value = &value;
-                let mut connection = cluster.connect(node as usize)?;
-                Ok(scope.spawn(move || -> redis::RedisResult<()> {
-                    for first in (node * BATCH..keys).step_by(3 * BATCH as usize) {
-                        let mut pipe = redis::pipe();
-                        for number in first..(first + BATCH).min(keys) {
-                            pipe.set(name(number), value).ignore();
-                        }
-                        pipe.exec(&mut connection)?;
-                    }
-                    Ok(())
-                }))
-            })
-            .collect::<redis::RedisResult<_>>()?;
-        for filled in filling {
-            filled.join().map_err(|_| "a client panicked")??;
-        }
-        Ok(())
-    })
 }
 
 type Watch<'a> = (&'a AtomicBool, &'a AtomicU64, &'a Mutex<Duration>, &'a AtomicU64);

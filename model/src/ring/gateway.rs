@@ -257,8 +257,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         }
         let state = state.to_mut();
         let view = &state.view;
-        let lane = state.lanes.get_mut(&id.lane).and_then(|lane| lane.pending.as_mut());
-        let Some(Pending { phase: Phase::Reading { votes }, .. }) = lane else { return };
+        let pending = under_way(&mut state.lanes, &id);
+        let Some(Pending { phase: Phase::Reading { votes }, .. }) = pending else { return };
         let ballot = vote.0;
         votes.insert(src, vote);
         let agrees = |id: &Id| matches!(votes.get(id), Some((other, true, _)) if *other == ballot);
@@ -297,8 +297,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         }
         let state = state.to_mut();
         let view = &state.view;
-        let lane = state.lanes.get_mut(&id.lane).and_then(|lane| lane.pending.as_mut());
-        let Some(pending) = lane else { return };
+        let Some(pending) = under_way(&mut state.lanes, &id) else { return };
         let Phase::Preparing { promised, accepted: highest, content: newest, .. } =
             &mut pending.phase
         else {
@@ -375,8 +374,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         }
         let state = state.to_mut();
         let view = &state.view;
-        let lane = state.lanes.get_mut(&id.lane).and_then(|lane| lane.pending.as_mut());
-        let Some(pending) = lane else { return };
+        let Some(pending) = under_way(&mut state.lanes, &id) else { return };
         let Phase::Accepting { accepted, outcome, .. } = &mut pending.phase else { return };
         accepted.insert(src);
         if self.is_quorum(view, position(&pending.key), |id| accepted.contains(&id)) {
@@ -678,6 +676,11 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             _ => false,
         }
     }
+}
+
+/// What is under way in an operation's lane; whether it is that operation the caller knows.
+fn under_way<'a>(lanes: &'a mut BTreeMap<u32, Lane>, id: &OpId) -> Option<&'a mut Pending> {
+    lanes.get_mut(&id.lane)?.pending.as_mut()
 }
 
 impl<S> GatewayState<S> {
