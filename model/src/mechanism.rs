@@ -85,6 +85,8 @@ mechanisms! {
     ResumeAfterRestart = "no resend after a restart",
     /// The head logs no more than its window holds.
     WindowBound = "window without a bound",
+    /// A replica reports whom it hears nothing from.
+    SilenceReported = "silence is not reported",
     /// What the successor has not acknowledged is sent again.
     Retransmission = "no retransmission",
     /// A write whose deadline has passed is unknown.

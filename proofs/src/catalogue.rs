@@ -597,21 +597,28 @@ fn of_chain() -> Vec<Entry> {
                 .suspects([0])
                 .reached([ReadFound, HeadLost, Returned]),
         ),
-        Entry {
-            steps: Steps::Graph,
-            ..Entry::new(
-                "chain-silent",
-                "messages between members are lost: whoever is not heard is removed",
-                Setup {
-                    lossy: true,
-                    complaints: true,
-                    ..Setup::new(2, [Client::new([Op::Increment(1)])])
-                }
+        Entry::new(
+            "chain-silent",
+            "two neighbours hear nothing from each other, and coordinators hear both",
+            Setup {
+                complaints: true,
+                cut: true,
+                ..Setup::new(2, [Client::new([Op::Increment(1), Op::Get]).near(1)])
+            }
+            .views(1, 1)
+            .suspects([9])
+            .reached([ReadFound, TailLost]),
+        ),
+        Entry::new(
+            "grow-silent",
+            "a tail calls its learner silent at any moment, before the handover and after it",
+            Setup { complaints: true, ..Setup::new(1, [Client::new([Op::Increment(1), Op::Get])]) }
+                .stored(Stored::Value)
+                .teaching(1)
                 .views(1, 1)
                 .suspects([9])
-                .reached([Acknowledged, TailLost]),
-            )
-        },
+                .reached([ReadFound, Appended, LearnerDropped, HandedOver, LearnerLags]),
+        ),
         Entry {
             steps: Steps::Graph,
             ..Entry::new(

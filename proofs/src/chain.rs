@@ -89,6 +89,8 @@ pub struct Setup {
     pub window: Option<usize>,
     /// Whether replicas report whom they hear nothing from, and tails their learners.
     pub complaints: bool,
+    /// Whether no update ever arrives that the first two replicas send each other, nor any answer to one.
+    pub cut: bool,
     /// Whether a run has finished only when the first joiner has become a member.
     pub grows: bool,
     /// What must be reachable.
@@ -186,6 +188,7 @@ impl Setup {
             slow_clients: false,
             window: None,
             complaints: false,
+            cut: false,
             grows: false,
             reached: vec![Reached::AllReturned],
         }
@@ -524,6 +527,16 @@ impl Setup {
                     Msg::Views(coordinator::Msg::Install { .. })
                 );
             }
+            ActorModelAction::Deliver { dst, msg, .. }
+                if self.cut
+                    && usize::from(*dst) < 2
+                    && matches!(
+                        Shared::get(*msg),
+                        Msg::Update { .. } | Msg::Ack { .. } | Msg::Missing { .. }
+                    ) =>
+            {
+                return false;
+            }
             ActorModelAction::Deliver { dst, msg, .. } => {
                 return match (state(*dst), Shared::get(*msg)) {
                     (ChainState::Coordinator(state), Msg::Views(coordinator::Msg::Report(_))) => {
@@ -649,6 +662,9 @@ impl Display for Setup {
         }
         if self.complaints {
             f.write_str(", whoever is not heard is reported")?;
+        }
+        if self.cut {
+            f.write_str(", no update arrives between the first two replicas")?;
         }
         if self.late {
             f.write_str(", a late update of an earlier epoch")?;

@@ -147,6 +147,7 @@ pub fn of(lacks: Mechanism) -> Mutant {
         OwnAcknowledgement => ("chain-reads", "stable"),
         SaveThenSend => ("chain-torn", "in-process requests"),
         LogRecovery => ("chain-crash", "durable"),
+        SilenceReported => ("chain-silent", "no dead end"),
         Retransmission => ("chain-lossy", CAN_FINISH),
         Retry => ("chain-lossy", CAN_FINISH),
         RecordedOutcome => ("chain-lossy", CAN_FINISH),

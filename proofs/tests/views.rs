@@ -79,6 +79,10 @@ fn obsolete_messages_stay_obsolete_where_chains_grow() {
         Setup::new(1, [increment()]).teaching(1).views(1, 3).suspects([1]),
         Setup::new(2, [increments()]).views(1, 1).suspects([0]),
         Setup::new(2, [increment()]).views(1, 2).suspects([0, 1]),
+        Setup { complaints: true, ..Setup::new(1, [increment()]) }
+            .teaching(1)
+            .views(1, 1)
+            .suspects([9]),
     ] {
         let model = setup.model(&Intact, Pruning::Audit);
         let graph = Graph::of(&model);

@@ -456,6 +456,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
 
     /// Reports that nothing is heard from whoever comes next.
     fn complain(&self, state: &ReplicaState<S>, out: &mut Out<ChainActor<S, M>>) {
+        if !self.mechanisms.has(Mechanism::SilenceReported) {
+            return;
+        }
         let epoch = state.view.epoch;
         let silent = Msg::Views(coordinator::Msg::Report(Report::Silent { epoch }));
         out.broadcast(&state.view.coordinators, &silent);

@@ -306,7 +306,11 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         let learns = state.learns(id);
         match msg {
             Msg::Fetch { since, .. } => {
-                is_past(*since) || teaches(*since) && state.has_handed_over(id)
+                // Where tails report silence, it is heard all the same.
+                is_past(*since)
+                    || teaches(*since)
+                        && state.has_handed_over(id)
+                        && self.timeouts.unheard.is_none()
             }
             Msg::Caught { since, upto, .. } => {
                 is_past(*since) || teaches(*since) && upto.saturating_add(1) < state.retained
