@@ -93,6 +93,7 @@
 //! keeps what it holds: it is an acceptor of the old set, and forgetting would take a vote back.
 
 mod actor;
+mod bounds;
 mod gateway;
 mod node;
 mod oracle;

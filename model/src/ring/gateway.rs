@@ -8,6 +8,7 @@
 //! A message that got no answer is sent again as it is; only a refusal begins a new attempt. So ballots
 //! rise with contention, not with loss.
 
+use super::bounds::is_believable;
 use super::node::install;
 use super::place::position;
 use super::{
@@ -171,6 +172,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         msg: Msg,
         out: &mut Out<RingActor<S, M>>,
     ) {
+        if !is_believable(&msg) {
+            return;
+        }
         match msg {
             Msg::Invoke { id: op_id, key, op }
                 if self.clients.contains(&src) && op_id.gateway == id =>

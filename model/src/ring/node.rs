@@ -7,6 +7,7 @@ mod fetch;
 mod list;
 mod sweep;
 
+use super::bounds::is_believable;
 use super::place::position;
 use super::{
     Ballot, Content, Floors, Key, Msg, Register, Report, RingActor, RingState, Row, Timeouts,
@@ -121,6 +122,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         msg: Msg,
         out: &mut Out<RingActor<S, M>>,
     ) {
+        if !is_believable(&msg) {
+            return;
+        }
         if let Some(epoch) = epoch_of(&msg)
             && epoch != state.view.epoch
             && self.mechanisms.has(Mechanism::RingEpochCheck)

@@ -13,9 +13,9 @@
 //! says.
 
 use super::NodeState;
-use crate::kv::{self, Op};
+use crate::kv;
 use crate::mechanism::Mechanisms;
-use crate::ring::{Ballot, Key, Listed, MAX_KEY_BYTES, Msg, Node, RingActor, Row};
+use crate::ring::{Ballot, Key, Listed, Msg, Node, RingActor, Row};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::ops::Bound;
@@ -42,8 +42,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         (ticket, after, limit): (u64, Option<At>, u32),
         out: &mut Out<RingActor<S, M>>,
     ) {
-        let is_too_long = |key: &kv::Key| key.len() > MAX_KEY_BYTES || Op::Get.check(key).is_err();
-        if limit == 0 || after.as_ref().is_some_and(|(_, key)| is_too_long(key)) {
+        if limit == 0 {
             return;
         }
         let (rows, upto) = state.list(id, after, limit as usize);
@@ -88,7 +87,7 @@ mod tests {
     use super::*;
     use crate::kv::Value;
     use crate::ring::place::position;
-    use crate::ring::{Content, Register, Ring, Timeouts, View};
+    use crate::ring::{Content, MAX_KEY_BYTES, Register, Ring, Timeouts, View};
     use crate::store::MapStore;
     use stateright::actor::{Actor, Command};
     use std::borrow::Cow;
