@@ -65,7 +65,8 @@ pub enum Outcome {
     Number(i64),
     /// The operation changed nothing, and never will.
     Refused(Refusal),
-    /// The deadline passed. The operation may have happened, may happen later, or never.
+    /// The deadline passed, or a ring's register remembers too little to tell. The operation may have happened, may happen
+    /// later, or never.
     Unknown,
 }
 

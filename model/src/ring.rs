@@ -36,7 +36,8 @@
 //!    the operation, and sends the next content with `Accept`.
 //! 4. Each that has promised no higher ballot accepts, durably; with a quorum of `Accepted` the content is
 //!    *chosen*, and the gateway replies.
-//! 5. Refused, the gateway waits a random while and begins again with a higher ballot.
+//! 5. Refused, the gateway begins again with a higher ballot: at once if it was only behind what others have counted, after a
+//!    random while if it has a rival.
 //!
 //! Why one content only is ever built upon: two quorums share a node. A content that was chosen with
 //! ballot b is seen by every later `Prepare` with a higher ballot, because the shared node had accepted b
@@ -60,9 +61,15 @@
 //! knows that it has happened, and how. One that does not, and finds a version at most K beyond the
 //! *smallest* that any of its attempts has seen, knows that it has not: an attempt that saw version v can
 //! take effect as number v + 1 or not at all, and everything from there on is still in `recent`.
-//! Otherwise its outcome is *unknown*. What an attempt found, or why the operation is refused, is told to
-//! the client only when the register was accepted unchanged at a quorum: until then it may be a half-done
-//! write that nobody will ever see again.
+//! Otherwise its outcome is *unknown*.
+//!
+//! Where a quorum of promises votes for one ballot, its content is *chosen*, and the lineage up to there is
+//! settled. If the operation is not in it, no attempt that saw less can take effect any more, and its version
+//! is the smallest from then on: what counts against K is what others do from one attempt to the next, not
+//! since the first. If it is in it, or is refused because of it, its client is told at once. Where the content
+//! is not known to be chosen, what an attempt found, or why the operation is refused, is told only when the
+//! register was accepted unchanged at a quorum: until then it may be a half-done write that nobody will ever
+//! see again.
 //!
 //! # Deletes
 //!
@@ -271,6 +278,8 @@ pub enum Msg {
         ballot: Ballot,
         /// The ballot that the node has accepted.
         accepted: Ballot,
+        /// Whether that counts for a quorum.
+        voted: bool,
         /// What it has accepted with it.
         content: Content,
     },
@@ -406,8 +415,10 @@ pub enum Timer {
 pub struct Timeouts {
     /// Of [`Timer::Resend`].
     pub resend: Range<Duration>,
-    /// Of [`Timer::Backoff`].
+    /// Of [`Timer::Backoff`], the first time that an operation has to wait.
     pub backoff: Range<Duration>,
+    /// How often the end of that range doubles, if it has to wait again.
+    pub doublings: u32,
     /// Of [`Timer::Deadline`]; `None` waits for ever.
     pub deadline: Option<Duration>,
     /// Of [`Timer::Sweep`]; `None` keeps tombstones for ever.
@@ -425,7 +436,8 @@ impl Default for Timeouts {
         let millis = |from, to| Duration::from_millis(from)..Duration::from_millis(to);
         Timeouts {
             resend: millis(100, 150),
-            backoff: millis(1, 20),
+            backoff: Duration::from_micros(500)..Duration::from_millis(2),
+            doublings: 3,
             deadline: Some(Duration::from_secs(5)),
             sweep: Some(millis(10_000, 20_000)),
             fetch: millis(200, 300),

@@ -22,6 +22,10 @@ use stateright::actor::{Id, Out};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
+use std::ops::Range;
+
+/// How far beyond a rival's ballot one that has to wait goes on: more than the rival makes meanwhile.
+const STRIDE: u64 = 1 << 16;
 
 /// A gateway, as a value: what it is configured with. Its state is a [`GatewayState`].
 #[derive(Clone, Debug)]
@@ -69,8 +73,8 @@ pub struct Pending {
     pub op: Op,
     /// How many attempts it has made.
     pub attempts: u32,
-    /// The smallest version that any attempt saw. Invariant: the operation can only be part of a lineage as
-    /// a later one.
+    /// The smallest version that any attempt saw, or a later one that was chosen without the operation. Invariant: the
+    /// operation can only be part of a lineage as a later one.
     pub base: Option<u64>,
     /// Whether an `Accept` that holds its effect has left: only then can it have happened.
     pub proposed: bool,
@@ -96,6 +100,8 @@ pub enum Phase {
         accepted: Ballot,
         /// Its content.
         content: Content,
+        /// Whether all who have promised have voted for that ballot: with a quorum of them, it was chosen.
+        agreed: bool,
     },
     /// Acceptance.
     Accepting {
@@ -184,14 +190,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             Msg::Vote { epoch, id: op_id, accepted, voted, value } => {
                 self.on_vote(id, state, src, (epoch, op_id), (accepted, voted, value), out);
             }
-            Msg::Promise { id: op_id, ballot, accepted, content } => {
-                self.on_promise(state, src, (op_id, ballot), (accepted, content), out);
+            Msg::Promise { id: op_id, ballot, accepted, voted, content } => {
+                self.on_promise(state, src, (op_id, ballot), (accepted, voted, content), out);
             }
             Msg::Accepted { id: op_id, ballot } => {
                 self.on_accepted(state, src, (op_id, ballot), out)
             }
             Msg::Refuse { id: op_id, ballot, promised } => {
-                self.on_refuse(state, (op_id, ballot), promised, out);
+                self.on_refuse(id, state, (op_id, ballot), promised, out);
             }
             Msg::Views(coordinator::Msg::Install { view }) => self.on_install(id, state, view, out),
             Msg::Views(coordinator::Msg::Ask { epoch }) => self.on_ask(state, src, epoch, out),
@@ -291,7 +297,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         state: &mut Cow<'_, GatewayState<S>>,
         src: Id,
         (id, of): (OpId, Ballot),
-        (accepted, content): (Ballot, Content),
+        (accepted, voted, content): (Ballot, bool, Content),
         out: &mut Out<RingActor<S, M>>,
     ) {
         match state.pending(&id) {
@@ -302,11 +308,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let state = state.to_mut();
         let view = &state.view;
         let Some(pending) = under_way(&mut state.lanes, &id) else { return };
-        let Phase::Preparing { promised, accepted: highest, content: newest, .. } =
+        let Phase::Preparing { promised, accepted: highest, content: newest, agreed, .. } =
             &mut pending.phase
         else {
             return;
         };
+        // That all lack it is not chosen by anybody: floors differ.
+        let is_vote = voted && accepted > Ballot::default();
+        *agreed = is_vote && (promised.is_empty() || (*agreed && accepted == *highest));
         promised.insert(src);
         let with_epoch = self.mechanisms.has(Mechanism::BallotEpoch);
         let rank = |ballot: Ballot| if with_epoch { ballot } else { Ballot { epoch: 0, ..ballot } };
@@ -315,8 +324,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             (*highest, *newest) = (accepted, content);
         }
         if self.is_quorum(view, position(&pending.key), |id| promised.contains(&id)) {
-            let newest = std::mem::take(newest);
-            self.propose(state, id, of, newest, out);
+            let (newest, is_chosen) = (std::mem::take(newest), *agreed);
+            self.propose(state, (id, of), (newest, is_chosen), out);
         }
     }
 
@@ -324,40 +333,41 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     fn propose(
         &self,
         state: &mut GatewayState<S>,
-        id: OpId,
-        ballot: Ballot,
-        newest: Content,
+        (id, ballot): (OpId, Ballot),
+        (newest, is_chosen): (Content, bool),
         out: &mut Out<RingActor<S, M>>,
     ) {
         let Some(pending) = state.pending_mut(&id) else { return };
         let smallest = pending.base.filter(|_| self.mechanisms.has(Mechanism::SmallestBase));
         let base = smallest.map_or(newest.version, |base| base.min(newest.version));
-        pending.base = Some(base);
         let found = newest.outcome(&id).cloned();
-        let found = found.filter(|_| self.mechanisms.has(Mechanism::Recent));
-        let (content, outcome) = if let Some(outcome) = found {
-            if !self.mechanisms.has(Mechanism::FoundAccepted) {
-                return self.end(state, id, outcome, out);
-            }
-            (newest, outcome)
-        } else {
-            let is_told = newest.version - base <= self.recent as u64;
-            if !pending.op.is_read() && !is_told && self.mechanisms.has(Mechanism::Recent) {
-                return self.end(state, id, Outcome::Unknown, out);
-            }
-            let (value, outcome) = pending.op.apply(newest.value.as_ref());
-            if pending.op.is_read() {
-                (newest, outcome)
-            } else if matches!(outcome, Outcome::Refused(_)) {
-                if !self.mechanisms.has(Mechanism::RefusalAccepted) {
+        let (content, outcome) =
+            if let Some(outcome) = found.filter(|_| self.mechanisms.has(Mechanism::Recent)) {
+                if is_chosen || !self.mechanisms.has(Mechanism::FoundAccepted) {
                     return self.end(state, id, outcome, out);
                 }
+                pending.base = Some(base);
                 (newest, outcome)
             } else {
-                pending.proposed = true;
-                (newest.after(value, id, outcome.clone(), self.recent), outcome)
-            }
-        };
+                let is_told = newest.version - base <= self.recent as u64;
+                if !pending.op.is_read() && !is_told && self.mechanisms.has(Mechanism::Recent) {
+                    return self.end(state, id, Outcome::Unknown, out);
+                }
+                // What is chosen without the operation is settled: no attempt that saw less can make it happen.
+                pending.base = Some(if is_chosen { newest.version } else { base });
+                let (value, outcome) = pending.op.apply(newest.value.as_ref());
+                let is_refused = matches!(outcome, Outcome::Refused(_));
+                if pending.op.is_read() || is_refused {
+                    let is_sure = self.mechanisms.has(Mechanism::RefusalAccepted);
+                    if is_chosen || (is_refused && !is_sure) {
+                        return self.end(state, id, outcome, out);
+                    }
+                    (newest, outcome)
+                } else {
+                    pending.proposed = true;
+                    (newest.after(value, id, outcome.clone(), self.recent), outcome)
+                }
+            };
         let accepted = BTreeSet::new();
         pending.phase = Phase::Accepting { ballot, accepted, content, outcome };
         self.ask(state, id, out);
@@ -387,26 +397,37 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         }
     }
 
-    /// A node has promised a higher ballot: begin again, above it, after a random while.
+    /// A node has promised a higher ballot: begin again, above it. A first `Prepare` may only have been behind
+    /// what others have counted, for other keys too, and is made good at once. Whoever is refused later has a rival, and waits a
+    /// random while, at the end of which its ballot has to be above all that the rival has made meanwhile.
     fn on_refuse(
         &self,
+        gateway: Id,
         state: &mut Cow<'_, GatewayState<S>>,
         (id, of): (OpId, Ballot),
         promised: Ballot,
         out: &mut Out<RingActor<S, M>>,
     ) {
-        match state.pending(&id).map(|pending| &pending.phase) {
-            Some(Phase::Preparing { ballot, .. } | Phase::Accepting { ballot, .. })
-                if *ballot == of => {}
+        let Some(pending) = state.pending(&id) else { return };
+        let is_behind = match &pending.phase {
+            Phase::Preparing { ballot, .. } if *ballot == of => pending.attempts == 1,
+            Phase::Accepting { ballot, .. } if *ballot == of => false,
             _ => return,
-        }
+        };
         let state = state.to_mut();
-        state.n = state.n.max(promised.n);
+        if is_behind {
+            state.n = state.n.max(promised.n);
+            return self.attempt(gateway, state, id.lane, out);
+        }
+        state.n = state.n.max(promised.n + STRIDE);
         let Some(pending) = state.pending_mut(&id) else { return };
         pending.phase = Phase::Waiting;
         out.cancel_timer(Timer::Resend(id.lane));
         if self.may_attempt(pending) {
-            out.set_timer(Timer::Backoff(id.lane), self.timeouts.backoff.clone());
+            let refusals = if pending.proposed { 0 } else { pending.attempts - 1 };
+            let doubled = 1 << refusals.min(self.timeouts.doublings);
+            let Range { start, end } = self.timeouts.backoff;
+            out.set_timer(Timer::Backoff(id.lane), start..end * doubled);
         }
     }
 
@@ -557,6 +578,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             promised: BTreeSet::new(),
             accepted: Ballot::default(),
             content: Content::default(),
+            agreed: false,
         };
         let id = OpId { gateway, incarnation, lane: number, seq: lane.seq };
         state.n = state.n.max(n);

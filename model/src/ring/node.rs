@@ -224,7 +224,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         if let Some(promised) = self.outranks(state, at, &key, &register, ballot) {
             return out.send(src, Msg::Refuse { id: op_id, ballot, promised });
         }
-        let Register { accepted, ref content, .. } = register;
+        let Register { accepted, voted, ref content, .. } = register;
+        let voted = voted || !self.mechanisms.has(Mechanism::CopyIsNoVote);
         let content = content.clone();
         if register.promised != ballot {
             register.promised = ballot;
@@ -232,7 +233,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             put(&mut state.store, &key, register);
             out.save(state.store.clone());
         }
-        out.send(src, Msg::Promise { id: op_id, ballot, accepted, content });
+        out.send(src, Msg::Promise { id: op_id, ballot, accepted, voted, content });
     }
 
     /// A gateway proposes: accept it, unless a higher ballot was promised.

@@ -55,8 +55,7 @@ fn stable() -> Vec<Entry> {
             Setup::new([Client::new(0, [put("a")]), Client::new(1, [put("b")])])
                 .attempts(3)
                 .reached([Contended, ContendedTwice]),
-        )
-        .deep(),
+        ),
         entry(
             "ring-write-read",
             "two gateways that write and then read",
@@ -114,6 +113,14 @@ fn stable() -> Vec<Entry> {
             .recent(3)
             .attempts(2)
             .reached([Contended, FoundBuiltUpon]),
+        ),
+        entry(
+            "ring-recent-lost",
+            "an attempt finds its operation, is refused, and the next one may find it no more",
+            Setup::new([Client::new(0, [Op::Increment(1)]), Client::new(1, [Op::Increment(1)])])
+                .recent(1)
+                .attempts(3)
+                .reached([ContendedTwice, UnknownByVersion]),
         ),
         entry(
             "ring-crash",

@@ -265,8 +265,8 @@ fn unknown_outcome(unknown: usize, keys: usize) -> Reply {
     let which = if keys == 1 { String::new() } else { format!(" for {unknown} of {keys} keys") };
     Reply::Error(
         format!(
-            "UNKNOWN the operation may or may not have happened{which}: the deadline passed before \
-             the outcome was known"
+            "UNKNOWN the operation may or may not have happened{which}: its outcome could not be known \
+             in time"
         )
         .into(),
     )

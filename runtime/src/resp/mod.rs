@@ -22,7 +22,7 @@
 //!
 //! | reply | meaning |
 //! |---|---|
-//! | `UNKNOWN the operation may or may not have happened: …` | a write whose deadline passed. It may also happen later. Read the key before trying again, or use `SET … IFEQ` |
+//! | `UNKNOWN the operation may or may not have happened: …` | a write whose deadline passed, or, on a ring, one behind which too many others came before it was known. It may also happen later. Read the key before trying again, or use `SET … IFEQ` |
 //! | `TRYAGAIN …` | nothing was changed: a read that no replica could answer in time, or `SET … GET` that lost to other writers again and again |
 //! | `ERR value of N bytes is longer than …` | refused before it was sent anywhere; the connection goes on |
 //! | `ERR Protocol error: …` | bytes that make no sense, or a command beyond [`Limits::command_bytes`]; the connection ends |

@@ -124,7 +124,9 @@ fn word(op: &Op) -> &'static str {
 fn reason(outcome: &Outcome) -> Option<&'static str> {
     Some(match outcome {
         Outcome::Value(_) | Outcome::Done | Outcome::Number(_) => return None,
-        Outcome::Unknown => "unknown: the deadline has passed, and it may or may not have happened",
+        Outcome::Unknown => {
+            "unknown: the deadline has passed, or too many others came since, and it may or may not have happened"
+        }
         Outcome::Refused(Refusal::Absent) => "absent",
         Outcome::Refused(Refusal::Exists) => "exists",
         Outcome::Refused(Refusal::Mismatch) => "mismatch",
