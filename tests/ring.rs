@@ -209,6 +209,39 @@ fn nobody_notices_that_one_node_is_killed_and_it_returns_from_its_disk() {
     assert_eq!(size(&mut connection), KEYS);
 }
 
+/// Everyone writes one key, each through a node of its own: nobody is kept from it, and nothing counts twice.
+#[test]
+fn rivals_for_a_key_all_get_on() {
+    const RIVALS: usize = 3;
+    let cluster = Cluster::of(Protocol::Ring, RIVALS);
+    let counts: [AtomicU64; RIVALS] = Default::default();
+    let unknown = AtomicU64::new(0);
+    let all_have = || counts.iter().all(|count| count.load(Ordering::Relaxed) >= 100);
+    std::thread::scope(|scope| {
+        for (rival, count) in counts.iter().enumerate() {
+            let mut connection = cluster.connect(rival);
+            let (all_have, unknown) = (&all_have, &unknown);
+            scope.spawn(move || {
+                // Whoever has enough goes on, for the others' sake.
+                eventually("all rivals have written a hundred times", || {
+                    match connection.incr::<_, _, u64>("key", 1) {
+                        Ok(_) => count.fetch_add(1, Ordering::Relaxed),
+                        Err(error) => {
+                            assert_eq!(error.code(), Some("UNKNOWN"), "{error}");
+                            unknown.fetch_add(1, Ordering::Relaxed)
+                        }
+                    };
+                    all_have()
+                });
+            });
+        }
+    });
+    let acknowledged: u64 = counts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+    let most = acknowledged + unknown.load(Ordering::Relaxed);
+    let counted: u64 = cluster.connect(0).get("key").unwrap();
+    assert!((acknowledged..=most).contains(&counted), "{acknowledged} to {most}, but {counted}");
+}
+
 /// Increments go on while one joins and another leaves; none is lost, and none counts twice.
 #[test]
 fn a_node_joins_and_another_leaves_while_clients_go_on() {
