@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 /// What to give up.
 #[derive(Args, Debug)]
 pub struct ReformArgs {
-    /// A range; who is lost is given up everywhere, so say --all.
+    /// Those who are gone of this range's replicas: where it ends, as `chainring status` says it, or the first digits.
     range: Option<String>,
     /// Everyone who is gone, in all ranges.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "range")]
     all: bool,
     /// Do not ask.
     #[arg(long)]
@@ -35,14 +35,12 @@ pub fn run(args: &ReformArgs) -> Result<ExitCode, String> {
     if cluster.protocol != Protocol::Ring {
         return Err("a chain goes on with whoever is left, and needs no reform".to_string());
     }
-    if let Some(range) = args.range.as_ref().filter(|_| !args.all) {
-        return Err(format!(
-            "`{range}` cannot be reformed by itself: whoever is given up is given up in every range. Say \
-             `chainring reform --all`"
-        ));
-    }
-    if !args.all {
-        return Err("nothing is given up unless you say what: `chainring reform --all`".to_string());
+    if !args.all && args.range.is_none() {
+        return Err(
+            "nothing is given up unless you say what: `chainring reform --all`, or a range that \
+                    `chainring status` names"
+                .to_string(),
+        );
     }
     let before = look(&args.cluster, &cluster)?;
     if before.without_majority == 0 {
@@ -52,27 +50,36 @@ pub fn run(args: &ReformArgs) -> Result<ExitCode, String> {
             list(&before.suspects())
         ));
     }
-    let gone = list(&before.suspects());
+    let (nodes, replicas) = match &args.range {
+        Some(range) => who_is_gone(&before, range)?,
+        None => (before.suspects(), Vec::new()),
+    };
+    let gone = list(&nodes);
     say!(
-        "{} of {} ranges have no majority; gone are: {gone}.",
+        "{} of {} ranges have no majority; to be given up are: {gone}.",
         before.without_majority,
         before.ranges
     );
     say!(
         "If any of them can be started again, do that instead: its disk has what was acknowledged."
     );
-    say!("A reform gives them up for good. A write that only they had is LOST, although it was");
+    say!(
+        "A reform gives them up for good, in every range. A write that only they had is LOST, although it was"
+    );
     say!(
         "acknowledged, and clients that reach only them go on reading old values until they hear of it."
     );
     if !args.yes && !confirmed()? {
         return Err("nothing was given up".to_string());
     }
+    let epoch = before.epoch.to_string();
+    let order: Vec<_> =
+        ["REFORM", &epoch].into_iter().chain(replicas.iter().map(String::as_str)).collect();
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
         for node in &cluster.nodes {
             // One that cannot be told need not be: the others tell the same coordinators.
-            let _ = status::tell::<()>(node, &["REFORM", &before.epoch.to_string()]);
+            let _ = status::tell::<()>(node, &order);
         }
         std::thread::sleep(AGAIN);
         let now = look(&args.cluster, &cluster)?;
@@ -86,6 +93,26 @@ pub fn run(args: &ReformArgs) -> Result<ExitCode, String> {
         "the coordinators have not decided within {} s: a majority of them has to live",
         PATIENCE.as_secs()
     ))
+}
+
+/// The nodes that are gone of a range's replicas, and those replicas, as the coordinators are told.
+fn who_is_gone(ring: &RingReport, range: &str) -> Result<(Vec<u32>, Vec<String>), String> {
+    let wanted = range.to_ascii_lowercase();
+    let mut matching = ring.lost_ranges.iter().filter(|lost| lost.upto.starts_with(&wanted));
+    let Some(found) = matching.next() else {
+        return Err(format!(
+            "no range without a majority ends at `{range}`; these are the first: {}",
+            ring.names_of_lost()
+        ));
+    };
+    if matching.next().is_some() {
+        return Err(format!(
+            "several ranges without a majority begin with `{range}`: say more digits"
+        ));
+    }
+    let places = ring.nodes.iter().filter(|place| found.gone.contains(&place.actor));
+    let nodes = places.filter_map(|place| place.node).collect();
+    Ok((nodes, found.gone.iter().map(u32::to_string).collect()))
 }
 
 fn look(place: &Where, cluster: &Cluster) -> Result<RingReport, String> {

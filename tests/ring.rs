@@ -313,7 +313,7 @@ fn a_node_joins_and_another_leaves_while_clients_go_on() {
     for (args, what) in [
         (vec!["leave", "9"], "has no node 9"),
         (vec!["reform"], "chainring reform --all"),
-        (vec!["reform", "7"], "given up in every range"),
+        (vec!["reform", "7"], "every range has a majority"),
         (vec!["reform", "--all", "--yes"], "every range has a majority"),
         (vec!["cluster", "ring", "--dir", "/tmp", "--chains", "2"], "leave --chains out"),
     ] {
@@ -467,7 +467,8 @@ fn a_range_that_lost_two_replicas_waits_for_one_of_them() {
 
 #[test]
 fn a_range_that_lost_two_replicas_is_reformed_where_an_operator_wants_that() {
-    for by_itself in [true, false] {
+    for asked in ["by itself", "--all", "a range"] {
+        let by_itself = asked == "by itself";
         let gives_up = "on-quorum-loss = \"reform\"\nreform-after = 1\n";
         let mut cluster = Cluster::set_up(Setup {
             protocol: Protocol::Ring,
@@ -491,9 +492,16 @@ fn a_range_that_lost_two_replicas_is_reformed_where_an_operator_wants_that() {
             });
             let file = cluster.file();
             let file = ["--config", file.to_str().unwrap()];
-            let unsure = run(&[&["reform", "--all"], &file[..]].concat());
+            let mistaken = run(&[&["reform", "range", "--yes"], &file[..]].concat());
+            let said = String::from_utf8_lossy(&mistaken.stderr).into_owned();
+            assert!(!mistaken.status.success() && said.contains("ends at `range`"), "{said}");
+            let lost = cluster.report()["lost_ranges"][0].clone();
+            assert_eq!(lost["gone"].as_array().map(Vec::len), Some(2), "{lost}");
+            let upto = lost["upto"].as_str().unwrap();
+            let what = if asked == "--all" { asked } else { upto };
+            let unsure = run(&[&["reform", what], &file[..]].concat());
             assert!(!unsure.status.success(), "nobody has typed anything");
-            let out = run(&[&["reform", "--all", "--yes"], &file[..]].concat());
+            let out = run(&[&["reform", what, "--yes"], &file[..]].concat());
             let said = String::from_utf8_lossy(&out.stdout).into_owned();
             assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
             assert!(said.contains("is LOST") && said.contains("given up: node"), "{said}");

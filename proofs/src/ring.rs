@@ -376,7 +376,8 @@ impl Setup {
                 report(outside(number), Report::Members { gone });
             }
             if self.reform {
-                report(outside(self.gone.len()), Report::Reform { epoch: EPOCH });
+                let lost = self.gone.iter().flatten().copied().map(Id::from).collect();
+                report(outside(self.gone.len()), Report::Reform { epoch: EPOCH, lost });
             }
         }
         let dst = self.leaver.map(Id::from);

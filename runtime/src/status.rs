@@ -158,8 +158,19 @@ pub struct RingCoordinatorStatus {
     pub leaving: Vec<u32>,
     /// How many ranges have no majority, because of those who are gone.
     pub without_majority: u64,
+    /// The first thousand of them.
+    pub lost_ranges: Vec<RingLostStatus>,
     /// Whether it takes part in deciding the next view at this moment.
     pub deciding: bool,
+}
+
+/// A range of a ring that has no majority.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct RingLostStatus {
+    /// Where it ends on the circle, in sixteen hexadecimal digits: its name.
+    pub upto: String,
+    /// Those of its replicas that are gone.
+    pub gone: Vec<u32>,
 }
 
 /// A view of a ring.

@@ -161,8 +161,9 @@ pub(crate) enum Heard<Page> {
 pub enum Order {
     /// That it becomes a member, or stops being one.
     Belong(bool),
-    /// That coordinators give up all who are gone, in the epoch that the operator saw.
-    Reform(u64),
+    /// That coordinators give up those who are gone, in the epoch that the operator saw: of these replicas, or of all if
+    /// none is named.
+    Reform(u64, Vec<u32>),
 }
 
 /// The actors of a node, the gateways last: what the driver runs, and what a replay runs again.

@@ -3,7 +3,7 @@
 use super::Answer;
 use super::report::Coordinator;
 use chainring_runtime::config::{Cluster, NodeConfig};
-use chainring_runtime::status::{RingMember, RingNodeStatus, RingViewStatus};
+use chainring_runtime::status::{RingLostStatus, RingMember, RingNodeStatus, RingViewStatus};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
@@ -28,6 +28,8 @@ pub struct RingReport {
     pub ranges_left: u64,
     /// How many ranges have no majority, because of those who are gone.
     pub without_majority: u64,
+    /// The first thousand of them.
+    pub lost_ranges: Vec<RingLostStatus>,
     /// Everyone in the ring, and all others in the cluster file.
     pub nodes: Vec<Place>,
     /// Those who decide the next view.
@@ -116,6 +118,7 @@ impl RingReport {
                 deciding: status.is_some_and(|status| status.deciding),
             })
         });
+        let worst = deciding().max_by_key(|one| one.without_majority);
         RingReport {
             cluster: cluster.cluster,
             coordinators: coordinators.collect(),
@@ -125,9 +128,22 @@ impl RingReport {
             ranges: view.ranges,
             ranges_moving: view.ranges_moving,
             ranges_left: nodes.iter().map(|place| place.ranges_left).sum(),
-            without_majority: deciding().map(|one| one.without_majority).max().unwrap_or(0),
+            without_majority: worst.map_or(0, |one| one.without_majority),
+            lost_ranges: worst.map_or(Vec::new(), |one| one.lost_ranges.clone()),
             nodes,
         }
+    }
+
+    /// A few of the ranges that have no majority.
+    pub fn names_of_lost(&self) -> String {
+        /// So many are named in words; data has more.
+        const NAMED: usize = 3;
+        let mut names: Vec<_> =
+            self.lost_ranges.iter().take(NAMED).map(|range| range.upto.as_str()).collect();
+        if self.without_majority > NAMED as u64 {
+            names.push("…");
+        }
+        names.join(", ")
     }
 
     /// The numbers of the nodes that coordinators were told are gone.
@@ -205,8 +221,9 @@ impl Display for RingReport {
             writeln!(
                 f,
                 "  {} ranges have NO MAJORITY: start one of those who are gone again, or give them up \
-                 with `chainring reform`",
-                self.without_majority
+                 with `chainring reform` ({})",
+                self.without_majority,
+                self.names_of_lost()
             )?;
         }
         let width = self.nodes.iter().map(|place| place.role.to_string().len()).max().unwrap_or(0);
@@ -306,6 +323,9 @@ mod tests {
             joining: vec![],
             leaving: vec![2],
             without_majority: 5,
+            lost_ranges: ["00aa", "00bb", "00cc", "00dd", "00ee"]
+                .map(|upto| RingLostStatus { upto: upto.to_string(), gone: vec![3, 4] })
+                .to_vec(),
             deciding: false,
         });
         let gone = Err("it does not answer".to_string());
@@ -314,7 +334,7 @@ mod tests {
         let expected = "\
 ring, epoch 7 (joint): 2 members, 3 replicas a key, 257 ranges
   stabilizing: 200 ranges have newcomers, who have 20 still to fetch
-  5 ranges have NO MAJORITY: start one of those who are gone again, or give them up with `chainring reform`
+  5 ranges have NO MAJORITY: start one of those who are gone again, or give them up with `chainring reform` (00aa, 00bb, 00cc, …)
   member   node 1    serves 127.0.0.1:8001, 64 tokens, 33.3 % of the circle
   member   node 2    serves 127.0.0.1:8002, 64 tokens, 33.3 % of the circle, wants to leave, knows epoch 6
   leaving  node 3    unreachable: it does not answer, 64 tokens, 33.3 % of the circle, suspected

@@ -41,8 +41,8 @@
 //! # Reforming
 //!
 //! Where two of a range's three are gone, the range waits: their disks have what was acknowledged. If they will
-//! never come back, an operator can give them up: a `reform` removes everyone who is gone from the *old*
-//! ring's replica sets, too, so that a majority of the survivors counts as a majority. **This gives up
+//! never come back, an operator can give them up: a `reform` removes those whom the operator names, of all who are
+//! gone, from the *old* ring's replica sets, too, so that a majority of the survivors counts as a majority. **This gives up
 //! linearizability.** An acknowledged write that only the lost ones had is lost; and while a majority of an old
 //! replica set lives and has not heard, it goes on serving those who have not heard either.
 
@@ -87,10 +87,12 @@ pub enum Report {
         /// Those who are gone, as far as it can tell.
         gone: BTreeSet<Id>,
     },
-    /// When an operator gives up all who are gone: see the [module](self).
+    /// When an operator gives up who is gone: see the [module](self).
     Reform {
         /// The epoch that the operator saw.
         epoch: u64,
+        /// Who is given up, of those who are gone.
+        lost: BTreeSet<Id>,
     },
 }
 
@@ -298,7 +300,8 @@ impl coordinator::View for View {
     fn next(&self, _: &BTreeSet<Id>, reports: &BTreeMap<Id, Report>) -> Option<View> {
         let mut gone = BTreeSet::new();
         let (mut leaving, mut joining) = (BTreeSet::new(), BTreeSet::new());
-        let (mut reported, mut reforms) = (BTreeSet::new(), false);
+        let mut reported = BTreeSet::new();
+        let mut given_up: BTreeSet<Id> = BTreeSet::new();
         for (src, report) in reports {
             match report {
                 Report::Stabilized { .. } => {
@@ -311,12 +314,13 @@ impl coordinator::View for View {
                     leaving.insert(*src);
                 }
                 Report::Members { gone: seen } => gone.extend(seen),
-                Report::Reform { .. } => reforms = true,
+                Report::Reform { lost, .. } => given_up.extend(lost),
             }
         }
-        if reforms {
+        if !given_up.is_empty() {
             let mut lost = self.lost.clone();
-            lost.extend(self.old.members().into_iter().filter(|id| gone.contains(id)));
+            let is_lost = |id: &Id| gone.contains(id) && given_up.contains(id);
+            lost.extend(self.old.members().into_iter().filter(is_lost));
             let mut stay = View::members(self);
             stay.retain(|id| !gone.contains(id) && !lost.contains(id));
             if lost != self.lost && !stay.is_empty() {
@@ -343,7 +347,7 @@ impl coordinator::View for View {
             Report::Join => !self.new.has(src),
             Report::Leave => self.old.has(src) || self.new.has(src),
             Report::Members { .. } => true, // also that nobody is gone any more
-            Report::Reform { epoch } => *epoch == self.epoch,
+            Report::Reform { epoch, .. } => *epoch == self.epoch,
         }
     }
 }
@@ -498,7 +502,8 @@ mod tests {
     fn an_operator_gives_up_who_is_gone() {
         let view = View::stable(1, ring(0..3));
         assert_eq!(next(&view, [gone([1, 2])]), None, "the range waits");
-        let reformed = next(&view, [gone([1, 2]), (98, Report::Reform { epoch: 1 })]);
+        let reform = |epoch, lost| (98, Report::Reform { epoch, lost });
+        let reformed = next(&view, [gone([1, 2]), reform(1, ids([0, 1, 2]))]);
         let reformed = reformed.expect("a view of the survivors");
         assert_eq!((reformed.lost.clone(), reformed.new.members()), (ids([1, 2]), ids([0])));
         assert!(reformed.is_quorum(0, |id| id == Id::from(0)) && !reformed.is_stable());
@@ -506,6 +511,20 @@ mod tests {
         assert_eq!(done, View::stable(3, ring([0])));
         let joins = next(&reformed, [gone([1, 2]), (4, Report::Join)]);
         assert_eq!(joins, Some(done), "newcomers wait");
-        assert!(!view.heeds(Id::from(98), &Report::Reform { epoch: 0 }));
+        let (operator, stale) = reform(0, ids([1, 2]));
+        assert!(!view.heeds(Id::from(operator), &stale));
+    }
+
+    /// Who is gone and not named is waited for: what only they have is not lost.
+    #[test]
+    fn an_operator_gives_up_some_of_those_who_are_gone() {
+        let view = View::stable(1, ring(0..6));
+        let reform = (98, Report::Reform { epoch: 1, lost: ids([1, 2, 5]) });
+        let reformed = next(&view, [gone([1, 2, 3, 4]), reform]).expect("a view of the survivors");
+        assert_eq!((reformed.lost.clone(), reformed.new.members()), (ids([1, 2]), ids([0, 5])));
+        let lives = |id: Id| [0, 5].map(Id::from).contains(&id);
+        let spans = reformed.spans();
+        let waits = spans.iter().filter(|span| !reformed.is_quorum(span.upto, lives)).count();
+        assert!((1..spans.len()).contains(&waits), "{waits} of {}", spans.len());
     }
 }

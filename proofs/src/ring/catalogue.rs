@@ -257,8 +257,7 @@ fn changes() -> Vec<Entry> {
                 .plan(&[(old, new), (new, new)])
                 .attempts(3)
                 .reached([ReadFound, Fetched, NewRingServes]),
-        )
-        .deep(),
+        ),
         entry(
             "ring-move-read",
             "the ring moves, with a writer and one who reads twice",

@@ -459,10 +459,13 @@ pub(super) const COMMANDS: &[Command] = &[
                 ..plain("LEAVE", Verb::Leave, 2, ADMIN, "server")
             },
             Command {
-                summary: "Gives up all nodes that are gone, in the view of this epoch: what only they \
-                          had is lost. `chainring reform` asks first.",
-                arguments: &[Argument::new("epoch", Kind::Integer)],
-                ..plain("REFORM", Verb::Reform, 3, ADMIN, "server")
+                summary: "Gives up nodes that are gone, in the view of this epoch: those with these \
+                          replicas, or all. What only they had is lost. `chainring reform` asks first.",
+                arguments: &[
+                    Argument::new("epoch", Kind::Integer),
+                    Argument::new("replica", Kind::Integer).optional().many(),
+                ],
+                ..plain("REFORM", Verb::Reform, -3, ADMIN, "server")
             },
             HELP,
         ],

@@ -479,10 +479,14 @@ impl<S: Service> Session<S> {
             },
             Verb::Join => self.order(Order::Belong(true)),
             Verb::Leave => self.order(Order::Belong(false)),
-            Verb::Reform => match u64::try_from(integer(arguments, 2)?) {
-                Ok(epoch) => self.order(Order::Reform(epoch)),
-                Err(_) => Err(Reply::error(NOT_AN_INTEGER)),
-            },
+            Verb::Reform => {
+                let wrong = |_| Reply::error(NOT_AN_INTEGER);
+                let epoch = u64::try_from(integer(arguments, 2)?).map_err(wrong)?;
+                let named = (3..arguments.len()).map(|at| {
+                    integer(arguments, at).and_then(|id| u32::try_from(id).map_err(wrong))
+                });
+                self.order(Order::Reform(epoch, named.collect::<Result<_, _>>()?))
+            }
             Verb::Command => Ok(Some(command::info(&[]))),
             Verb::CommandCount => Ok(Some(command::count())),
             Verb::CommandDocs => Ok(Some(command::docs(&arguments[2..]))),

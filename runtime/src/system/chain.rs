@@ -254,7 +254,7 @@ impl System for ChainSystem {
             Order::Belong(_) => {
                 "the members of a chain come and go with their processes: start or stop the node"
             }
-            Order::Reform(_) => "a chain goes on with whoever is left, and needs no reform",
+            Order::Reform(..) => "a chain goes on with whoever is left, and needs no reform",
         }
         .to_string())
     }

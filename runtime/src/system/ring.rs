@@ -254,14 +254,23 @@ impl System for RingSystem {
                 door.send(about.node.replica(), Msg::Belong { wanted });
                 return Ok(());
             }
-            Order::Reform(epoch) if epoch != view.epoch => {
+            Order::Reform(epoch, _) if epoch != view.epoch => {
                 return Err(format!(
                     "the ring's view is of epoch {}, not {epoch}: look at it again before you give \
                      anybody up",
                     view.epoch
                 ));
             }
-            Order::Reform(epoch) => Report::Reform { epoch },
+            Order::Reform(epoch, named) if named.is_empty() => {
+                Report::Reform { epoch, lost: view.old.members() }
+            }
+            Order::Reform(epoch, named) => {
+                let lost: BTreeSet<_> = named.iter().map(|id| Id::from(*id as usize)).collect();
+                if let Some(stranger) = lost.difference(&view.old.members()).next() {
+                    return Err(format!("{stranger} is the replica of no member of the ring"));
+                }
+                Report::Reform { epoch, lost }
+            }
         };
         reform::report(door, &view, &report);
         Ok(())

@@ -4,13 +4,17 @@ use super::reform::without_majority;
 use super::{RingSystem, View};
 use crate::node::{About, Card, Role, yes_or_no};
 use crate::status::{
-    RingCoordinatorStatus, RingGatewayStatus, RingNodeStatus, RingReplicaStatus, RingViewStatus,
-    number,
+    RingCoordinatorStatus, RingGatewayStatus, RingLostStatus, RingNodeStatus, RingReplicaStatus,
+    RingViewStatus, number,
 };
 use crate::system::Lines;
+use chainring_model::ring::Span;
 use stateright::actor::Id;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+
+/// How many ranges without a majority are told of one by one.
+const LOST_RANGES: usize = 1000;
 
 /// What `INFO` says of the actors.
 pub(super) fn lines(about: &About<RingSystem>) -> Lines {
@@ -67,9 +71,16 @@ pub(super) fn status(about: &About<RingSystem>, under_way: &[usize]) -> String {
     });
     let coordinator = about.board.with_role(Role::Coordinator).next().and_then(|card| {
         let (view, rest): (View, _) = (view(card)?, card.shows.rest().clone());
+        let lost = without_majority(&view, &rest.gone);
+        let of_lost = |span: &Span| {
+            let replicas = view.old_replicas(span.upto).into_iter();
+            let gone = replicas.filter(|id| rest.gone.contains(id)).collect();
+            RingLostStatus { upto: format!("{:016x}", span.upto), gone: numbers(gone) }
+        };
         Some(RingCoordinatorStatus {
             actor: number(card.place.id),
-            without_majority: without_majority(&view, &rest.gone) as u64,
+            without_majority: lost.len() as u64,
+            lost_ranges: lost.iter().take(LOST_RANGES).map(of_lost).collect(),
             view: RingViewStatus::from(&view),
             suspects: numbers(rest.gone),
             joining: numbers(rest.joining),

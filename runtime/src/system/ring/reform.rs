@@ -5,6 +5,7 @@ use crate::door::Door;
 use crate::front::Front;
 use crate::node::Role;
 use chainring_model::coordinator;
+use chainring_model::ring::Span;
 use stateright::actor::Id;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,10 +21,11 @@ pub(super) fn report(door: &Door<RingSystem>, view: &View, report: &Report) {
     }
 }
 
-/// How many ranges of a view have no majority while these are gone.
-pub(super) fn without_majority(view: &View, gone: &BTreeSet<Id>) -> usize {
+/// The ranges of a view that have no majority while these are gone.
+pub(super) fn without_majority(view: &View, gone: &BTreeSet<Id>) -> Vec<Span> {
     let lives = |id: Id| !gone.contains(&id);
-    view.spans().iter().filter(|span| !view.is_quorum(span.upto, lives)).count()
+    let spans = view.spans().into_iter();
+    spans.filter(|span| !view.is_quorum(span.upto, lives)).collect()
 }
 
 /// Gives up who is gone when ranges have been without a majority for so long, as the operator wanted it who
@@ -37,7 +39,7 @@ pub(super) async fn give_up(front: Front<RingSystem>, after: Duration) {
         let Some(card) = front.about().board.with_role(Role::Coordinator).next() else { return };
         let (Some(view), Some(door)) = (card.view(), front.doors().first()) else { continue };
         let gone = card.shows.rest().gone.clone();
-        let ranges = without_majority(&view, &gone);
+        let ranges = without_majority(&view, &gone).len();
         if ranges == 0 {
             since = None;
         } else if since.get_or_insert_with(Instant::now).elapsed() >= after {
@@ -50,7 +52,7 @@ pub(super) async fn give_up(front: Front<RingSystem>, after: Duration) {
                  what only they had is lost",
                 after.as_secs()
             );
-            report(door, &view, &Report::Reform { epoch });
+            report(door, &view, &Report::Reform { epoch, lost: gone });
         }
     }
 }
