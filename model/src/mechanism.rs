@@ -191,6 +191,8 @@ mechanisms! {
     FoundAccepted = "answer from recent without a quorum",
     /// Ring: what an operation is refused for is accepted at a quorum before that is told.
     RefusalAccepted = "refusal without a quorum",
+    /// Ring: nor is it told before an earlier attempt, which saw more, can take effect no more.
+    RefusalOfAll = "refused while an earlier attempt is open",
     /// Ring: a tombstone is purged when all replicas hold it.
     PurgeAll = "purge before all hold it",
     /// Ring: a tombstone is purged when no higher ballot was promised.

@@ -66,7 +66,8 @@
 //! Where a quorum of promises votes for one ballot, its content is *chosen*, and the lineage up to there is
 //! settled. If the operation is not in it, no attempt that saw less can take effect any more, and its version
 //! is the smallest from then on: what counts against K is what others do from one attempt to the next, not
-//! since the first. If it is in it, or is refused because of it, its client is told at once. Where the content
+//! since the first. If it is in it, its client is told at once; and so is one whose operation is refused because of it
+//! and has never been proposed (a proposal that saw more may still be built upon). Where the content
 //! is not known to be chosen, what an attempt found, or why the operation is refused, is told only when the
 //! register was accepted unchanged at a quorum: until then it may be a half-done write that nobody will ever
 //! see again.

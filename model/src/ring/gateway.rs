@@ -359,7 +359,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
                 let is_refused = matches!(outcome, Outcome::Refused(_));
                 if pending.op.is_read() || is_refused {
                     let is_sure = self.mechanisms.has(Mechanism::RefusalAccepted);
-                    if is_chosen || (is_refused && !is_sure) {
+                    // An earlier attempt that saw more than this may still be built upon, until this is accepted.
+                    let is_open = pending.proposed && self.mechanisms.has(Mechanism::RefusalOfAll);
+                    if (is_chosen && !is_open) || (is_refused && !is_sure) {
                         return self.end(state, id, outcome, out);
                     }
                     (newest, outcome)

@@ -82,6 +82,14 @@ fn stable() -> Vec<Entry> {
             .reached([RefusalProposed]),
         ),
         entry(
+            "ring-compete-again",
+            "a compare-and-swap builds upon a write that may be half done, and tries again",
+            Setup::new([Client::new(0, [put("1")]), Client::new(1, [swap("1", "5"), Op::Get])])
+                .planted([0, 1, 2], Planted::value(1, "0"))
+                .attempts(2)
+                .reached([Contended, RefusalProposed]),
+        ),
+        entry(
             "ring-recent-1",
             "registers that remember one operation: a retry is told, found, or unknown",
             Setup::new([

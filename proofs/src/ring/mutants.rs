@@ -23,6 +23,7 @@ pub fn mutant(lacks: Mechanism) -> (&'static str, &'static str) {
         SmallestBase => ("ring-recent-1", "linearizable"),
         FoundAccepted => ("ring-recent-2", "linearizable"),
         RefusalAccepted => ("ring-compete", "linearizable"),
+        RefusalOfAll => ("ring-compete-again", "linearizable"),
         PurgeAll => ("ring-purge", "linearizable"),
         PurgePromise => ("ring-purge-write", "linearizable"),
         BallotFloor => ("ring-purge", "linearizable"),
@@ -55,6 +56,7 @@ pub fn script(lacks: Mechanism) -> Option<&'static str> {
         Recent | SmallestBase => RECENT,
         FoundAccepted => FOUND_ACCEPTED,
         RefusalAccepted => REFUSAL_ACCEPTED,
+        RefusalOfAll => REFUSAL_OF_ALL,
         PurgeAll => PURGE_ALL,
         PurgePromise => PURGE_PROMISE,
         BallotFloor => BALLOT_FLOOR,
@@ -133,6 +135,16 @@ const REFUSAL_ACCEPTED: &str = "
     g0 > n0, n1: Prepare; n0, n1 > g0: Promise; g0 > n0: Accept
     g1 > n0, n1: Prepare; n0, n1 > g1: Promise
     g1 > n1, n2: Prepare; n1, n2 > g1: Promise
+";
+
+/// A swap builds upon a half-done write, is refused because of what was there before it, and happens.
+const REFUSAL_OF_ALL: &str = "
+    g0 > n0, n1: Prepare; n0, n1 > g0: Promise; g0 > n0: Accept
+    g1 > n0, n1: Prepare; n0, n1 > g1: Promise; g1 > n0: Accept
+    g0 > n1: Accept; n1 > g0: Refuse; g0: Backoff; g0 > n1: Prepare
+    g1 > n1: Accept; n1 > g1: Refuse; g1: Backoff; g1 > n1, n2: Prepare; n1, n2 > g1: Promise
+    g1 > n0, n1: Read; n0, n1 > g1: Vote; g1: Resend
+    g1 > n0, n1: Prepare; n0, n1 > g1: Promise; g1 > n0, n1: Accept; n0, n1 > g1: Accepted
 ";
 
 /// n2 misses the delete, and n0 purges.
