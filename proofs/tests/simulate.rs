@@ -1,7 +1,7 @@
 //! Random walks: that they pass, that they are worth something, and that a seed is a run.
 
 use chainring_model::Mechanism;
-use chainring_proofs::simulate::{self, Options};
+use chainring_proofs::simulate::{Options, Simulation};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -9,7 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A few seeds stand, and in them happens what a simulation is for.
 #[test]
 fn seeds_pass_and_see_what_matters() {
-    let report = simulate::chain(0..20, None, &Options::default());
+    let report = Simulation::Chain.run(0..20, None, &Options::default());
     assert!(report.stands(), "{report}");
     for what in [
         "crashes",
@@ -46,7 +46,7 @@ fn mutants_are_found_by_a_few_seeds() {
         (LanesTransferred, "agreement"),
         (HandoverEnds, "handover"),
     ] {
-        let report = simulate::chain(0..200, Some(lacks), &options);
+        let report = Simulation::Chain.run(0..200, Some(lacks), &options);
         let fell = report.failures.iter().any(|failure| failure.property == property);
         assert!(fell, "`{}` escaped `{property}`: {report}", lacks.mutant());
     }
@@ -55,10 +55,10 @@ fn mutants_are_found_by_a_few_seeds() {
 /// The same seed is the same run, to the last word.
 #[test]
 fn a_seed_is_a_run() {
-    let (one, again) = (simulate::tell_chain(3, None), simulate::tell_chain(3, None));
+    let (one, again) = (Simulation::Chain.tell(3, None), Simulation::Chain.tell(3, None));
     assert!(one.trace == again.trace && one.figures == again.figures);
     assert!(one.trace.len() > 1000);
-    let untold = simulate::chain(3..4, None, &Options::default());
+    let untold = Simulation::Chain.run(3..4, None, &Options::default());
     assert_eq!(untold.steps, one.steps, "telling changes nothing");
-    assert_ne!(simulate::tell_chain(4, None).trace, one.trace);
+    assert_ne!(Simulation::Chain.tell(4, None).trace, one.trace);
 }
