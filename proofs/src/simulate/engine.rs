@@ -13,7 +13,7 @@
 //! **Clocks** differ in rate, by less than what the lease allows for; each process has its own.
 
 use super::dice::Dice;
-use super::scene::{Figures, Link, MsgOf, Omen, Role, Scene, SceneOf, Subject};
+use super::scene::{Figures, Link, MsgOf, Role, Scene, SceneOf, Subject};
 use super::weather::{MS, Micros, SECOND, Weather};
 use crate::history::Recorder;
 use stateright::actor::{Actor, Command, Envelope, Id, Out};
@@ -267,11 +267,11 @@ impl<'a, S: Subject> Engine<'a, S> {
             }
             Next::Fault(kind) => self.strike(kind),
             Next::Unprompted => {
-                let omen = if self.is_calm() { Omen::Calm } else { Omen::Storm };
-                for envelope in self.subject.say(&self.scene, omen, &mut self.dice) {
-                    let from = &self.names[usize::from(envelope.src)];
-                    let line = self.trace.is_some().then(|| format!("{from}: unprompted"));
-                    self.tell(|_| line.unwrap_or_default());
+                let is_calm = self.is_calm();
+                for envelope in self.subject.say(&self.scene, is_calm, &mut self.dice) {
+                    self.tell(|this| {
+                        format!("{}: unprompted", this.names[usize::from(envelope.src)])
+                    });
                     self.say(envelope, Link::Network);
                 }
                 let mean = self.subject.unprompted();

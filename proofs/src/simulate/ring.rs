@@ -9,7 +9,7 @@
 //! that joins.
 
 use super::dice::Dice;
-use super::scene::{Figures, Link, Omen, Role, Scene, Subject};
+use super::scene::{Figures, Link, Role, Scene, Subject};
 use super::weather::{MS, Micros};
 use crate::history::{History, Recorder};
 use crate::ring::invariants::{
@@ -300,7 +300,7 @@ impl<M: Mechanisms> Sight for RingScene<M> {
 
 impl Recorder<Msg> for Chronicle {
     fn sent(&self, envelope: Envelope<&Msg>) -> Option<Self> {
-        let history = self.history.sent(Envelope { ..envelope })?;
+        let history = self.history.sent(envelope)?;
         let mut next = Chronicle { history, ..self.clone() };
         if let Msg::Invoke { id, key, op } = envelope.msg
             && !op.is_read()
@@ -311,7 +311,7 @@ impl Recorder<Msg> for Chronicle {
     }
 
     fn received(&self, envelope: Envelope<&Msg>) -> Option<Self> {
-        let history = self.history.received(Envelope { ..envelope })?;
+        let history = self.history.received(envelope)?;
         let mut next = Chronicle { history, ..self.clone() };
         if let Msg::Return { id, .. } = envelope.msg
             && next.history.acknowledged().contains(id)
@@ -334,7 +334,6 @@ impl<M: Mechanisms> Subject for Simulated<M> {
 
     fn cast(&self) -> Vec<Role<ProofActor<M>>> {
         let mut processes = 0..;
-        let mut lasts = 0;
         let roles = self.actors.iter().zip(&self.stores).enumerate().map(|(id, (actor, store))| {
             let (letter, place) = match actor {
                 _ if self.nodes.contains(&id) => ('n', id),
@@ -347,10 +346,7 @@ impl<M: Mechanisms> Subject for Simulated<M> {
                 's' => None,
                 // A node's process is that of the gateway and the coordinator of its number.
                 'g' | 'c' if self.is_together => Some(place),
-                _ => {
-                    lasts = processes.next().unwrap_or(lasts);
-                    Some(lasts)
-                }
+                _ => processes.next(),
             };
             let (actor, store) = (actor.clone(), store.clone());
             Role { name: format!("{letter}{place}"), actor, store, process }
@@ -467,8 +463,7 @@ impl<M: Mechanisms> Subject for Simulated<M> {
         Some(WATCH)
     }
 
-    fn say(&self, scene: &RingScene<M>, omen: Omen, dice: &mut Dice) -> Vec<Envelope<Msg>> {
-        let is_calm = omen == Omen::Calm;
+    fn say(&self, scene: &RingScene<M>, is_calm: bool, dice: &mut Dice) -> Vec<Envelope<Msg>> {
         let any =
             |dice: &mut Dice, of: &Range<usize>| of.start + dice.below(of.len() as u64) as usize;
         if !is_calm && dice.chance(self.orders) {

@@ -59,19 +59,10 @@ pub trait Subject: Model<State = Scene<Self::Actor, Self::History>> + Sized {
         None
     }
 
-    /// What is then said, by whom.
-    fn say(&self, _: &SceneOf<Self>, _: Omen, _: &mut Dice) -> Vec<Envelope<MsgOf<Self>>> {
+    /// What is then said, by whom; where it has calmed down, the truth.
+    fn say(&self, _: &SceneOf<Self>, _is_calm: bool, _: &mut Dice) -> Vec<Envelope<MsgOf<Self>>> {
         Vec::new()
     }
-}
-
-/// Whether it has calmed down.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Omen {
-    /// Not yet: rumours may be false, and operators want this and that.
-    Storm,
-    /// It has: what is said is true.
-    Calm,
 }
 
 /// A message of a system.
