@@ -91,8 +91,6 @@ fn mutants_of_rings_are_found_by_a_few_seeds() {
         (Recent, "at most once"),
         (RefusalAccepted, "linearizable"),
         (PurgeAll, "held"),
-        (BallotFloor, "held"),
-        (QuorumJoint, "one lineage"),
         (FetchThenVote, "held"),
         (FetchMajority, "held"),
         (FetchForgets, "held"),
