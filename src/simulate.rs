@@ -1,8 +1,7 @@
 //! `chainring check --simulate`.
 
 use chainring_model::Mechanism;
-use chainring_proofs::mutants;
-use chainring_proofs::simulate::{self, Failure, Options, Progress, Report, SUBJECTS};
+use chainring_proofs::simulate::{Failure, Options, Progress, Report, Simulation};
 use clap::Args;
 use std::io::IsTerminal;
 use std::ops::Range;
@@ -14,7 +13,7 @@ const TAIL: usize = 60;
 /// What to simulate, and how to print it.
 #[derive(Args, Debug)]
 pub struct SimulateArgs {
-    /// Simulate a larger system at random instead, in virtual time: `chain`.
+    /// Simulate a larger system at random instead, in virtual time: `chain` or `ring`.
     #[arg(long, value_name = "SYSTEM")]
     pub simulate: Option<String>,
     /// The seeds to simulate: from the first up to, and without, the last; or a single one.
@@ -51,18 +50,18 @@ fn range(text: &str) -> Result<Range<u64>, String> {
 /// Simulates; success only if no seed fails.
 pub fn simulate(args: &SimulateArgs, mutants: bool, json: bool) -> Result<ExitCode, String> {
     let system = args.simulate.as_deref().unwrap_or_default();
-    if !SUBJECTS.contains(&system) {
-        let known = SUBJECTS.join(", ");
-        return Err(format!("there is no system `{system}` to simulate; there are: {known}"));
-    }
+    let simulation = Simulation::named(system).ok_or_else(|| {
+        let known = Simulation::ALL.map(Simulation::name).join(", ");
+        format!("there is no system `{system}` to simulate; there are: {known}")
+    })?;
     let terminal = std::io::stderr().is_terminal() && !json;
     let progress = Some(if terminal { progress_line } else { progress_log });
     let options = Options { progress, ..Options::default() };
     if mutants {
-        return Ok(hunt(args, &options, terminal, json));
+        return Ok(hunt(simulation, args, &options, terminal, json));
     }
     let lacks = args.mutant.as_deref().map(crate::check::mechanism).transpose()?;
-    let report = simulate::chain(args.seeds.clone(), lacks, &options);
+    let report = simulation.run(args.seeds.clone(), lacks, &options);
     clear(terminal);
     if json {
         crate::check::print_json(&report);
@@ -71,7 +70,7 @@ pub fn simulate(args: &SimulateArgs, mutants: bool, json: bool) -> Result<ExitCo
         let only = (args.trace && report.seeds == 1).then_some(args.seeds.start);
         let failed = report.failures.first().map(|failure| failure.seed);
         if let Some(seed) = failed.or(only) {
-            print_trace(seed, lacks, args.trace);
+            print_trace(simulation, seed, lacks, args.trace);
         }
         for Failure { seed, .. } in &report.failures {
             let mutant = report.mutant.map_or(String::new(), |it| format!(" --mutant \"{it}\""));
@@ -82,7 +81,13 @@ pub fn simulate(args: &SimulateArgs, mutants: bool, json: bool) -> Result<ExitCo
 }
 
 /// Which mutants are found, and by which seed.
-fn hunt(args: &SimulateArgs, options: &Options, terminal: bool, json: bool) -> ExitCode {
+fn hunt(
+    simulation: Simulation,
+    args: &SimulateArgs,
+    options: &Options,
+    terminal: bool,
+    json: bool,
+) -> ExitCode {
     let options = Options { until_failure: true, ..options.clone() };
     let mut reports: Vec<Report> = Vec::new();
     if !json {
@@ -95,8 +100,8 @@ fn hunt(args: &SimulateArgs, options: &Options, terminal: bool, json: bool) -> E
             "ms"
         );
     }
-    for lacks in mutants::all().into_iter().map(|mutant| mutant.lacks) {
-        let report = simulate::chain(args.seeds.clone(), Some(lacks), &options);
+    for lacks in simulation.mechanisms() {
+        let report = simulation.run(args.seeds.clone(), Some(lacks), &options);
         clear(terminal);
         if !json {
             let mutant = lacks.mutant();
@@ -119,8 +124,8 @@ fn hunt(args: &SimulateArgs, options: &Options, terminal: bool, json: bool) -> E
     ExitCode::SUCCESS // what chance does not find, `check --mutants` does
 }
 
-fn print_trace(seed: u64, lacks: Option<Mechanism>, whole: bool) {
-    let trace = simulate::tell_chain(seed, lacks).trace;
+fn print_trace(simulation: Simulation, seed: u64, lacks: Option<Mechanism>, whole: bool) {
+    let trace = simulation.tell(seed, lacks).trace;
     let skipped = if whole { 0 } else { trace.len().saturating_sub(TAIL) };
     say!("\nseed {seed}:");
     if skipped > 0 {

@@ -231,8 +231,8 @@ impl Decisions {
     }
 
     /// Whether no coordinator has moved on to this view before, as far as that is remembered.
-    pub fn is_news(&self, view: &View) -> bool {
-        !self.views.contains_key(&view.epoch)
+    pub fn is_news<V: coordinator::View>(&self, view: &V) -> bool {
+        !self.views.contains_key(&view.epoch())
     }
 
     /// Forgets the views up to an epoch that every coordinator has reached: whoever decided one of these

@@ -9,7 +9,7 @@
 //! | `catalogue`, `mutants` | the models by name, and where each mechanism shows that it is needed |
 
 mod catalogue;
-mod invariants;
+pub(crate) mod invariants;
 mod mutants;
 mod reached;
 mod reductions;

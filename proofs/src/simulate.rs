@@ -7,7 +7,7 @@
 //!
 //! - [`engine`] is the run; [`weather`] what goes wrong in it; [`dice`] where chance comes from;
 //! - [`scene`] says what can be simulated: any system of stateright actors with properties, a [`Subject`](scene::Subject);
-//! - [`chain`](mod@chain) is such a system.
+//! - [`chain`](mod@chain) and [`ring`](mod@ring) are such systems.
 //!
 //! For a while everything goes wrong at random; then it calms down, and within a generous time everything has to be
 //! finished. A run in which it is not *did not finish*: that is the one claim of liveness, and it is tested, not proved.
@@ -21,14 +21,15 @@
 pub mod chain;
 pub mod dice;
 pub mod engine;
+pub mod ring;
 pub mod scene;
 pub mod weather;
 
-use chain::Simulated;
+use crate::mutants;
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 use dice::Dice;
 use engine::{Engine, Run};
-use scene::Figures;
+use scene::{Figures, Subject};
 use serde::Serialize;
 use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
@@ -37,8 +38,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What can be simulated, by name.
-pub const SUBJECTS: &[&str] = &["chain"];
+/// What can be simulated.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Simulation {
+    /// A chain.
+    Chain,
+    /// A ring.
+    Ring,
+}
 
 /// How to simulate.
 #[derive(Clone, Debug)]
@@ -102,12 +109,72 @@ impl Default for Options {
     }
 }
 
-/// Simulates a chain, as it is or without a mechanism, for each of these seeds.
-pub fn chain(seeds: Range<u64>, lacks: Option<Mechanism>, options: &Options) -> Report {
+impl Simulation {
+    /// All of them.
+    pub const ALL: [Simulation; 2] = [Simulation::Chain, Simulation::Ring];
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Simulation::Chain => "chain",
+            Simulation::Ring => "ring",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name() == name)
+    }
+
+    /// The mechanisms whose lack this could show: whatever the models that show it are made of is in it.
+    pub fn mechanisms(self) -> Vec<Mechanism> {
+        let of_model = |lacks: Mechanism| mutants::of(lacks).entry.name;
+        let is_here = |lacks: &Mechanism| match of_model(*lacks) {
+            model if model.starts_with("members") => false,
+            "coordinators" => true,
+            model => model.starts_with("ring") == (self == Simulation::Ring),
+        };
+        Mechanism::ALL.iter().copied().filter(is_here).collect()
+    }
+
+    /// Simulates this, as it is or without a mechanism, for each of these seeds.
+    pub fn run(self, seeds: Range<u64>, lacks: Option<Mechanism>, options: &Options) -> Report {
+        simulate(self, seeds, lacks, options)
+    }
+
+    /// One run, told in words.
+    pub fn tell(self, seed: u64, lacks: Option<Mechanism>) -> Run {
+        self.once(seed, lacks, true)
+    }
+
+    fn once(self, seed: u64, lacks: Option<Mechanism>, is_told: bool) -> Run {
+        match lacks {
+            None => self.walk(seed, &Intact, is_told),
+            Some(mechanism) => self.walk(seed, &Without(mechanism), is_told),
+        }
+    }
+
+    fn walk<M: Mechanisms>(self, seed: u64, mechanisms: &M, is_told: bool) -> Run {
+        let mut dice = Dice::new(seed);
+        match self {
+            Simulation::Chain => {
+                walk(&chain::Simulated::draw(mechanisms, &mut dice), dice, is_told)
+            }
+            Simulation::Ring => walk(&ring::Simulated::draw(mechanisms, &mut dice), dice, is_told),
+        }
+    }
+}
+
+fn simulate(
+    simulation: Simulation,
+    seeds: Range<u64>,
+    lacks: Option<Mechanism>,
+    options: &Options,
+) -> Report {
     let start = Instant::now();
     let all = seeds.end.saturating_sub(seeds.start);
     let (next, is_over) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
-    let (subject, mutant) = ("chain", lacks.map(Mechanism::mutant));
+    let (subject, mutant) = (simulation.name(), lacks.map(Mechanism::mutant));
     let (figures, failures) = (Figures::default(), Vec::new());
     let report =
         Mutex::new(Report { subject, mutant, seeds: 0, steps: 0, figures, failures, seconds: 0.0 });
@@ -120,7 +187,7 @@ pub fn chain(seeds: Range<u64>, lacks: Option<Mechanism>, options: &Options) -> 
                 if seed >= seeds.end {
                     return;
                 }
-                let (run, failure) = attempt(seed, lacks);
+                let (run, failure) = attempt(simulation, seed, lacks);
                 let mut report = report_of();
                 report.seeds += 1;
                 report.steps += run.steps;
@@ -152,14 +219,9 @@ pub fn chain(seeds: Range<u64>, lacks: Option<Mechanism>, options: &Options) -> 
     report
 }
 
-/// One run, told in words.
-pub fn tell_chain(seed: u64, lacks: Option<Mechanism>) -> Run {
-    once(seed, lacks, true)
-}
-
 /// One run, and how it failed, if it did. A handler that panics is a failure, too.
-fn attempt(seed: u64, lacks: Option<Mechanism>) -> (Run, Option<Failure>) {
-    let run = catch_unwind(AssertUnwindSafe(|| once(seed, lacks, false)));
+fn attempt(simulation: Simulation, seed: u64, lacks: Option<Mechanism>) -> (Run, Option<Failure>) {
+    let run = catch_unwind(AssertUnwindSafe(|| simulation.once(seed, lacks, false)));
     let run = run.unwrap_or_else(|_| Run {
         fell: Some(("no panic", 0)),
         steps: 0,
@@ -175,19 +237,10 @@ fn attempt(seed: u64, lacks: Option<Mechanism>) -> (Run, Option<Failure>) {
     (run, failure)
 }
 
-fn once(seed: u64, lacks: Option<Mechanism>, is_told: bool) -> Run {
-    match lacks {
-        None => walk(seed, &Intact, is_told),
-        Some(mechanism) => walk(seed, &Without(mechanism), is_told),
-    }
-}
-
-fn walk<M: Mechanisms>(seed: u64, mechanisms: &M, is_told: bool) -> Run {
-    let mut dice = Dice::new(seed);
-    let subject = Simulated::draw(mechanisms, &mut dice);
-    let mut run = Engine::new(&subject, dice, is_told).run();
-    for what in ["learners appended", "operations unknown", "reads by others", "views decided"] {
-        run.figures.add(what, 0); // a table shows these, also where there are none
+fn walk<S: Subject>(subject: &S, dice: Dice, is_told: bool) -> Run {
+    let mut run = Engine::new(subject, dice, is_told).run();
+    for what in subject.shown() {
+        run.figures.add(what, 0);
     }
     run
 }

@@ -1,7 +1,7 @@
 //! Random walks: that they pass, that they are worth something, and that a seed is a run.
 
 use chainring_model::Mechanism;
-use chainring_proofs::simulate::{self, Options};
+use chainring_proofs::simulate::{Options, Simulation};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -9,7 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A few seeds stand, and in them happens what a simulation is for.
 #[test]
 fn seeds_pass_and_see_what_matters() {
-    let report = simulate::chain(0..20, None, &Options::default());
+    let report = Simulation::Chain.run(0..20, None, &Options::default());
     assert!(report.stands(), "{report}");
     for what in [
         "crashes",
@@ -46,7 +46,56 @@ fn mutants_are_found_by_a_few_seeds() {
         (LanesTransferred, "agreement"),
         (HandoverEnds, "handover"),
     ] {
-        let report = simulate::chain(0..200, Some(lacks), &options);
+        let report = Simulation::Chain.run(0..200, Some(lacks), &options);
+        let fell = report.failures.iter().any(|failure| failure.property == property);
+        assert!(fell, "`{}` escaped `{property}`: {report}", lacks.mutant());
+    }
+}
+
+/// The same of rings.
+#[test]
+fn seeds_of_rings_pass_and_see_what_matters() {
+    let report = Simulation::Ring.run(0..20, None, &Options::default());
+    assert!(report.stands(), "{report}");
+    for what in [
+        "attempts refused",
+        "clients told of a restart",
+        "copies given",
+        "crashes",
+        "members joined",
+        "members removed",
+        "messages lost",
+        "operations unavailable",
+        "operations unknown",
+        "orders given",
+        "partitions",
+        "pauses",
+        "suspicions told",
+        "tombstones purged",
+        "views decided",
+    ] {
+        assert!(report.figures.of(what) > 0, "no {what}: {report}");
+    }
+    assert!(report.figures.of("operations returned") > 2000, "{report}");
+}
+
+/// Their controls. `chainring check --simulate ring --mutants` has all.
+#[test]
+fn mutants_of_rings_are_found_by_a_few_seeds() {
+    use Mechanism::*;
+    let options = Options { threads: 1, until_failure: true, ..Options::default() };
+    for (lacks, property) in [
+        (QuorumMajority, "held"),
+        (PromiseKept, "one lineage"),
+        (BallotPerAttempt, "one value per ballot"),
+        (Recent, "at most once"),
+        (RefusalAccepted, "linearizable"),
+        (PurgeAll, "held"),
+        (FetchThenVote, "held"),
+        (FetchMajority, "held"),
+        (FetchForgets, "held"),
+    ] {
+        let report = Simulation::Ring.run(0..200, Some(lacks), &options);
         let fell = report.failures.iter().any(|failure| failure.property == property);
         assert!(fell, "`{}` escaped `{property}`: {report}", lacks.mutant());
     }
@@ -55,10 +104,12 @@ fn mutants_are_found_by_a_few_seeds() {
 /// The same seed is the same run, to the last word.
 #[test]
 fn a_seed_is_a_run() {
-    let (one, again) = (simulate::tell_chain(3, None), simulate::tell_chain(3, None));
-    assert!(one.trace == again.trace && one.figures == again.figures);
-    assert!(one.trace.len() > 1000);
-    let untold = simulate::chain(3..4, None, &Options::default());
-    assert_eq!(untold.steps, one.steps, "telling changes nothing");
-    assert_ne!(simulate::tell_chain(4, None).trace, one.trace);
+    for simulation in Simulation::ALL {
+        let (one, again) = (simulation.tell(3, None), simulation.tell(3, None));
+        assert!(one.trace == again.trace && one.figures == again.figures);
+        assert!(one.trace.len() > 1000);
+        let untold = simulation.run(3..4, None, &Options::default());
+        assert_eq!(untold.steps, one.steps, "telling changes nothing");
+        assert_ne!(simulation.tell(4, None).trace, one.trace);
+    }
 }

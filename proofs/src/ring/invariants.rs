@@ -18,7 +18,7 @@
 //! What is **not** checked: liveness. Proposers may duel for ever, which attempts bound in models and
 //! random waits make unlikely in clusters.
 
-use super::world::{Held, decided, finished, messages, nodes, pending};
+use super::world::{Held, Sight, decided, finished, pending};
 use super::{ProofActor, RingModel, State, System};
 use crate::shared::Shared;
 use chainring_model::Mechanisms;
@@ -131,8 +131,8 @@ fn judged<M: Mechanisms>(system: &System<M>, recent: usize) -> Judged {
 }
 
 /// Every content that a ballot of a key stands for: at nodes, and in proposals under way.
-fn contents<M: Mechanisms>(
-    system: &System<M>,
+fn contents(
+    system: &impl Sight,
     nodes: &[Rc<Held>],
     mut judge: impl FnMut(&Key, Ballot, &Content) -> bool,
 ) -> bool {
@@ -141,16 +141,16 @@ fn contents<M: Mechanisms>(
         let mut accepted =
             accepted.map(|(key, register)| (key, register.accepted, &register.content));
         accepted.all(|(key, ballot, content)| judge(key, ballot, content))
-    }) && messages(system).all(|envelope| match envelope.msg {
+    }) && system.messages().all(|envelope| match envelope.msg {
         Msg::Accept { key, ballot, content, .. } => judge(key, *ballot, content),
         _ => true,
     })
 }
 
 /// Rystsov, arXiv 1802.07000, section 2.2: a ballot is of one proposer, which proposes one value with it.
-fn one_value_per_ballot<M: Mechanisms>(system: &System<M>) -> bool {
+pub(crate) fn one_value_per_ballot(system: &impl Sight) -> bool {
     let mut known = BTreeMap::new();
-    contents(system, &nodes(system), |key, ballot, content| {
+    contents(system, &system.nodes(), |key, ballot, content| {
         let first = known.entry((key.clone(), ballot)).or_insert_with(|| content.clone());
         first == content
     })
@@ -158,8 +158,8 @@ fn one_value_per_ballot<M: Mechanisms>(system: &System<M>) -> bool {
 
 /// Rystsov, arXiv 1802.07000, appendix A: of two chosen contents, one is made from the other. What a
 /// quorum holds here and now is chosen; whatever has a higher ballot must be made from it, or be it.
-fn one_lineage<M: Mechanisms>(system: &System<M>, recent: usize) -> bool {
-    let nodes = nodes(system);
+pub(crate) fn one_lineage(system: &impl Sight, recent: usize) -> bool {
+    let nodes = system.nodes();
     let Some(view) = newest_view(&nodes) else { return true };
     let keys: BTreeSet<_> = nodes.iter().flat_map(|node| node.registers.keys()).collect();
     let mut chosen = BTreeMap::new();
@@ -193,14 +193,14 @@ fn one_lineage<M: Mechanisms>(system: &System<M>, recent: usize) -> bool {
 
 /// Every acknowledged write is in the content that any quorum of the newest stable view leads to, or was,
 /// as far as that content can tell.
-fn held<M: Mechanisms>(system: &System<M>, recent: usize) -> bool {
-    let nodes = nodes(system);
+fn held(system: &impl Sight, recent: usize) -> bool {
+    let nodes = system.nodes();
     let Some(view) = newest_view(&nodes) else { return true };
-    if !view.is_stable() || system.history.acknowledged().is_empty() {
+    if !view.is_stable() || system.history().acknowledged().is_empty() {
         return true;
     }
     let keys: BTreeSet<_> = nodes.iter().flat_map(|node| node.registers.keys()).collect();
-    let mut effective = system.history.acknowledged().iter();
+    let mut effective = system.history().acknowledged().iter();
     effective.all(|id| {
         nodes.iter().any(|node| node.floors.version > 0)
             || keys.iter().any(|key| {
@@ -219,58 +219,58 @@ fn held<M: Mechanisms>(system: &System<M>, recent: usize) -> bool {
 }
 
 /// RIFL (Lee et al., SOSP '15): an operation is not executed twice.
-fn at_most_once<M: Mechanisms>(system: &System<M>) -> bool {
-    contents(system, &nodes(system), |_, _, content| {
+pub(crate) fn at_most_once(system: &impl Sight) -> bool {
+    contents(system, &system.nodes(), |_, _, content| {
         let mut seen = BTreeSet::new();
         content.recent.iter().all(|(id, _)| seen.insert(id))
     })
 }
 
 /// An outcome is definite or unknown: an update that its client was told to be unavailable never happens.
-fn refused_for_good<M: Mechanisms>(system: &System<M>) -> bool {
-    let unavailable = system.history.denied();
+pub(crate) fn refused_for_good(system: &impl Sight) -> bool {
+    let unavailable = system.history().denied();
     unavailable.is_empty()
-        || contents(system, &nodes(system), |_, _, content| {
+        || contents(system, &system.nodes(), |_, _, content| {
             !content.recent.iter().any(|(id, _)| unavailable.contains(id))
         })
 }
 
 /// There is one view an epoch, and nobody is ahead of who decides.
-fn one_view<M: Mechanisms>(system: &System<M>) -> bool {
+pub(crate) fn one_view(system: &impl Sight) -> bool {
     let mut known = BTreeMap::new();
-    let mut views = system.actor_states.iter().filter_map(|state| match &**state {
+    let mut views = system.states().filter_map(|state| match state {
         RingState::Node(node) => Some(&node.view),
         RingState::Gateway(gateway) => Some(&gateway.view),
         RingState::Oracle(oracle) => Some(&oracle.view),
         RingState::Coordinator(coordinator) => Some(&coordinator.decided),
         RingState::Stopped | RingState::Script(_) | RingState::Member(_) => None,
     });
-    let told = messages(system).filter_map(|envelope| match envelope.msg {
+    let told = system.messages().filter_map(|envelope| match envelope.msg {
         Msg::Views(coordinator::Msg::Install { view }) => Some(view),
         _ => None,
     });
-    system.history.decisions().are_unique()
+    system.history().decisions().are_unique()
         && views.by_ref().chain(told).all(|view| *known.entry(view.epoch).or_insert(view) == view)
 }
 
 /// Persist, then speak: a live actor's store equals its saved one, and what it mirrors in memory equals
 /// its store.
-fn durable<M: Mechanisms>(system: &System<M>) -> bool {
-    let nodes = nodes(system);
-    let mut actors = system.actor_states.iter().zip(&system.actor_storages).enumerate();
-    actors.all(|(id, (actor, saved))| match &**actor {
+pub(crate) fn durable(system: &impl Sight) -> bool {
+    let nodes = system.nodes();
+    let mut actors = system.states().zip(system.stores()).enumerate();
+    actors.all(|(id, (actor, saved))| match actor {
         RingState::Stopped | RingState::Script(_) | RingState::Oracle(_) => true,
-        RingState::Member(member) => saved.as_deref() == Some(&member.store.0),
-        RingState::Gateway(gateway) => saved.as_deref() == Some(&gateway.store),
+        RingState::Member(member) => saved == Some(&member.store.0),
+        RingState::Gateway(gateway) => saved == Some(&gateway.store),
         RingState::Coordinator(coordinator) => {
             saved.is_some_and(|saved| *saved == coordinator.store.0)
-                && saved.and_then(|saved| decided(&saved)).as_ref() == Some(&coordinator.decided)
+                && saved.and_then(decided).as_ref() == Some(&coordinator.decided)
         }
         RingState::Node(node) => {
             let Some(held) = nodes.iter().find(|held| usize::from(held.id) == id) else {
                 return false;
             };
-            saved.as_deref() == Some(&node.store)
+            saved == Some(&node.store)
                 && held.view == node.view
                 && held.floors == node.floors
                 && held.fetching != node.transfers.is_empty()
@@ -288,12 +288,12 @@ fn gave_up<M: Mechanisms>(model: &RingModel<M>, system: &System<M>) -> bool {
 }
 
 /// The newest view that any node has installed.
-pub(super) fn newest_view(nodes: &[Rc<Held>]) -> Option<View> {
+pub(crate) fn newest_view(nodes: &[Rc<Held>]) -> Option<View> {
     nodes.iter().map(|node| &node.view).max_by_key(|view| view.epoch).cloned()
 }
 
 /// The smallest majorities of a key's replicas.
-fn quorums(ring: &Ring, key: &Key) -> Vec<Vec<stateright::actor::Id>> {
+pub(crate) fn quorums(ring: &Ring, key: &Key) -> Vec<Vec<stateright::actor::Id>> {
     let replicas = ring.replicas(position(key));
     let size = replicas.len() / 2 + 1;
     let subsets = (0..1_u32 << replicas.len()).filter(|set| set.count_ones() as usize == size);

@@ -1,6 +1,7 @@
 //! What properties look at: a system of ring actors.
 
 use super::{ProofStore, RingModel, State, System};
+use crate::history::History;
 use crate::shared::Shared;
 use chainring_model::Mechanisms;
 use chainring_model::coordinator;
@@ -11,6 +12,46 @@ use stateright::actor::{Envelope, Id};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+
+/// A system of ring actors, as properties look at it, whoever interprets them.
+pub trait Sight {
+    /// What clients saw, and what happened to views.
+    fn history(&self) -> &History;
+
+    /// What each actor believes, by id.
+    fn states(&self) -> impl Iterator<Item = &RingState<ProofStore>>;
+
+    /// What each actor has saved, by id.
+    fn stores(&self) -> impl Iterator<Item = Option<&ProofStore>>;
+
+    /// The messages that are under way.
+    fn messages(&self) -> impl Iterator<Item = Envelope<&Msg>>;
+
+    /// What all nodes hold, by id.
+    fn nodes(&self) -> Vec<Rc<Held>>;
+}
+
+impl<M: Mechanisms> Sight for System<M> {
+    fn history(&self) -> &History {
+        &self.history
+    }
+
+    fn states(&self) -> impl Iterator<Item = &RingState<ProofStore>> {
+        self.actor_states.iter().map(|state| &**state)
+    }
+
+    fn stores(&self) -> impl Iterator<Item = Option<&ProofStore>> {
+        self.actor_storages.iter().map(|store| store.as_deref())
+    }
+
+    fn messages(&self) -> impl Iterator<Item = Envelope<&Msg>> {
+        self.network.iter_deliverable()
+    }
+
+    fn nodes(&self) -> Vec<Rc<Held>> {
+        nodes(self)
+    }
+}
 
 /// What a node holds durably, whether it is up or down.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +70,7 @@ pub struct Held {
 
 impl Held {
     /// What a node's saved store holds; `None` for other actors' stores.
-    fn of(id: Id, store: &ProofStore) -> Option<Held> {
+    pub fn of(id: Id, store: &ProofStore) -> Option<Held> {
         let (Some(Row::View(view)), Some(Row::Floors(floors))) =
             (store.get(&Key::View), store.get(&Key::Floors))
         else {

@@ -334,4 +334,8 @@ impl<M: Mechanisms> Subject for Simulated<M> {
         let mistaken = !self.mechanisms.has(Mechanism::StoreRequired);
         mistaken.then(|| self.stores[usize::from(id)].clone()).flatten()
     }
+
+    fn shown(&self) -> &'static [&'static str] {
+        &["learners appended", "operations unknown", "reads by others", "views decided"]
+    }
 }

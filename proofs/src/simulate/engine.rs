@@ -63,6 +63,8 @@ pub struct Engine<'a, S: Subject> {
     processes: Vec<Process>,
     thoughts: Thoughts<MsgOf<S>>,
     faults: Faults,
+    /// When somebody next says something unprompted.
+    unprompted: Option<Micros>,
     /// Of everything that has an order.
     serial: u64,
     steps: u64,
@@ -114,6 +116,7 @@ enum Next {
     Turn(usize),
     Restart(usize),
     Fault(usize),
+    Unprompted,
 }
 
 impl<'a, S: Subject> Engine<'a, S> {
@@ -158,6 +161,7 @@ impl<'a, S: Subject> Engine<'a, S> {
             processes,
             thoughts: BTreeMap::new(),
             faults: Faults { next, cut: None, drags: Vec::new() },
+            unprompted: subject.unprompted(),
             serial: 0,
             steps: 0,
             figures: Figures::default(),
@@ -228,7 +232,9 @@ impl<'a, S: Subject> Engine<'a, S> {
         let restarts = restarts.filter_map(|(home, it)| Some((it.back?, Next::Restart(home))));
         let faults = self.faults.next.iter().enumerate();
         let faults = faults.filter_map(|(kind, at)| Some(((*at)?, Next::Fault(kind))));
-        arrival.into_iter().chain(thoughts).chain(turns).chain(restarts).chain(faults).min()
+        let unprompted = self.unprompted.map(|at| (at, Next::Unprompted));
+        let actors = arrival.into_iter().chain(thoughts).chain(turns);
+        actors.chain(restarts).chain(faults).chain(unprompted).min()
     }
 
     fn happen(&mut self, next: Next) {
@@ -260,6 +266,17 @@ impl<'a, S: Subject> Engine<'a, S> {
                 self.tell(|_| "it calms down".to_string());
             }
             Next::Fault(kind) => self.strike(kind),
+            Next::Unprompted => {
+                let is_calm = self.is_calm();
+                for envelope in self.subject.say(&self.scene, is_calm, &mut self.dice) {
+                    self.tell(|this| {
+                        format!("{}: unprompted", this.names[usize::from(envelope.src)])
+                    });
+                    self.say(envelope, Link::Network);
+                }
+                let mean = self.subject.unprompted();
+                self.unprompted = mean.map(|mean| self.scene.now + 1 + self.dice.about(mean));
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What is simulated: the actors, what is claimed of them, and the state that properties look at.
 
+use super::dice::Dice;
 use super::weather::Micros;
 use crate::history::Recorder;
 use serde::Serialize;
@@ -49,6 +50,19 @@ pub trait Subject: Model<State = Scene<Self::Actor, Self::History>> + Sized {
 
     /// What is left of the store of an actor whose disk is lost.
     fn renewed(&self, id: Id) -> Option<StorageOf<Self>>;
+
+    /// What a table of figures shows, also where it never happened.
+    fn shown(&self) -> &'static [&'static str];
+
+    /// How often one who takes part says what no actor says of itself, if anyone does.
+    fn unprompted(&self) -> Option<Micros> {
+        None
+    }
+
+    /// What is then said, by whom; where it has calmed down, the truth.
+    fn say(&self, _: &SceneOf<Self>, _is_calm: bool, _: &mut Dice) -> Vec<Envelope<MsgOf<Self>>> {
+        Vec::new()
+    }
 }
 
 /// A message of a system.
