@@ -6,7 +6,7 @@
 //! FoundationDB's simulator are the models for this.) What it finds it can show, and it proves nothing.
 //!
 //! - [`engine`] is the run; [`weather`] what goes wrong in it; [`dice`] where chance comes from;
-//! - [`scene`] says what can be simulated: any system of stateright actors with properties, a [`Subject`](scene::Subject);
+//! - [`scene`] says what can be simulated: any system of stateright actors with properties, a [`Subject`];
 //! - [`chain`](mod@chain) and [`ring`](mod@ring) are such systems.
 //!
 //! For a while everything goes wrong at random; then it calms down, and within a generous time everything has to be

@@ -237,7 +237,7 @@ impl<M: Mechanisms> Model for Simulated<M> {
         None
     }
 
-    /// Those of the models, and [`held`] key by key.
+    /// Those of the models, and `held` key by key.
     fn properties(&self) -> Vec<Property<Self>> {
         type Claim<M> = Property<Simulated<M>>;
         vec![
