@@ -110,6 +110,14 @@ fn who_is_gone(ring: &RingReport, range: &str) -> Result<(Vec<u32>, Vec<String>)
             "several ranges without a majority begin with `{range}`: say more digits"
         ));
     }
+    // To name nobody is to give up everybody.
+    if found.gone.is_empty() {
+        return Err(format!(
+            "the range that ends at `{}` has everyone who holds it, and waits for newcomers: `chainring status` \
+             shows when others take their place",
+            found.upto
+        ));
+    }
     let places = ring.nodes.iter().filter(|place| found.gone.contains(&place.actor));
     let nodes = places.filter_map(|place| place.node).collect();
     Ok((nodes, found.gone.iter().map(u32::to_string).collect()))
@@ -135,4 +143,36 @@ fn list(nodes: &[u32]) -> String {
     }
     let nodes: Vec<_> = nodes.iter().map(|node| format!("node {node}")).collect();
     nodes.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chainring_runtime::status::RingLostStatus;
+
+    #[test]
+    fn a_range_names_those_it_has_lost_and_never_nobody() {
+        let lost = |upto: &str, gone: &[u32]| RingLostStatus {
+            upto: upto.to_string(),
+            gone: gone.to_vec(),
+        };
+        let ring = RingReport {
+            cluster: 1,
+            epoch: 7,
+            stable: false,
+            replicas: 3,
+            ranges: 4,
+            ranges_moving: 1,
+            ranges_left: 1,
+            without_majority: 3,
+            lost_ranges: vec![lost("0a1", &[3, 4]), lost("0a2", &[4, 5]), lost("0b", &[])],
+            nodes: Vec::new(),
+            coordinators: Vec::new(),
+        };
+        let named = |range| who_is_gone(&ring, range).map(|(_, replicas)| replicas);
+        assert_eq!(named("0A1"), Ok(vec!["3".to_string(), "4".to_string()]));
+        assert!(named("0a").is_err_and(|why| why.contains("say more digits")));
+        assert!(named("0b").is_err_and(|why| why.contains("waits for newcomers")));
+        assert!(named("c").is_err_and(|why| why.contains("0a1, 0a2, 0b")));
+    }
 }
