@@ -7,7 +7,7 @@
 //!
 //! - [`engine`] is the run; [`weather`] what goes wrong in it; [`dice`] where chance comes from;
 //! - [`scene`] says what can be simulated: any system of stateright actors with properties, a [`Subject`];
-//! - [`chain`](mod@chain) and [`ring`](mod@ring) are such systems.
+//! - [`chain`](mod@chain) and [`ring`](mod@ring) are such systems, and `clients` is what their clients do.
 //!
 //! For a while everything goes wrong at random; then it calms down, and within a generous time everything has to be
 //! finished. A run in which it is not *did not finish*: that is the one claim of liveness, and it is tested, not proved.
@@ -19,6 +19,7 @@
 //! said, which to others is the same. Clocks differ in rate only within the [clock assumption](crate::chain).
 
 pub mod chain;
+mod clients;
 pub mod dice;
 pub mod engine;
 pub mod ring;

@@ -6,99 +6,110 @@ use chainring_proofs::simulate::{Options, Simulation};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A few seeds stand, and in them happens what a simulation is for.
-#[test]
-fn seeds_pass_and_see_what_matters() {
-    let report = Simulation::Chain.run(0..20, None, &Options::default());
+/// Twenty seeds stand, and in them happens what a simulation is for.
+fn passes_and_sees(simulation: Simulation, matters: &[&str]) {
+    let report = simulation.run(0..20, None, &Options::default());
     assert!(report.stands(), "{report}");
-    for what in [
-        "crashes",
-        "gateways restarted",
-        "learners appended",
-        "messages lost",
-        "operations unknown",
-        "partitions",
-        "pauses",
-        "reads by others",
-        "reads forwarded",
-        "retries suppressed",
-        "views decided",
-    ] {
+    for what in matters {
         assert!(report.figures.of(what) > 0, "no {what}: {report}");
     }
     assert!(report.figures.of("operations returned") > 2000, "{report}");
+}
+
+/// Two hundred seeds find each mutant, by this property.
+fn finds(simulation: Simulation, mutants: &[(Mechanism, &str)]) {
+    let options = Options { threads: 1, until_failure: true, ..Options::default() };
+    for (lacks, property) in mutants {
+        let report = simulation.run(0..200, Some(*lacks), &options);
+        let fell = report.failures.iter().any(|failure| failure.property == *property);
+        assert!(fell, "`{}` escaped `{property}`: {report}", lacks.mutant());
+    }
+}
+
+#[test]
+fn seeds_pass_and_see_what_matters() {
+    passes_and_sees(
+        Simulation::Chain,
+        &[
+            "crashes",
+            "gateways restarted",
+            "learners appended",
+            "messages lost",
+            "operations unknown",
+            "partitions",
+            "pauses",
+            "reads by others",
+            "reads forwarded",
+            "retries suppressed",
+            "views decided",
+        ],
+    );
 }
 
 /// The controls: a simulation that cannot fail is worthless. `chainring check --simulate chain --mutants` has all.
 #[test]
 fn mutants_are_found_by_a_few_seeds() {
     use Mechanism::*;
-    let options = Options { threads: 1, until_failure: true, ..Options::default() };
-    for (lacks, property) in [
-        (Deduplication, "at most once"),
-        (IncarnationGrows, "incarnations grow"),
-        (DirtyForwarded, "linearizable"),
-        (LogRecovery, "durable"),
-        (ResendOnInstall, "did not finish"),
-        (TailCommitsLog, "durable"),
-        (LeaseForReads, "linearizable"),
-        (LearnerEmptied, "agreement"),
-        (LanesTransferred, "agreement"),
-        (HandoverEnds, "handover"),
-    ] {
-        let report = Simulation::Chain.run(0..200, Some(lacks), &options);
-        let fell = report.failures.iter().any(|failure| failure.property == property);
-        assert!(fell, "`{}` escaped `{property}`: {report}", lacks.mutant());
-    }
+    finds(
+        Simulation::Chain,
+        &[
+            (Deduplication, "at most once"),
+            (IncarnationGrows, "incarnations grow"),
+            (DirtyForwarded, "linearizable"),
+            (LogRecovery, "durable"),
+            (ResendOnInstall, "did not finish"),
+            (TailCommitsLog, "durable"),
+            (LeaseForReads, "linearizable"),
+            (LearnerEmptied, "agreement"),
+            (LanesTransferred, "agreement"),
+            (HandoverEnds, "handover"),
+        ],
+    );
 }
 
 /// The same of rings.
 #[test]
 fn seeds_of_rings_pass_and_see_what_matters() {
-    let report = Simulation::Ring.run(0..20, None, &Options::default());
-    assert!(report.stands(), "{report}");
-    for what in [
-        "attempts refused",
-        "clients told of a restart",
-        "copies given",
-        "crashes",
-        "members joined",
-        "members removed",
-        "messages lost",
-        "operations unavailable",
-        "operations unknown",
-        "orders given",
-        "partitions",
-        "pauses",
-        "suspicions told",
-        "tombstones purged",
-        "views decided",
-    ] {
-        assert!(report.figures.of(what) > 0, "no {what}: {report}");
-    }
-    assert!(report.figures.of("operations returned") > 2000, "{report}");
+    passes_and_sees(
+        Simulation::Ring,
+        &[
+            "attempts refused",
+            "clients told of a restart",
+            "copies given",
+            "crashes",
+            "members joined",
+            "members removed",
+            "messages lost",
+            "operations unavailable",
+            "operations unknown",
+            "orders given",
+            "partitions",
+            "pauses",
+            "suspicions told",
+            "tombstones purged",
+            "views decided",
+        ],
+    );
 }
 
 /// Their controls. `chainring check --simulate ring --mutants` has all.
 #[test]
 fn mutants_of_rings_are_found_by_a_few_seeds() {
     use Mechanism::*;
-    let options = Options { threads: 1, until_failure: true, ..Options::default() };
-    for (lacks, property) in [
-        (QuorumMajority, "held"),
-        (PromiseKept, "one lineage"),
-        (BallotPerAttempt, "one value per ballot"),
-        (Recent, "at most once"),
-        (RefusalAccepted, "linearizable"),
-        (PurgeAll, "held"),
-        (FetchThenVote, "held"),
-        (FetchMajority, "held"),
-        (FetchForgets, "held"),
-    ] {
-        let report = Simulation::Ring.run(0..200, Some(lacks), &options);
-        let fell = report.failures.iter().any(|failure| failure.property == property);
-        assert!(fell, "`{}` escaped `{property}`: {report}", lacks.mutant());
-    }
+    finds(
+        Simulation::Ring,
+        &[
+            (QuorumMajority, "held"),
+            (PromiseKept, "one lineage"),
+            (BallotPerAttempt, "one value per ballot"),
+            (Recent, "at most once"),
+            (RefusalAccepted, "linearizable"),
+            (PurgeAll, "held"),
+            (FetchThenVote, "held"),
+            (FetchMajority, "held"),
+            (FetchForgets, "held"),
+        ],
+    );
 }
 
 /// The same seed is the same run, to the last word.

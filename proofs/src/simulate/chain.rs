@@ -1,5 +1,6 @@
 //! A chain to simulate: three coordinators, four replicas, three gateways with a client each.
 
+use super::clients::{Habits, reconsidered};
 use super::dice::Dice;
 use super::scene::{Figures, Link, Role, Scene, Subject};
 use crate::chain::FIRST_EPOCH;
@@ -10,7 +11,7 @@ use chainring_model::chain::{
     ChainState, Gateway, Msg, Nested, Reads, Replica, Script, Timeouts, View,
 };
 use chainring_model::coordinator::Coordinator;
-use chainring_model::kv::{Key, Op, Outcome, Value};
+use chainring_model::kv::{Key, Op, Outcome};
 use chainring_model::{Mechanism, Mechanisms};
 use stateright::actor::{Envelope, Id};
 use stateright::{Model, Property};
@@ -25,12 +26,9 @@ const GATEWAYS: usize = 3;
 /// How many coordinators.
 const COORDINATORS: usize = 3;
 
-/// How many operations of a lane work on the same few keys, before it goes on to others.
-const SAME_KEYS: usize = 8;
-
-/// How many operations on a key may be open, the unknown ones among them, before clients take another: with each, the
-/// ways in which the key may stand are many times as many.
-const OPEN: usize = 5;
+/// What is done in the lanes.
+const HABITS: Habits =
+    Habits { names: &["a", "b", "c"], same_keys: 8, below: [30, 40, 55, 75, 82, 88, 94] };
 
 /// What is done in each lane of a client, in order.
 type Lanes = Vec<Vec<(Key, Op)>>;
@@ -111,39 +109,10 @@ fn timeouts(dice: &mut Dice) -> Timeouts {
     timeouts
 }
 
-/// What a client does. Values that are put are multiples of a thousand, each put once.
+/// What a client does.
 fn lanes(dice: &mut Dice, value: &mut i64) -> Lanes {
     let count = dice.within(2..5);
-    let length = 60 / count;
-    let mut lanes = Lanes::new();
-    for _ in 0..count {
-        let mut fresh = || {
-            *value += 1000;
-            Value::from(*value)
-        };
-        let mut before = Value::from(0);
-        let lane = (0..length as usize).map(|place| {
-            let age = place / SAME_KEYS;
-            let name = dice.pick(&["a", "b", "c"]);
-            let key = |age| Key::from(format!("{name}{age}").as_str());
-            let op = match dice.below(100) {
-                0..30 => Op::Get,
-                30..40 => return (key(dice.below(age as u64 + 1) as usize), Op::Get),
-                40..55 => Op::Put(fresh()),
-                55..75 => Op::Increment(1),
-                75..82 => Op::CompareAndSwap { expected: before.clone(), new: fresh() },
-                82..88 => Op::Create(fresh()),
-                88..94 => Op::Update(fresh()),
-                _ => Op::Delete,
-            };
-            if let Op::Put(value) | Op::Create(value) | Op::Update(value) = &op {
-                before = value.clone();
-            }
-            (key(age), op)
-        });
-        lanes.push(lane.collect());
-    }
-    lanes
+    (0..count).map(|_| HABITS.ops(dice, 60 / count as usize, value)).collect()
 }
 
 impl<M: Mechanisms> Model for Simulated<M> {
@@ -247,10 +216,7 @@ impl<M: Mechanisms> Subject for Simulated<M> {
 
     fn reconsider(&self, scene: &ChainScene<M>, mut msg: Msg) -> Msg {
         if let Msg::Invoke { key, op, .. } = &mut msg {
-            let open = OPEN + usize::from(op.is_read());
-            while scene.history.open(key) >= open {
-                *key = Key::from([key, &b"'"[..]].concat());
-            }
+            *key = reconsidered(&scene.history, key.clone(), op);
         }
         msg
     }

@@ -8,6 +8,7 @@
 //! No disk of a node is lost: whoever loses one comes back as somebody else, which is a node that is gone and another
 //! that joins.
 
+use super::clients::{Habits, reconsidered};
 use super::dice::Dice;
 use super::scene::{Figures, Link, Role, Scene, Subject};
 use super::weather::{MS, Micros};
@@ -20,7 +21,7 @@ use crate::ring::world::{Held, Sight, decided, installed};
 use crate::ring::{ProofActor, ProofStore};
 use chainring_model::Mechanisms;
 use chainring_model::coordinator::{self, Coordinator};
-use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal, Value};
+use chainring_model::kv::{Key, OpId, Outcome, Refusal};
 use chainring_model::ring::{
     self, Gateway, Msg, Nested, Node, RECENT, Report, Ring, RingActor, RingState, Row, Script,
     Timeouts, View,
@@ -56,12 +57,9 @@ const WATCH: Micros = 300 * MS;
 /// How many operations the clients of a gateway have between them.
 const OPERATIONS: usize = 60;
 
-/// How many operations of a client work on the same few keys, before it goes on to others.
-const SAME_KEYS: usize = 10;
-
-/// How many operations on a key may be open, the unknown ones among them, before clients take another: with each, the
-/// ways in which the key may stand are many times as many.
-const OPEN: usize = 5;
+/// What they do.
+const HABITS: Habits =
+    Habits { names: &["a", "b"], same_keys: 10, below: [25, 32, 45, 62, 70, 80, 84] };
 
 /// A state of it.
 type RingScene<M> = Scene<ProofActor<M>, Chronicle>;
@@ -128,7 +126,7 @@ impl<M: Mechanisms> Simulated<M> {
         let mut value = 0;
         for (gateway, lanes) in gateways.clone().map(Id::from).zip(lanes) {
             for lane in 0..lanes as u32 {
-                let ops = ops(dice, OPERATIONS / lanes, &mut value);
+                let ops = HABITS.ops(dice, OPERATIONS / lanes, &mut value);
                 cast.push((RingActor::Script(Script { gateway, lane, ops }), None));
             }
         }
@@ -171,35 +169,6 @@ fn timeouts(dice: &mut Dice) -> Timeouts {
     timeouts.sweep = dice.pick(&[None, Some(ms(50)..ms(150)), Some(ms(300)..ms(1000))]);
     timeouts.views.pause = dice.pick(&[timeouts.views.pause, 2, 0]);
     timeouts
-}
-
-/// What a client does. Values that are put are multiples of a thousand, each put once.
-fn ops(dice: &mut Dice, count: usize, value: &mut i64) -> Vec<(Key, Op)> {
-    let mut fresh = || {
-        *value += 1000;
-        Value::from(*value)
-    };
-    let mut before = Value::from(0);
-    let ops = (0..count).map(|place| {
-        let age = place / SAME_KEYS;
-        let name = dice.pick(&["a", "b"]);
-        let key = |age| Key::from(format!("{name}{age}").as_str());
-        let op = match dice.below(100) {
-            0..25 => Op::Get,
-            25..32 => return (key(dice.below(age as u64 + 1) as usize), Op::Get),
-            32..45 => Op::Put(fresh()),
-            45..62 => Op::Increment(1),
-            62..70 => Op::CompareAndSwap { expected: before.clone(), new: fresh() },
-            70..80 => Op::Create(fresh()),
-            80..84 => Op::Update(fresh()),
-            _ => Op::Delete,
-        };
-        if let Op::Put(value) | Op::Create(value) | Op::Update(value) = &op {
-            before = value.clone();
-        }
-        (key(age), op)
-    });
-    ops.collect()
 }
 
 /// Every acknowledged update is in the content that any quorum of the newest stable view leads to, or was: each has
@@ -368,10 +337,7 @@ impl<M: Mechanisms> Subject for Simulated<M> {
 
     fn reconsider(&self, scene: &RingScene<M>, mut msg: Msg) -> Msg {
         if let Msg::Invoke { key, op, .. } = &mut msg {
-            let open = OPEN + usize::from(op.is_read());
-            while scene.history().open(key) >= open {
-                *key = Key::from([key, &b"'"[..]].concat());
-            }
+            *key = reconsidered(scene.history(), key.clone(), op);
         }
         msg
     }
