@@ -314,6 +314,11 @@ where
         &self.inner.actors
     }
 
+    /// The stores that the actors start from, by id.
+    pub fn stores(&self) -> &[Option<A::Storage>] {
+        &self.stores
+    }
+
     /// The state of an actor that is down.
     fn down(&self, id: Id) -> A::State {
         self.inner.actors[usize::from(id)].on_start(id, &None, &mut Out::new())

@@ -1,13 +1,13 @@
 //! What must be reachable, so that no property holds because nothing happened.
 
 use super::invariants::newest_view;
-use super::world::{finished, messages, nodes, pending};
+use super::world::{finished, installed, messages, nodes, pending};
 use super::{RingModel, State};
 use chainring_model::Mechanisms;
 use chainring_model::kv::Outcome;
 use chainring_model::ring::{Ballot, Msg, Phase};
 use stateright::actor::Id;
-use stateright::{Model, Property};
+use stateright::Property;
 use std::collections::BTreeSet;
 
 /// Things that happen in some run of a model.
@@ -53,9 +53,8 @@ pub enum Reached {
 
 /// The members that the model begins with.
 fn first_members<M: Mechanisms>(model: &RingModel<M>) -> BTreeSet<Id> {
-    let first = model.init_states().remove(0);
-    let oldest = nodes(&first.system).iter().map(|node| node.view.new.members()).next();
-    oldest.unwrap_or_default()
+    let first = model.stores().iter().flatten().find_map(installed);
+    first.map(|view| view.new.members()).unwrap_or_default()
 }
 
 impl Reached {
@@ -174,9 +173,9 @@ impl Reached {
                     let newest = nodes.iter().filter(|node| members.contains(&node.id));
                     view.epoch > 2
                         && view.is_stable()
-                        && first_members(model) != members
                         && newest.map(|node| node.view.epoch).all(|epoch| epoch == view.epoch)
                         && finished(model, state)
+                        && first_members(model) != members
                 },
             ),
             Reached::WriteLost => {
