@@ -1,9 +1,10 @@
 //! `chainring demo`: what a visitor runs first.
 
 use crate::cluster::{Plan, Processes};
+use chainring_client::Connection;
 use chainring_proofs::catalogue;
 use chainring_proofs::run::Options;
-use redis::{Commands, Connection};
+use redis::Commands;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -35,9 +36,7 @@ pub fn run() -> Result<ExitCode, String> {
     }
     let connect = |node: usize| -> Result<Connection, String> {
         let address = cluster.nodes[node].resp;
-        let client = redis::Client::open(format!("redis://{address}/"));
-        let connection =
-            client.and_then(|client| client.get_connection_with_timeout(Duration::from_secs(10)));
+        let connection = chainring_client::connect(address, Duration::from_secs(10));
         connection.map_err(|error| format!("cannot connect to {address}: {error}"))
     };
 

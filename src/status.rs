@@ -108,9 +108,7 @@ where
 /// Says `CHAINRING` and these words to a node.
 pub fn tell<T: FromRedisValue>(node: &NodeConfig, words: &[&str]) -> Result<T, String> {
     let told = || -> redis::RedisResult<T> {
-        let client = redis::Client::open(format!("redis://{}/", node.resp))?;
-        let mut connection = client.get_connection_with_timeout(PATIENCE)?;
-        connection.set_read_timeout(Some(PATIENCE))?;
+        let mut connection = chainring_client::connect(node.resp, PATIENCE)?;
         redis::cmd("CHAINRING").arg(words).query(&mut connection)
     };
     told().map_err(|error| match error.detail() {

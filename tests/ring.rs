@@ -2,13 +2,14 @@
 
 mod harness;
 
+use chainring_client::Connection;
 use chainring_model::ring::place::position;
 use chainring_model::ring::{Key, Row, View};
 use chainring_model::store::Store;
 use chainring_runtime::config::Cluster as File;
 use chainring_runtime::store::{LmdbDisk, LmdbOptions};
 use harness::{Cluster, PATIENCE, Protocol, Setup, Stop, eventually, run};
-use redis::{Commands, Connection, RedisError, RedisResult};
+use redis::{Commands, RedisError, RedisResult};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -3,8 +3,9 @@
 
 mod harness;
 
+use chainring_client::Connection;
 use harness::{Cluster, PATIENCE, connect, eventually, run};
-use redis::{Commands, Connection};
+use redis::Commands;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -69,7 +70,7 @@ impl<'a> Counter<'a> {
         while !stop.load(Ordering::Relaxed) {
             let address = self.nodes[place % self.nodes.len()];
             place += 1;
-            let Some(mut connection) = try_connect(address) else { continue };
+            let Ok(mut connection) = chainring_client::connect(address, PATIENCE) else { continue };
             while !stop.load(Ordering::Relaxed) {
                 let counted: Result<u64, _> = connection.incr(&self.key, 1);
                 match counted {
@@ -98,13 +99,6 @@ impl<'a> Counter<'a> {
         let (known, unknown) = (self.count(), self.unknown.load(Ordering::Relaxed));
         assert!((known..=known + unknown).contains(&found), "{known} + {unknown}: {found}");
     }
-}
-
-fn try_connect(address: SocketAddr) -> Option<Connection> {
-    let client = redis::Client::open(format!("redis://{address}/")).ok()?;
-    let connection = client.get_connection_with_timeout(PATIENCE).ok()?;
-    connection.set_read_timeout(Some(PATIENCE)).ok()?;
-    Some(connection)
 }
 
 /// Lets clients count while `midway` does something to their cluster; afterwards every one of them has to get

@@ -2,8 +2,9 @@
 
 mod harness;
 
+use chainring_client::Connection;
 use harness::{Cluster, Stop, eventually, role_of, run};
-use redis::{Commands, Connection, RedisResult};
+use redis::{Commands, RedisResult};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::sync::Mutex;

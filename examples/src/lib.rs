@@ -1,8 +1,10 @@
 //! What the programs that measure clusters share: processes of the built program, in a temporary directory.
 
-use redis::{Client, Connection, RedisResult};
+use chainring_client::Connection;
+use redis::RedisResult;
 use std::error::Error;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,7 +41,7 @@ impl Drop for Stop<'_> {
 /// A cluster of processes; dropping it kills them.
 pub struct Cluster {
     program: PathBuf,
-    resp: Vec<String>,
+    resp: Vec<SocketAddr>,
     nodes: Vec<Child>,
     // The last field, so that it is removed when nobody uses it any more.
     dir: tempfile::TempDir,
@@ -96,8 +98,8 @@ impl Cluster {
     }
 
     /// Where a node's front door is.
-    pub fn address(&self, node: usize) -> &str {
-        &self.resp[node]
+    pub fn address(&self, node: usize) -> SocketAddr {
+        self.resp[node]
     }
 
     /// A connection to a node's front door.
@@ -105,10 +107,7 @@ impl Cluster {
     /// # Errors
     /// When nobody listens there.
     pub fn connect(&self, node: usize) -> RedisResult<Connection> {
-        let client = Client::open(format!("redis://{}/", self.resp[node]))?;
-        let connection = client.get_connection_with_timeout(PATIENCE)?;
-        connection.set_read_timeout(Some(PATIENCE))?;
-        Ok(connection)
+        chainring_client::connect(self.resp[node], PATIENCE)
     }
 
     /// Writes so many keys, by [`name`], with values of so many bytes, through all nodes.
@@ -179,10 +178,10 @@ impl Cluster {
         self.dir.path().join("cluster.toml")
     }
 
-    fn read_addresses(&mut self) -> std::io::Result<()> {
+    fn read_addresses(&mut self) -> Anything<()> {
         let text = std::fs::read_to_string(self.file())?;
         let resp = text.lines().filter_map(|line| line.strip_prefix("resp = "));
-        self.resp = resp.map(|at| at.trim_matches('"').to_string()).collect();
+        self.resp = resp.map(|at| at.trim_matches('"').parse()).collect::<Result<_, _>>()?;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //! directory, none of which outlives the test.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use redis::Connection;
+use chainring_client::Connection;
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -274,10 +274,7 @@ pub fn role_of(status: &Value, node: usize) -> &str {
 
 /// A connection to a front door.
 pub fn connect(address: SocketAddr) -> Connection {
-    let client = redis::Client::open(format!("redis://{address}/")).expect("an address");
-    let connection = client.get_connection_with_timeout(PATIENCE).expect("it listens");
-    connection.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    connection
+    chainring_client::connect(address, PATIENCE).expect("it listens")
 }
 
 /// Starts `chainring cluster` on free ports, and returns it with its front doors when it is ready.

@@ -12,8 +12,10 @@
 //! is measured is the time from the kill to the latest of their acknowledgements. The node that is killed as the head
 //! has the leading coordinator, too; *leader and tail* kills that one and the tail of a chain of five together. Afterwards what was acknowledged last must be readable.
 
+use chainring_client::Connection;
 use chainring_examples::{Anything, Cluster, Stop, program};
-use redis::{Commands, Connection, RedisResult};
+use redis::{Commands, RedisResult};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -127,10 +129,10 @@ fn fail_over(
 struct Benchmark(Child);
 
 impl Benchmark {
-    fn start(address: &str) -> Anything<Self> {
-        let (_, port) = address.rsplit_once(':').ok_or("an address has a port")?;
+    fn start(address: SocketAddr) -> Anything<Self> {
+        let port = address.port().to_string();
         let mut command = Command::new("redis-benchmark");
-        command.args(["-p", port, "-t", "set,get", "-l", "-n", "1000000", "-c", "50"]);
+        command.args(["-p", &port, "-t", "set,get", "-l", "-n", "1000000", "-c", "50"]);
         command.args(["-r", "100000", "-d", "100"]).stdout(Stdio::null()).stderr(Stdio::null());
         Ok(Benchmark(command.spawn().map_err(|error| format!("redis-benchmark: {error}"))?))
     }

@@ -11,8 +11,8 @@
 //! has become the tail. Afterwards every key is read at the new tail and at its predecessor, from what each has
 //! itself (`read-policy eventual`), and compared.
 
+use chainring_client::Connection;
 use chainring_examples::{Anything, Cluster, Stop, name, program};
-use redis::Connection;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};

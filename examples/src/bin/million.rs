@@ -8,16 +8,19 @@
 //! The data belongs into LMDB's file map, which the system may drop and read again; a node's *anonymous*
 //! memory must not grow with it. Prints writes per second, and of each node RssAnon and RssFile.
 
-use redis::{Client, Connection, InfoDict, RedisResult, cmd, pipe};
+use chainring_client::Connection;
+use redis::{InfoDict, RedisResult, cmd, pipe};
 use std::fs;
-use std::time::Instant;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
 
 const VALUE_BYTES: usize = 100;
 const PIPELINE: u64 = 128;
 const CLIENTS: u64 = 8;
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn connect(port: u16) -> RedisResult<Connection> {
-    Client::open(format!("redis://127.0.0.1:{port}/"))?.get_connection()
+    chainring_client::connect((Ipv4Addr::LOCALHOST, port).into(), PATIENCE)
 }
 
 fn main() -> RedisResult<()> {

@@ -6,8 +6,8 @@ use super::{RingModel, State};
 use chainring_model::Mechanisms;
 use chainring_model::kv::Outcome;
 use chainring_model::ring::{Ballot, Msg, Phase};
-use stateright::actor::Id;
 use stateright::Property;
+use stateright::actor::Id;
 use std::collections::BTreeSet;
 
 /// Things that happen in some run of a model.
