@@ -2,7 +2,7 @@
 
 use crate::simulate::{SimulateArgs, simulate};
 use chainring_model::Mechanism;
-use chainring_proofs::catalogue::{self, Entry};
+use chainring_proofs::catalogue::{self, Effort, Entry};
 use chainring_proofs::explore;
 use chainring_proofs::mutants::{self, Catch, Mutant};
 use chainring_proofs::run::{Options, Progress, Report};
@@ -19,7 +19,7 @@ pub struct CheckArgs {
     /// List the models and stop.
     #[arg(long)]
     list: bool,
-    /// Run those too that take long.
+    /// Run those too that take minutes each.
     #[arg(long)]
     deep: bool,
     /// Run every mutant instead: protocols that lack one mechanism, each of which must fail.
@@ -56,11 +56,20 @@ pub fn check(args: &CheckArgs) -> Result<ExitCode, String> {
         }
         return simulate(&args.simulate, args.mutants, args.json);
     }
-    let entries = catalogue::select(&args.models, args.deep || args.list)?;
+    let effort = match (args.list, args.deep) {
+        (true, _) => Effort::Partial,
+        (false, true) => Effort::Deep,
+        (false, false) => Effort::Default,
+    };
+    let entries = catalogue::select(&args.models, effort)?;
     if args.list {
         for entry in entries {
-            let deep = if entry.deep { " (deep)" } else { "" };
-            say!("{:20} {}{deep}\n{:20} {}", entry.name, entry.about, "", entry.configuration());
+            let effort = match entry.effort {
+                Effort::Default => "",
+                Effort::Deep => " (deep)",
+                Effort::Partial => " (in part only: never explored to the end)",
+            };
+            say!("{:20} {}{effort}\n{:20} {}", entry.name, entry.about, "", entry.configuration());
         }
         return Ok(ExitCode::SUCCESS);
     }

@@ -495,10 +495,12 @@ pub enum Row {
 }
 
 /// How far a newcomer is with a span.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Transfer {
     /// Where the span begins.
     pub from: u64,
+    /// Whether what was there before is forgotten. Invariant: nothing is asked for and nothing is given before that.
+    pub begun: bool,
     /// The old replicas that have given everything. Invariant: not a majority of them.
     pub done: BTreeSet<Id>,
     /// Those that have given a part: everything up to this key.

@@ -21,12 +21,24 @@ pub struct Entry {
     pub name: &'static str,
     /// What it is for, in a line.
     pub about: &'static str,
-    /// Whether it is left out unless asked for, because it takes long.
-    pub deep: bool,
+    /// How much has to be asked for before it is explored.
+    pub effort: Effort,
     /// What is checked.
     pub subject: Subject,
     /// How the steps are interpreted.
     pub steps: Steps,
+}
+
+/// How much work a model is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Effort {
+    /// Explored to the end whenever models are checked.
+    Default,
+    /// Explored to the end, in minutes, when that is asked for.
+    Deep,
+    /// Too large to be explored to the end here, and so no claim: scripts of mutants drive it, or somebody explores a part
+    /// of it by its name.
+    Partial,
 }
 
 /// What is checked.
@@ -59,12 +71,15 @@ impl Entry {
     }
 
     pub(crate) fn of(name: &'static str, about: &'static str, subject: Subject) -> Self {
-        Entry { name, about, deep: false, subject, steps: Steps::Whole }
+        Entry { name, about, effort: Effort::Default, subject, steps: Steps::Whole }
     }
 
-    pub(crate) fn deep(mut self) -> Self {
-        self.deep = true;
-        self
+    pub(crate) fn deep(self) -> Self {
+        Entry { effort: Effort::Deep, ..self }
+    }
+
+    pub(crate) fn partial(self) -> Self {
+        Entry { effort: Effort::Partial, ..self }
     }
 
     /// Explores this configuration, of the protocol as it is, or without a mechanism.
@@ -154,7 +169,7 @@ impl Entry {
 }
 
 /// The models whose names are `pattern` or begin with it and a dash; all of them for no pattern.
-pub fn select(patterns: &[String], deep: bool) -> Result<Vec<Entry>, String> {
+pub fn select(patterns: &[String], effort: Effort) -> Result<Vec<Entry>, String> {
     let all = all();
     let family = |name: &str, pattern: &str| {
         name.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
@@ -171,7 +186,7 @@ pub fn select(patterns: &[String], deep: bool) -> Result<Vec<Entry>, String> {
     let wanted = |entry: &Entry| {
         let named = patterns.iter().any(|pattern| pattern == entry.name);
         let family = patterns.iter().any(|pattern| family(entry.name, pattern));
-        named || ((family || patterns.is_empty()) && (deep || !entry.deep))
+        named || ((family || patterns.is_empty()) && entry.effort <= effort)
     };
     Ok(all.into_iter().filter(wanted).collect())
 }

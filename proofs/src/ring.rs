@@ -101,7 +101,13 @@ pub struct Setup {
     pub crashes: u8,
     /// Who may crash.
     pub mortal: Mortal,
-    /// What nodes hold of key `x` at the beginning.
+    /// The key that it is all about. It decides between whose tokens that is.
+    pub key: &'static str,
+    /// How many replicas it has, where there are so many members.
+    pub replicas: u8,
+    /// How many spans a newcomer fetches at a time, where it has more than that.
+    pub fetching: Option<usize>,
+    /// What nodes hold of the key at the beginning.
     pub planted: Vec<(usize, Planted)>,
     /// Whether tombstones are swept, at any moment.
     pub sweeps: bool,
@@ -192,6 +198,9 @@ impl Setup {
             attempts: 2,
             crashes: 0,
             mortal: Mortal::All,
+            key: "x",
+            replicas: 3,
+            fetching: None,
             planted: Vec::new(),
             sweeps: false,
             deadlines: false,
@@ -221,6 +230,15 @@ impl Setup {
     /// With this at these nodes.
     pub fn planted(mut self, nodes: impl IntoIterator<Item = usize>, planted: Planted) -> Self {
         self.planted.extend(nodes.into_iter().map(|node| (node, planted)));
+        self
+    }
+
+    /// About this key, of so many replicas, where newcomers fetch so many spans at a time.
+    pub fn spans(mut self, key: &'static str, replicas: u8, fetching: usize) -> Self {
+        (self.key, self.replicas, self.fetching) = (key, replicas, Some(fetching));
+        for (of, _) in self.clients.iter_mut().flat_map(|client| &mut client.ops) {
+            *of = ClientKey::from(key);
+        }
         self
     }
 
@@ -279,8 +297,8 @@ impl Setup {
     }
 
     /// One token for each member: in small rings of three replicas every member holds everything.
-    fn ring(members: &[usize]) -> Ring {
-        Ring::with(members.iter().copied().map(Id::from), 1, 3)
+    fn ring(&self, members: &[usize]) -> Ring {
+        Ring::with(members.iter().copied().map(Id::from), 1, self.replicas)
     }
 
     /// Who decides views: the oracle or the coordinators.
@@ -292,7 +310,7 @@ impl Setup {
 
     /// The first view.
     fn view(&self) -> View {
-        View::stable(EPOCH, Self::ring(&self.ring)).decided_by(self.deciders())
+        View::stable(EPOCH, self.ring(&self.ring)).decided_by(self.deciders())
     }
 
     /// The actors and their initialised stores.
@@ -314,9 +332,12 @@ impl Setup {
             let mut store = ProofStore::default();
             Node::init(&mut store, view.clone());
             for (_, planted) in self.planted.iter().filter(|(node, _)| *node == number) {
-                Node::plant(&mut store, &"x".into(), planted.register());
+                Node::plant(&mut store, &self.key.into(), planted.register());
             }
-            let node = Node::with(self.recent, timeouts.clone(), mechanisms.clone());
+            let mut node = Node::with(self.recent, timeouts.clone(), mechanisms.clone());
+            if let Some(spans) = self.fetching {
+                node = node.fetching(spans);
+            }
             actors.push((RingActor::Node(node), Some(store)));
         }
         for number in 0..self.gateways() {
@@ -344,7 +365,7 @@ impl Setup {
             actors.push((RingActor::Script(script), None));
         }
         if !self.plan.is_empty() {
-            let plan = self.plan.iter().map(|(old, new)| (Self::ring(old), Self::ring(new)));
+            let plan = self.plan.iter().map(|(old, new)| (self.ring(old), self.ring(new)));
             let told = (0..self.nodes + self.gateways()).map(Id::from).collect();
             let (plan, mechanisms) = (plan.collect(), mechanisms.clone());
             actors.push((RingActor::Oracle(Oracle { view, plan, told, mechanisms }), None));
@@ -402,7 +423,7 @@ impl Setup {
         let held = self.planted.iter().filter(|(node, _)| self.ring.contains(node));
         let newest = held.map(|(_, planted)| planted).max_by_key(|p| (p.epoch, p.n));
         match newest.and_then(|planted| planted.value) {
-            Some(value) => History::default().holding("x", value),
+            Some(value) => History::default().holding(self.key, value),
             None => History::default(),
         }
     }
@@ -453,7 +474,9 @@ impl Setup {
             .into_iter()
             .chain(self.plan.iter().flat_map(|(old, new)| [old, new]))
             .collect();
-        if self.coordinators > 0 || rings.iter().any(|ring| ring.len() != self.ring.len()) {
+        let is_everywhere = self.ring.len() <= usize::from(self.replicas);
+        let is_even = rings.iter().all(|ring| ring.len() == self.ring.len());
+        if self.coordinators > 0 || !is_everywhere || !is_even {
             return Vec::new();
         }
         let mut groups: BTreeMap<Vec<bool>, Vec<usize>> = BTreeMap::new();
@@ -577,6 +600,9 @@ impl Display for Setup {
         write!(f, "{} nodes", self.nodes)?;
         if self.ring.len() < self.nodes {
             write!(f, ", ring {:?}", self.ring)?;
+        }
+        if let Some(spans) = self.fetching {
+            write!(f, ", {} replicas, fetched by {spans} of the spans", self.replicas)?;
         }
         for (number, (old, new)) in self.plan.iter().enumerate() {
             let lead = if number == 0 { ", views at any moment" } else { "," };

@@ -480,6 +480,22 @@ mod tests {
     }
 
     #[test]
+    fn the_rings_of_a_stable_view_are_one_in_memory() {
+        use chainring_model::ring::{Ring, View};
+        use stateright::actor::Id;
+        use std::sync::Arc;
+
+        let ring = |members: std::ops::Range<usize>| Ring::of(members.map(Id::from));
+        let again = |view: &View| {
+            let read: View = decode(&encode(view).unwrap()).unwrap();
+            assert_eq!(read, *view);
+            Arc::ptr_eq(&read.old.tokens, &read.new.tokens)
+        };
+        assert!(again(&View::stable(1, ring(0..10))));
+        assert!(!again(&View::joint(2, ring(0..10), ring(1..10))));
+    }
+
+    #[test]
     fn values_come_back() {
         let bytes = encode(&sample()).unwrap();
         assert_eq!(decode::<Sample>(&bytes).unwrap(), sample());

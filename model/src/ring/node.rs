@@ -28,6 +28,7 @@ use std::ops::Bound;
 pub struct Node<S, M = Intact> {
     recent: usize,
     timeouts: Timeouts,
+    spans: usize,
     mechanisms: M,
     store: PhantomData<S>,
 }
@@ -70,7 +71,12 @@ impl<S: Store<Key, Row>> Node<S> {
 impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
     /// A node that has these mechanisms.
     pub fn with(recent: usize, timeouts: Timeouts, mechanisms: M) -> Self {
-        Node { recent, timeouts, mechanisms, store: PhantomData }
+        Node { recent, timeouts, spans: fetch::SPANS, mechanisms, store: PhantomData }
+    }
+
+    /// The same, fetching so many spans at a time: at least one.
+    pub fn fetching(self, spans: usize) -> Self {
+        Node { spans: spans.max(1), ..self }
     }
 
     /// Resumes from the store. A node without one refuses to run: it cannot tell a new disk from a lost
@@ -268,8 +274,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         out.send(src, accepted);
     }
 
-    /// A view was decided. Persist it, and begin to fetch what it gives to this node: first of all by
-    /// forgetting what is there, durably.
+    /// A view was decided. Persist it, and begin to fetch what it gives to this node.
     fn on_install(
         &self,
         id: Id,
@@ -295,13 +300,12 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             }
             // An old replica that has to fetch, where sets of unequal size meet, is one of its own sources.
             let is_source = state.view.old_replicas(span.upto).contains(&id);
-            if !is_source && self.mechanisms.has(Mechanism::FetchForgets) {
-                state.forget(span);
-            }
             let done = is_source.then_some(id).into_iter().collect();
-            let transfer = Transfer { from: span.from, done, partly: BTreeMap::new() };
+            let transfer =
+                Transfer { from: span.from, begun: is_source, done, ..Transfer::default() };
             state.keep_transfer(id, span.upto, transfer, self.fetch_quorum());
         }
+        self.begin(state);
         out.save(state.store.clone());
         if is_newcomer {
             out.set_timer(Timer::Fetch, self.timeouts.fetch.clone());

@@ -55,8 +55,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Two rings, during one epoch.
 ///
 /// Invariants: there is one view an epoch; `coordinators` is the same in every view; nobody lost is in the new
-/// ring.
+/// ring; of a stable view the rings are one in memory, too, so that [`is_stable`](View::is_stable), which every
+/// message leads to, compares two pointers.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(from = "Written")]
 pub struct View {
     /// The number of this view; grows with each.
     pub epoch: u64,
@@ -68,6 +70,16 @@ pub struct View {
     pub lost: BTreeSet<Id>,
     /// Those who decide the next view. A ring without coordinators keeps its view for ever.
     pub coordinators: Vec<Id>,
+}
+
+/// A view as it is written.
+#[derive(Deserialize)]
+struct Written {
+    epoch: u64,
+    old: Ring,
+    new: Ring,
+    lost: BTreeSet<Id>,
+    coordinators: Vec<Id>,
 }
 
 /// What is reported to the coordinators.
@@ -94,6 +106,13 @@ pub enum Report {
         /// Who is given up, of those who are gone.
         lost: BTreeSet<Id>,
     },
+}
+
+impl From<Written> for View {
+    fn from(Written { epoch, old, new, lost, coordinators }: Written) -> Self {
+        let new = if new == old { old.clone() } else { new };
+        View { epoch, old, new, lost, coordinators }
+    }
 }
 
 impl View {

@@ -209,7 +209,7 @@ fn purges() -> Vec<Entry> {
             .sweeps()
             .reached([Purged, PurgedByAll, UnknownByVersion]),
         )
-        .deep(),
+        .partial(),
         entry(
             "ring-purge-write",
             "two gateways write where a tombstone is, which is purged at any moment",
@@ -226,6 +226,7 @@ fn purges() -> Vec<Entry> {
 fn changes() -> Vec<Entry> {
     use Reached::*;
     let (old, new, other): (&[usize], &[usize], &[usize]) = (&[0, 1, 2], &[1, 2, 3], &[0, 2, 3]);
+    let (pair, three): (&[usize], &[usize]) = (&[0, 1], &[0, 1, 2]);
     let value = Planted::value(1, "1");
     let count = [Op::Increment(1), Op::Get];
     vec![
@@ -246,6 +247,27 @@ fn changes() -> Vec<Entry> {
                 .plan(&[(old, new), (new, new)])
                 .attempts(2)
                 .reached([Fetched, NewRingServes]),
+        ),
+        entry(
+            "ring-move-spans",
+            "a newcomer that holds what was deleted and purged fetches two spans, one after the other: the later has the key",
+            Setup { nodes: 2, ring: vec![0, 1], ..Setup::new([Client::new(0, [Op::Get])]) }
+                .planted([2], value)
+                .plan(&[(pair, three), (three, three)])
+                .spans("y", 2, 1)
+                .attempts(2)
+                .reached([Fetched, NewRingServes]),
+        ),
+        entry(
+            "ring-move-spans-write",
+            "the same, and a client writes and reads",
+            Setup { nodes: 2, ring: vec![0, 1], ..Setup::new([Client::new(0, count.clone())]) }
+                .planted([0, 1], Planted::value(2, "2"))
+                .planted([2], value)
+                .plan(&[(pair, three), (three, three)])
+                .spans("y", 2, 1)
+                .attempts(2)
+                .reached([ReadFound, Fetched, NewRingServes]),
         ),
         entry(
             "ring-move-back",
@@ -295,7 +317,7 @@ fn changes() -> Vec<Entry> {
                 .attempts(4)
                 .reached([ReadFound, Fetched, NewRingServes]),
         )
-        .deep(),
+        .partial(),
         entry(
             "ring-move-epoch",
             "two writers, one of whom need not hear that the ring moves",
@@ -308,7 +330,7 @@ fn changes() -> Vec<Entry> {
             .attempts(2)
             .reached([ReadFound, Fetched, NewRingServes]),
         )
-        .deep(),
+        .partial(),
         entry(
             "ring-move-copy",
             "two half-done writes, and a reader in the new ring",
@@ -322,7 +344,7 @@ fn changes() -> Vec<Entry> {
             .attempts(1)
             .reached([ReadFound, CopyHeld, NewRingServes]),
         )
-        .deep(),
+        .partial(),
         entry(
             "ring-move-purged",
             "a retry that comes after delete, purge and move of two of three replicas",
@@ -337,7 +359,7 @@ fn changes() -> Vec<Entry> {
             .sweeps()
             .reached([Purged, Fetched]),
         )
-        .deep(),
+        .partial(),
     ]
 }
 

@@ -1,9 +1,10 @@
 //! How a newcomer gets what it lacks: fetch, then vote.
 //!
-//! 1. A joint view gives a node spans of the ring. It forgets what it held there, durably, unless it is one of
-//!    the span's old replicas.
-//! 2. It asks the old replicas, some spans at a time, part after part. Whoever answers has installed the
-//!    joint view, and takes part in nothing of an older epoch any more.
+//! 1. A joint view gives a node spans of the ring. It takes some at a time. It begins each by forgetting what it
+//!    held there, durably, unless it is one of the span's old replicas. (All at once would be a step as long as
+//!    there is data.)
+//! 2. It asks the old replicas, part after part. Whoever answers has installed the joint view, and takes part in
+//!    nothing of an older epoch any more.
 //! 3. Of each key it keeps the content with the highest accepted ballot, and of the floors the highest.
 //!    *A copy is not a vote*, unless every answer shows the same ballot, voted.
 //! 4. A majority of the old replicas has given all of a span: the node votes there. When no span is left it
@@ -34,8 +35,11 @@ const PART_ROWS: usize = 1024;
 /// How many bytes of keys and values that is at the most, beyond the first register's.
 const PART_BYTES: usize = 256 << 10;
 
-/// How many spans are fetched at a time.
-const SPANS: usize = 4;
+/// How many are read at a time, so that large values do not fill the memory.
+const READ: usize = 32;
+
+/// How many spans are fetched at a time, unless told otherwise.
+pub(super) const SPANS: usize = 4;
 
 impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
     /// Asks for what is still missing; or, if nothing is, reports.
@@ -46,8 +50,20 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         if !self.mechanisms.has(Mechanism::FetchThenVote) {
             self.report(state, out);
         }
-        for (upto, transfer) in state.transfers.iter().take(SPANS) {
+        for (upto, transfer) in state.transfers.iter().take(self.spans) {
             self.fetch_span(id, state, *upto, transfer, out);
+        }
+    }
+
+    /// Begins with the first of the spans that are left: what was there before is forgotten.
+    pub(super) fn begin(&self, state: &mut NodeState<S>) {
+        let first = state.transfers.iter().take(self.spans);
+        let first: Vec<_> = first.filter(|it| !it.1.begun).map(|it| (*it.0, it.1.from)).collect();
+        for (upto, from) in first {
+            if self.mechanisms.has(Mechanism::FetchForgets) {
+                state.forget(Span { from, upto });
+            }
+            state.put_transfer(upto, Transfer { from, begun: true, ..Transfer::default() });
         }
     }
 
@@ -126,6 +142,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             }
         }
         state.keep_transfer(id, span.upto, transfer, self.fetch_quorum());
+        self.begin(state);
         out.save(state.store.clone());
         if state.transfers.is_empty() {
             self.report(state, out);
@@ -133,7 +150,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             let after = transfer.partly.get(&src).cloned();
             out.send(src, Msg::Fetch { epoch: state.view.epoch, span, after });
         } else if !state.transfers.contains_key(&span.upto)
-            && let Some((upto, transfer)) = state.transfers.iter().nth(SPANS - 1)
+            && let Some((upto, transfer)) = state.transfers.iter().nth(self.spans - 1)
         {
             self.fetch_span(id, state, *upto, transfer, out);
         }
@@ -158,8 +175,6 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
 impl<S: Store<Key, Row>> NodeState<S> {
     /// The registers of a span after a place, as many as a message carries, and whether there are more.
     fn part(&self, span: Span, after: Option<(u64, kv::Key)>) -> (Vec<Copied>, bool) {
-        /// How many are read at a time, so that large values do not fill the memory.
-        const READ: usize = 32;
         let last = Key::Register(span.upto, kv::Key::from(vec![0xff; MAX_KEY_BYTES]));
         let first = Key::Register(span.from, kv::Key::from(""));
         let mut place = after.map(|(at, key)| Key::Register(at, key));
@@ -186,17 +201,31 @@ impl<S: Store<Key, Row>> NodeState<S> {
     }
 
     /// Forgets all registers of a span.
-    pub(super) fn forget(&mut self, span: Span) {
+    fn forget(&mut self, span: Span) {
         let longest = kv::Key::from(vec![0xff; MAX_KEY_BYTES]);
         let first = Key::Register(span.from, "".into());
         let last = Key::Register(span.upto, longest);
-        let rows = self.store.scan(Bound::Included(&first), Bound::Included(&last), usize::MAX);
-        for (key, _) in rows {
-            self.store.delete(&key);
-            if let Key::Register(at, key) = key {
-                self.store.delete(&Key::Tombstone(at, key));
+        let mut place = None;
+        loop {
+            let from = place.as_ref().map_or(Bound::Included(&first), Bound::Excluded);
+            let rows = self.store.scan(from, Bound::Included(&last), READ);
+            let is_end = rows.len() < READ;
+            for (row, _) in rows {
+                self.store.delete(&row);
+                if let Key::Register(at, key) = &row {
+                    self.store.delete(&Key::Tombstone(*at, key.clone()));
+                }
+                place = Some(row);
+            }
+            if is_end {
+                return;
             }
         }
+    }
+
+    fn put_transfer(&mut self, upto: u64, transfer: Transfer) {
+        self.store.put(Key::Transfer(upto), Row::Transfer(transfer.clone()));
+        self.transfers.insert(upto, transfer);
     }
 
     /// Keeps how far a span is; forgets it when a quorum has given everything.
@@ -213,8 +242,7 @@ impl<S: Store<Key, Row>> NodeState<S> {
             self.transfers.remove(&upto);
             self.store.delete(&Key::Transfer(upto));
         } else {
-            self.store.put(Key::Transfer(upto), Row::Transfer(transfer.clone()));
-            self.transfers.insert(upto, transfer);
+            self.put_transfer(upto, transfer);
         }
     }
 

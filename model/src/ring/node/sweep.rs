@@ -40,6 +40,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             let Register { accepted: ballot, content, .. } = state.register(at, &key);
             let replicas = state.view.replicas(at);
             if !replicas.contains(&id) {
+                // It lives elsewhere now. Before it is here again it is fetched, and whatever is here forgotten.
+                let state = state.to_mut();
+                state.store.delete(&Key::Tombstone(at, key));
+                out.save(state.store.clone());
                 continue;
             }
             if state.sweeping.get(&key).is_none_or(|(swept, _)| *swept != ballot) {
@@ -137,5 +141,46 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         state.store.delete(&Key::Tombstone(at, key.clone()));
         state.store.put(Key::Floors, Row::Floors(state.floors));
         out.save(state.store.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::{Ring, Timeouts, View};
+    use crate::store::MapStore;
+    use stateright::actor::{Actor, Command};
+
+    /// Tombstones of keys that have moved elsewhere do not stand in the way of those that are here.
+    #[test]
+    fn tombstones_that_live_elsewhere_are_not_shown_again_and_again() {
+        let id = Id::from(0);
+        let view = View::stable(1, Ring::of((0..10).map(Id::from)));
+        let is_own = |key: &kv::Key| view.replicas(position(key)).contains(&id);
+        let keys = (0..1000).map(|n| kv::Key::from(format!("{n}").as_str()));
+        let (own, others): (Vec<_>, Vec<_>) = keys.partition(is_own);
+        let last = own.iter().max_by_key(|key| position(key)).expect("some keys are its own");
+        let mut store = MapStore::<Key, Row>::default();
+        Node::init(&mut store, view.clone());
+        for key in others.iter().chain([last]) {
+            let accepted = Ballot { epoch: 1, n: 1, gateway: Id::from(19), incarnation: 1 };
+            let content = Content { version: 1, value: None, recent: Vec::new() };
+            let register = Register { promised: accepted, accepted, voted: true, content };
+            Node::plant(&mut store, key, register);
+        }
+        let timeouts =
+            Timeouts { sweep: Some(stateright::actor::model_timeout()), ..Timeouts::default() };
+        let node = RingActor::Node(Node::new(16, timeouts));
+        let mut state = Cow::Owned(node.on_start(id, &Some(store), &mut Out::new()));
+        let mut shown = BTreeSet::new();
+        for _ in 0..=others.len() / SWEPT {
+            let mut out = Out::new();
+            node.on_timeout(id, &mut state, &Timer::Sweep, &mut out);
+            shown.extend(out.iter().filter_map(|command| match command {
+                Command::Send(_, Msg::Sweep { key, .. }) => Some(key.clone()),
+                _ => None,
+            }));
+        }
+        assert_eq!(shown, BTreeSet::from([last.clone()]));
     }
 }
