@@ -62,7 +62,6 @@ where
     receptions: Known<(usize, Parcel<A>), Reception<A>>,
     timeouts: Known<(usize, Timed<A>), Option<&'static Step<A>>>,
     records: Known<(u64, Parcel<A>, bool), Option<H>>,
-    one_of: Known<Parcel<A>, Parcel<A>>,
 }
 
 /// Whose timer.
@@ -195,7 +194,6 @@ where
             receptions: Table::default(),
             timeouts: Table::default(),
             records: Table::default(),
-            one_of: Table::default(),
         }
     }
 
@@ -361,12 +359,8 @@ where
         if self.pruning != Pruning::On || self.alike.is_none() {
             return *parcel;
         }
-        self.one_of.with(*parcel, |known| {
-            *known.get_or_insert_with(|| {
-                let src = self.senders(parcel).first().copied().unwrap_or(parcel.src);
-                Envelope { src, ..*parcel }
-            })
-        })
+        let src = self.senders(parcel).first().copied().unwrap_or(parcel.src);
+        Envelope { src, ..*parcel }
     }
 
     /// What an actor makes of a timer; nothing if all it does is to set it again.
@@ -525,10 +519,10 @@ where
                 state.spent.extend(system.network.iter().filter(|parcel| is_spent(parcel)));
             }
             Pruning::On | Pruning::Steps => {
-                if system.network.iter().any(is_useless) {
-                    let mut network = system.network.clone();
-                    network.retain(|parcel| !is_useless(parcel));
-                    state.system.network = network;
+                let useless: Vec<_> =
+                    system.network.iter().filter(|parcel| is_useless(parcel)).copied().collect();
+                if !useless.is_empty() {
+                    state.system.network.retain(|parcel| !useless.contains(parcel));
                 }
             }
         }
@@ -578,8 +572,8 @@ where
             }
         }
         for parcel in sent.iter().map(|parcel| self.one_of(parcel)) {
-            let is_useful = !self.is_obsolete(system, &parcel) && !self.is_spent(system, &parcel);
-            if is_useful && !system.network.contains(&parcel) {
+            let is_news = !system.network.contains(&parcel);
+            if is_news && !self.is_obsolete(system, &parcel) && !self.is_spent(system, &parcel) {
                 system.network.insert(parcel);
                 receivers.add(parcel.dst);
             }
