@@ -242,7 +242,8 @@ fn of_chain() -> Vec<Entry> {
             "two proposers duel over two epochs, with a crash: one view an epoch",
             council(3, 2, 1, 1),
         ),
-        Entry::of("coordinators-again", "the same with second ballots", council(3, 2, 2, 1)).deep(),
+        Entry::of("coordinators-again", "the same with second ballots", council(3, 2, 2, 1))
+            .partial(),
         Entry::of(
             "members-two",
             "two who ask each other, suspect, declare dead and refute, each at any moment",

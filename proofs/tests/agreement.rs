@@ -82,6 +82,8 @@ const PINNED: &[(&str, usize)] = &[
     ("ring-unknown", 5_213),
     ("ring-purge-write", 182_173),
     ("ring-move", 95_397),
+    ("ring-move-spans", 223),
+    ("ring-move-spans-write", 1_399),
     ("ring-move-write", 453_036),
     ("ring-move-stale", 879),
     ("ring-pair-twice", 19_322),

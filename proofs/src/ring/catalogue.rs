@@ -70,6 +70,22 @@ fn stable() -> Vec<Entry> {
                 .attempts(3)
                 .reached([ReadFound, ContendedTwice]),
         )
+        .partial(),
+        entry(
+            "ring-rounds-reader",
+            "two gateways that write, in up to three attempts each, of which one then reads",
+            Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b")])])
+                .attempts(3)
+                .reached([ReadFound, ContendedTwice]),
+        )
+        .deep(),
+        entry(
+            "ring-again-read",
+            "two gateways that write and then read, in up to two attempts each",
+            Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
+                .attempts(2)
+                .reached([ReadFound, Contended]),
+        )
         .deep(),
         entry(
             "ring-compete",
@@ -278,7 +294,7 @@ fn changes() -> Vec<Entry> {
                 .attempts(3)
                 .reached([ReadFound, Fetched, OldRingServes]),
         )
-        .deep(),
+        .partial(),
         entry(
             "ring-move-write",
             "the ring moves, and a client writes and reads",
@@ -485,7 +501,7 @@ fn coordinated() -> Vec<Entry> {
                 .attempts(2)
                 .reached([ReadFound]),
         )
-        .deep(),
+        .partial(),
         entry(
             "ring-reform",
             "an operator gives up two of three, who live and have not heard: not linearizable",
