@@ -30,6 +30,7 @@ use crate::shared::Shared;
 use crate::system;
 use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{Key as ClientKey, Op, Value};
+use chainring_model::ring::place::position;
 use chainring_model::ring::{
     Ballot, Content, Gateway, Key, Msg, Nested, Node, Oracle, Register, Report, Ring, RingActor,
     RingState, Row, Script, Timeouts, Timer, View,
@@ -420,7 +421,8 @@ impl Setup {
 
     /// What a client would have seen of the planted registers.
     fn history(&self) -> History {
-        let held = self.planted.iter().filter(|(node, _)| self.ring.contains(node));
+        let replicas = self.ring(&self.ring).replicas(position(self.key.as_bytes()));
+        let held = self.planted.iter().filter(|(node, _)| replicas.contains(&Id::from(*node)));
         let newest = held.map(|(_, planted)| planted).max_by_key(|p| (p.epoch, p.n));
         match newest.and_then(|planted| planted.value) {
             Some(value) => History::default().holding(self.key, value),
@@ -457,10 +459,11 @@ impl Setup {
             model = model.actor(actor, store);
         }
         let reached = self.reached.iter().map(|reached| reached.property());
-        // A ring that is reformed is not linearizable, and what is said of chosen contents does not hold.
+        // A ring whose reform loses a write is not linearizable, and what is said of chosen contents does not hold.
         let given_up = ["linearizable", "one lineage", "held"];
+        let loses = self.reached.contains(&Reached::WriteLost);
         let claimed = of_ring(self.recent).into_iter();
-        let claimed = claimed.filter(|claim| !self.reform || !given_up.contains(&claim.name));
+        let claimed = claimed.filter(|claim| !loses || !given_up.contains(&claim.name));
         if self.tells() {
             model = model.property(invariants::known());
         }

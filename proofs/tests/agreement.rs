@@ -92,6 +92,7 @@ const PINNED: &[(&str, usize)] = &[
     ("ring-pair-leave", 775),
     ("ring-pair-gone", 2_177),
     ("ring-reform", 36_884),
+    ("ring-reform-all", 203),
 ];
 
 #[test]

@@ -300,12 +300,15 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             }
             // An old replica that has to fetch, where sets of unequal size meet, is one of its own sources.
             let is_source = state.view.old_replicas(span.upto).contains(&id);
-            let done = is_source.then_some(id).into_iter().collect();
-            let transfer =
-                Transfer { from: span.from, begun: is_source, done, ..Transfer::default() };
-            state.keep_transfer(id, span.upto, transfer, self.fetch_quorum());
+            let transfer = Transfer { from: span.from, ..Transfer::default() };
+            if is_source {
+                let transfer = Transfer { begun: true, done: BTreeSet::from([id]), ..transfer };
+                state.keep_transfer(id, span.upto, transfer, self.fetch_quorum());
+            } else {
+                state.put_transfer(span.upto, transfer);
+            }
         }
-        self.begin(state);
+        self.begin(id, state);
         out.save(state.store.clone());
         if is_newcomer {
             out.set_timer(Timer::Fetch, self.timeouts.fetch.clone());

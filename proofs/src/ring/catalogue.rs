@@ -513,5 +513,21 @@ fn coordinated() -> Vec<Entry> {
                 .attempts(3)
                 .reached([ReadFound, WriteLost]),
         ),
+        entry(
+            "ring-reform-all",
+            "an operator gives up all who have a key: whoever gets it then does not show what it had before",
+            Setup {
+                ring: vec![0, 1],
+                nodes: 2,
+                ..Setup::new([Client::new(0, [Op::Get, Op::Get])])
+            }
+            .planted([1], value)
+            .spans("y", 1, 1)
+            .gone([0])
+            .reform()
+            .views(1, 2)
+            .attempts(3)
+            .reached([NewRingServes]),
+        ),
     ]
 }

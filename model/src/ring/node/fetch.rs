@@ -38,7 +38,8 @@ const PART_BYTES: usize = 256 << 10;
 /// How many are read at a time, so that large values do not fill the memory.
 const READ: usize = 32;
 
-/// How many spans are fetched at a time, unless told otherwise.
+/// How many spans are fetched at a time, unless told otherwise. With a larger number a node that is restarted while it
+/// fetches would ask for spans that it has not begun: raise it together with the stores' format.
 pub(super) const SPANS: usize = 4;
 
 impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
@@ -55,15 +56,20 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         }
     }
 
-    /// Begins with the first of the spans that are left: what was there before is forgotten.
-    pub(super) fn begin(&self, state: &mut NodeState<S>) {
-        let first = state.transfers.iter().take(self.spans);
-        let first: Vec<_> = first.filter(|it| !it.1.begun).map(|it| (*it.0, it.1.from)).collect();
-        for (upto, from) in first {
+    /// Begins with the first of the spans that are left: what was there before is forgotten. A span whose old
+    /// replicas were all given up has nothing to fetch, and ends there.
+    pub(super) fn begin(&self, id: Id, state: &mut NodeState<S>) {
+        loop {
+            let mut first = state.transfers.iter().take(self.spans);
+            let next = first.find(|(_, transfer)| !transfer.begun);
+            let Some((upto, from)) = next.map(|(upto, transfer)| (*upto, transfer.from)) else {
+                return;
+            };
             if self.mechanisms.has(Mechanism::FetchForgets) {
                 state.forget(Span { from, upto });
             }
-            state.put_transfer(upto, Transfer { from, begun: true, ..Transfer::default() });
+            let transfer = Transfer { from, begun: true, ..Transfer::default() };
+            state.keep_transfer(id, upto, transfer, self.fetch_quorum());
         }
     }
 
@@ -142,7 +148,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             }
         }
         state.keep_transfer(id, span.upto, transfer, self.fetch_quorum());
-        self.begin(state);
+        self.begin(id, state);
         out.save(state.store.clone());
         if state.transfers.is_empty() {
             self.report(state, out);
@@ -223,7 +229,7 @@ impl<S: Store<Key, Row>> NodeState<S> {
         }
     }
 
-    fn put_transfer(&mut self, upto: u64, transfer: Transfer) {
+    pub(super) fn put_transfer(&mut self, upto: u64, transfer: Transfer) {
         self.store.put(Key::Transfer(upto), Row::Transfer(transfer.clone()));
         self.transfers.insert(upto, transfer);
     }

@@ -40,7 +40,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             let Register { accepted: ballot, content, .. } = state.register(at, &key);
             let replicas = state.view.replicas(at);
             if !replicas.contains(&id) {
-                // It lives elsewhere now. Before it is here again it is fetched, and whatever is here forgotten.
+                // It lives elsewhere now. Before it is here again, whatever is here is forgotten.
                 let state = state.to_mut();
                 state.store.delete(&Key::Tombstone(at, key));
                 out.save(state.store.clone());
