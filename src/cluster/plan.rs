@@ -6,6 +6,7 @@ use chainring_runtime::config::{
     Cluster, NodeConfig, PerChain, Protocol, RingConfig, TimeoutsConfig, write,
 };
 use chainring_runtime::node;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 
@@ -177,22 +178,43 @@ fn choose_ports(cluster: &mut Cluster, resp_port: u16) -> Result<(), String> {
     // All are held until all are chosen, so that they differ.
     let (mut udp, mut tcp) = (Vec::new(), Vec::new());
     for (number, node) in cluster.nodes.iter_mut().enumerate() {
-        let socket = UdpSocket::bind(local(0)).map_err(none)?;
+        let socket = somewhere(|port| UdpSocket::bind(local(port))).map_err(none)?;
         node.udp = socket.local_addr().map_err(none)?;
         udp.push(socket);
-        let port = match resp_port {
-            0 => 0,
-            first => u16::try_from(number).ok().and_then(|n| first.checked_add(n)).ok_or(
-                format!("--resp-port {first} leaves no ports for all nodes; choose a lower one"),
-            )?,
+        let listener = if resp_port == 0 {
+            somewhere(|port| TcpListener::bind(local(port))).map_err(none)?
+        } else {
+            let port = u16::try_from(number).ok().and_then(|n| resp_port.checked_add(n)).ok_or(
+                format!(
+                    "--resp-port {resp_port} leaves no ports for all nodes; choose a lower one"
+                ),
+            )?;
+            TcpListener::bind(local(port)).map_err(|error| {
+                format!(
+                    "port {port} for Redis clients is taken ({error}); choose another --resp-port"
+                )
+            })?
         };
-        let listener = TcpListener::bind(local(port)).map_err(|error| {
-            format!("port {port} for Redis clients is taken ({error}); choose another --resp-port")
-        })?;
         node.resp = listener.local_addr().map_err(none)?;
         tcp.push(listener);
     }
     Ok(())
+}
+
+/// Binds to a free port that the system does not hand out by itself (Linux: from 32768 on), so that no connection
+/// that somebody opens takes it before its node starts, or while its node is down.
+fn somewhere<T>(bind: impl Fn(u16) -> io::Result<T>) -> io::Result<T> {
+    /// How often a port is drawn before any will do.
+    const DRAWN: usize = 100;
+    let ports = 10_000..32_768_u32;
+    for _ in 0..DRAWN {
+        let Ok(number) = getrandom::u32() else { break };
+        let port = ports.start + number % (ports.end - ports.start);
+        if let Ok(bound) = bind(port as u16) {
+            return Ok(bound);
+        }
+    }
+    bind(0)
 }
 
 /// A number that no other cluster has, small enough for TOML.

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -119,6 +120,7 @@ impl Cluster {
 
     /// Makes such a cluster and starts its nodes.
     pub fn set_up(setup: Setup<'_>) -> Self {
+        let _starting = starting();
         let Setup { protocol, options, on_quorum_loss, trace, log } = setup;
         let dir = TempDir::new().expect("a temporary directory");
         let mut command = chainring();
@@ -181,15 +183,27 @@ impl Cluster {
     /// Starts a node and waits until it serves.
     pub fn restart(&mut self, node: usize) {
         let said = self.spawn(node);
-        serves(node, said);
+        self.serves(node, said);
     }
 
     /// Starts all nodes, and waits until all serve.
     pub fn restart_all(&mut self) {
         let said: Vec<_> = (0..self.nodes.len()).map(|node| self.spawn(node)).collect();
         for (node, said) in said.into_iter().enumerate() {
-            serves(node, said);
+            self.serves(node, said);
         }
+    }
+
+    /// Waits until a node says that it serves.
+    fn serves(&self, node: usize, said: ChildStdout) {
+        let line = first_line(said);
+        let log = || std::fs::read_to_string(self.log_file(node)).unwrap_or_default();
+        assert!(
+            line.contains("serves"),
+            "node {} said {line:?}, and in its log: {}",
+            node + 1,
+            log()
+        );
     }
 
     fn spawn(&mut self, node: usize) -> ChildStdout {
@@ -283,6 +297,7 @@ pub fn start_cluster(
     dir: &Path,
     nodes: usize,
 ) -> (Process, Vec<SocketAddr>, BufReader<ChildStdout>) {
+    let _starting = starting();
     let mut command = chainring();
     let nodes_text = nodes.to_string();
     command.args(["cluster", protocol.name(), "--resp-port", "0", "--nodes", &nodes_text, "--dir"]);
@@ -303,6 +318,12 @@ pub fn start_cluster(
     };
     let resp = lines[1..].iter().map(address).collect();
     (process, resp, reader)
+}
+
+/// One cluster at a time: ports that are free for one that has not started yet are free for another one, too.
+fn starting() -> MutexGuard<'static, ()> {
+    static STARTING: Mutex<()> = Mutex::new(());
+    STARTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Sets a flag when it goes, so that the threads of a test that fails do not run for ever.
@@ -335,12 +356,6 @@ pub fn has_tool(name: &str, args: &[&str]) -> bool {
         eprintln!("NOT TESTED: {name} is not installed");
     }
     there
-}
-
-/// Waits until a node says that it serves.
-fn serves(node: usize, said: ChildStdout) {
-    let line = first_line(said);
-    assert!(line.contains("serves"), "node {} said {line:?}", node + 1);
 }
 
 fn first_line(said: ChildStdout) -> String {
