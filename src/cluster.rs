@@ -3,7 +3,7 @@
 mod plan;
 mod processes;
 
-pub use plan::Plan;
+pub use plan::{Plan, somewhere};
 pub use processes::Processes;
 
 use chainring_runtime::config::Protocol;

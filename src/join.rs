@@ -1,5 +1,6 @@
 //! `chainring join`: adds a node to a cluster that may be running. `chainring leave`: takes one out of a ring.
 
+use crate::cluster::somewhere;
 use crate::status::{self, Where};
 use chainring_runtime::config::{self, Cluster};
 use chainring_runtime::node;
@@ -127,12 +128,14 @@ fn addresses(args: &JoinArgs, cluster: &Cluster) -> Result<(SocketAddr, SocketAd
     // Both are held until both are chosen.
     let (mut chosen, mut held) = ((udp, resp), None);
     if udp.port() == 0 {
-        let socket = UdpSocket::bind(udp).map_err(none)?;
+        let at = |port| SocketAddr::new(udp.ip(), port);
+        let socket = somewhere(|port| UdpSocket::bind(at(port))).map_err(none)?;
         chosen.0 = socket.local_addr().map_err(none)?;
         held = Some(socket);
     }
     if resp.port() == 0 {
-        let listener = TcpListener::bind(resp).map_err(none)?;
+        let at = |port| SocketAddr::new(resp.ip(), port);
+        let listener = somewhere(|port| TcpListener::bind(at(port))).map_err(none)?;
         chosen.1 = listener.local_addr().map_err(none)?;
     }
     drop(held);

@@ -6,7 +6,7 @@
 //! it by a terminal, by a debugger, or by whoever freezes a container. That says nothing about the operation,
 //! so it is no error here: the read goes on.
 
-use redis::{Cmd, ConnectionLike, ErrorKind, Parser, RedisError, RedisResult, Value};
+use redis::{ConnectionLike, ErrorKind, Parser, RedisError, RedisResult, Value};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -63,10 +63,6 @@ impl Connection {
 impl ConnectionLike for Connection {
     fn req_packed_command(&mut self, packed: &[u8]) -> RedisResult<Value> {
         Ok(self.ask(packed, 1)?.remove(0)) // of exactly one
-    }
-
-    fn req_command(&mut self, command: &Cmd) -> RedisResult<Value> {
-        self.req_packed_command(&command.get_packed_command())
     }
 
     fn req_packed_commands(

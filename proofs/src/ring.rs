@@ -500,7 +500,7 @@ impl Setup {
         actors: Arc<[ProofActor<M>]>,
         mechanisms: &M,
     ) -> Reductions<M> {
-        Reductions::of(actors, mechanisms, self.lossy, self.alike())
+        Reductions::of(actors, mechanisms, self.lossy, self.sweeps, self.alike())
     }
 
     /// The same system with its nodes in every order in which it goes on in the same way.
@@ -605,7 +605,7 @@ impl Display for Setup {
             write!(f, ", ring {:?}", self.ring)?;
         }
         if let Some(spans) = self.fetching {
-            write!(f, ", {} replicas, fetched by {spans} of the spans", self.replicas)?;
+            write!(f, ", {} replicas, spans fetched {spans} at a time", self.replicas)?;
         }
         for (number, (old, new)) in self.plan.iter().enumerate() {
             let lead = if number == 0 { ", views at any moment" } else { "," };

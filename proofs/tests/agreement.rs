@@ -87,6 +87,7 @@ const PINNED: &[(&str, usize)] = &[
     ("ring-move-write", 453_036),
     ("ring-move-stale", 879),
     ("ring-pair-twice", 19_322),
+    ("ring-pair-sweep", 294_273),
     ("ring-pair-crash", 21_150),
     ("ring-pair-join", 8_759),
     ("ring-pair-leave", 775),

@@ -34,6 +34,9 @@ fn smallest() -> Vec<Setup> {
         of_two(Setup::new([Client::new(0, [Op::Delete])]).attempts(1).sweeps())
             .planted([0, 1], Planted::value(1, "1")),
         of_two(Setup::new([])).plan(&[(&[0, 1], &[1, 2]), (&[1, 2], &[1, 2])]),
+        of_two(Setup::new([]).sweeps())
+            .planted([0, 1], Planted::tombstone(1))
+            .plan(&[(&[0, 1], &[1, 2]), (&[1, 2], &[1, 2])]),
     ]
 }
 

@@ -203,7 +203,7 @@ fn choose_ports(cluster: &mut Cluster, resp_port: u16) -> Result<(), String> {
 
 /// Binds to a free port that the system does not hand out by itself (Linux: from 32768 on), so that no connection
 /// that somebody opens takes it before its node starts, or while its node is down.
-fn somewhere<T>(bind: impl Fn(u16) -> io::Result<T>) -> io::Result<T> {
+pub fn somewhere<T>(bind: impl Fn(u16) -> io::Result<T>) -> io::Result<T> {
     /// How often a port is drawn before any will do.
     const DRAWN: usize = 100;
     let ports = 10_000..32_768_u32;

@@ -9,15 +9,15 @@
 //! memory must not grow with it. Prints writes per second, and of each node RssAnon and RssFile.
 
 use chainring_client::Connection;
+use chainring_examples::PATIENCE;
 use redis::{InfoDict, RedisResult, cmd, pipe};
 use std::fs;
 use std::net::Ipv4Addr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const VALUE_BYTES: usize = 100;
 const PIPELINE: u64 = 128;
 const CLIENTS: u64 = 8;
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn connect(port: u16) -> RedisResult<Connection> {
     chainring_client::connect((Ipv4Addr::LOCALHOST, port).into(), PATIENCE)

@@ -26,6 +26,11 @@ fn entry(name: &'static str, about: &'static str, setup: Setup) -> Entry {
     Entry::of(name, about, Subject::Ring(setup))
 }
 
+/// Two nodes, both of which every quorum needs.
+fn of_two(clients: impl IntoIterator<Item = Client>) -> Setup {
+    Setup { nodes: 2, ring: vec![0, 1], ..Setup::new(clients) }
+}
+
 /// Three nodes, one view.
 fn stable() -> Vec<Entry> {
     use Reached::*;
@@ -267,7 +272,7 @@ fn changes() -> Vec<Entry> {
         entry(
             "ring-move-spans",
             "a newcomer that holds what was deleted and purged fetches two spans, one after the other: the later has the key",
-            Setup { nodes: 2, ring: vec![0, 1], ..Setup::new([Client::new(0, [Op::Get])]) }
+            of_two([Client::new(0, [Op::Get])])
                 .planted([2], value)
                 .plan(&[(pair, three), (three, three)])
                 .spans("y", 2, 1)
@@ -277,7 +282,7 @@ fn changes() -> Vec<Entry> {
         entry(
             "ring-move-spans-write",
             "the same, and a client writes and reads",
-            Setup { nodes: 2, ring: vec![0, 1], ..Setup::new([Client::new(0, count.clone())]) }
+            of_two([Client::new(0, count.clone())])
                 .planted([0, 1], Planted::value(2, "2"))
                 .planted([2], value)
                 .plan(&[(pair, three), (three, three)])
@@ -384,10 +389,7 @@ fn pairs() -> Vec<Entry> {
     use Reached::*;
     let (old, new, other): (&[usize], &[usize], &[usize]) = (&[0, 1], &[1, 2], &[0, 2]);
     let value = Planted::value(1, "1");
-    let pair = |clients: Vec<Client>| {
-        let setup = Setup { nodes: 2, ring: vec![0, 1], ..Setup::new(clients) };
-        setup.planted([0, 1], value)
-    };
+    let pair = |clients: Vec<Client>| of_two(clients).planted([0, 1], value);
     let count = || Client::new(0, [Op::Increment(1), Op::Get]);
     vec![
         entry(
@@ -406,6 +408,16 @@ fn pairs() -> Vec<Entry> {
                 .plan(&[(old, new), (old, other), (other, other)])
                 .attempts(3)
                 .reached([ReadFound, Fetched, NewRingServes]),
+        ),
+        entry(
+            "ring-pair-sweep",
+            "a tombstone is swept at any moment, while its key moves away from a node and comes back",
+            of_two([Client::new(0, [Op::Get])])
+                .planted([0, 1], Planted::tombstone(1))
+                .plan(&[(old, new), (new, new), (new, old), (old, old)])
+                .attempts(1)
+                .sweeps()
+                .reached([Purged, Fetched, NewRingServes]),
         ),
         entry(
             "ring-pair-crash",
@@ -516,18 +528,14 @@ fn coordinated() -> Vec<Entry> {
         entry(
             "ring-reform-all",
             "an operator gives up all who have a key: whoever gets it then does not show what it had before",
-            Setup {
-                ring: vec![0, 1],
-                nodes: 2,
-                ..Setup::new([Client::new(0, [Op::Get, Op::Get])])
-            }
-            .planted([1], value)
-            .spans("y", 1, 1)
-            .gone([0])
-            .reform()
-            .views(1, 2)
-            .attempts(3)
-            .reached([NewRingServes]),
+            of_two([Client::new(0, [Op::Get, Op::Get])])
+                .planted([1], value)
+                .spans("y", 1, 1)
+                .gone([0])
+                .reform()
+                .views(1, 2)
+                .attempts(3)
+                .reached([NewRingServes]),
         ),
     ]
 }

@@ -11,7 +11,7 @@
 //!   as well be counted just before the last of its quorum: a gateway begins to count only when all that it
 //!   needs is there, goes through it in the order of its senders, and nobody does anything else meanwhile. The
 //!   same goes for a node that counts who holds a tombstone, and for a newcomer that fetches: it votes when it has
-//!   all (but for the floors, which stay raised: so not where there are any).
+//!   all (but for the floors, which stay raised: so not where tombstones are purged).
 //! - **Who is refused waits for nothing.** Between a refusal and the next attempt a gateway does nothing that
 //!   it did not do before the refusal, which can come later. (Where it has several lanes they share a
 //!   counter, and it makes a difference.)
@@ -42,6 +42,8 @@ pub struct Reductions<M: Mechanisms> {
     actors: Arc<[ProofActor<M>]>,
     is_intact: bool,
     is_lossy: bool,
+    /// Whether tombstones are purged, so that what is fetched has floors.
+    sweeps: bool,
     /// Groups of nodes that can change places.
     alike: Vec<Vec<usize>>,
     /// The answer that stands for all answers, by the state of who is asked.
@@ -72,11 +74,12 @@ impl<M: Mechanisms> Reductions<M> {
         actors: Arc<[ProofActor<M>]>,
         mechanisms: &M,
         is_lossy: bool,
+        sweeps: bool,
         alike: Vec<Vec<usize>>,
     ) -> Self {
         let is_intact = Mechanism::ALL.iter().all(|mechanism| mechanisms.has(*mechanism));
         let (answers, obsolete) = (Table::default(), Table::default());
-        Reductions { actors, is_intact, is_lossy, alike, answers, obsolete }
+        Reductions { actors, is_intact, is_lossy, sweeps, alike, answers, obsolete }
     }
 
     /// Those from whom a message is the same to its receiver.
@@ -293,8 +296,8 @@ impl<M: Mechanisms> Reductions<M> {
                     !held.is_empty() && !awaited(state, id, key).is_subset(held)
                 });
                 let mut transfers = state.transfers.values();
-                let fetches =
-                    transfers.any(|transfer| transfer.done.iter().any(|done| *done != id));
+                let fetches = !self.sweeps
+                    && transfers.any(|transfer| transfer.done.iter().any(|done| *done != id));
                 (counts || fetches).then_some(Occupation::Counts)
             }
             _ => None,
@@ -310,9 +313,9 @@ impl<M: Mechanisms> Reductions<M> {
         dst: Id,
         msg: &Msg,
     ) -> Option<bool> {
-        let Msg::Rows { epoch, span, floors, .. } = msg else { return None };
+        let Msg::Rows { epoch, span, .. } = msg else { return None };
         let transfer = state.transfers.get(&span.upto)?;
-        if *epoch != state.view.epoch || transfer.done.contains(&src) || floors != &state.floors {
+        if *epoch != state.view.epoch || transfer.done.contains(&src) || self.sweeps {
             return None;
         }
         let old = state.view.old_replicas(span.upto);

@@ -35,8 +35,8 @@ const PART_ROWS: usize = 1024;
 /// How many bytes of keys and values that is at the most, beyond the first register's.
 const PART_BYTES: usize = 256 << 10;
 
-/// How many are read at a time, so that large values do not fill the memory.
-const READ: usize = 32;
+/// How many registers are read at a time, so that large values do not fill the memory.
+pub(super) const READ: usize = 32;
 
 /// How many spans are fetched at a time, unless told otherwise. With a larger number a node that is restarted while it
 /// fetches would ask for spans that it has not begun: raise it together with the stores' format.

@@ -13,6 +13,7 @@
 //! says.
 
 use super::NodeState;
+use super::fetch::READ;
 use crate::kv;
 use crate::mechanism::Mechanisms;
 use crate::ring::{Ballot, Key, Listed, Msg, Node, RingActor, Row};
@@ -25,9 +26,6 @@ const LOOKED_AT: usize = 1024;
 
 /// How many bytes of keys and values that is at the most, beyond the first ones read.
 const LOOKED_AT_BYTES: usize = 256 << 10;
-
-/// How many are read at a time, so that large values do not fill the memory.
-const READ: usize = 32;
 
 /// A place on the circle: a position, and one of the keys there.
 type At = (u64, kv::Key);
