@@ -547,6 +547,13 @@ impl Content {
     }
 }
 
+impl Ballot {
+    /// The round, as papers count it: what `n` counts, but for the leaps of those who had to wait.
+    pub fn round(self) -> u64 {
+        self.n % gateway::STRIDE
+    }
+}
+
 impl Register {
     /// How a missing register reads.
     pub fn missing(floors: &Floors) -> Self {
@@ -674,6 +681,12 @@ mod tests {
             ballot(2, 1, 0, 1),
         ];
         assert!(ordered.is_sorted_by(|one, other| one < other));
+    }
+
+    #[test]
+    fn a_round_counts_attempts_whatever_leaps_there_were() {
+        let of = |n| Ballot { n, ..Ballot::default() }.round();
+        assert_eq!([of(1), of(2), of(gateway::STRIDE + 3)], [1, 2, 3]);
     }
 
     #[test]

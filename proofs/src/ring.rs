@@ -32,8 +32,8 @@ use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{Key as ClientKey, Op, Value};
 use chainring_model::ring::place::position;
 use chainring_model::ring::{
-    Ballot, Content, Gateway, Key, Msg, Nested, Node, Oracle, Register, Report, Ring, RingActor,
-    RingState, Row, Script, Timeouts, Timer, View,
+    Ballot, Content, Gateway, Key, Msg, Nested, Node, Oracle, Phase, Register, Report, Ring,
+    RingActor, RingState, Row, Script, Timeouts, Timer, View,
 };
 use chainring_model::store::MapStore;
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
@@ -98,6 +98,9 @@ pub struct Setup {
     pub recent: usize,
     /// How many attempts a gateway makes of an operation.
     pub attempts: u32,
+    /// Up to which round ballots go, where that is bounded: nobody begins one beyond it, and what would make a
+    /// gateway do so does not reach it.
+    pub rounds: Option<u64>,
     /// How many crashes, each with a recovery, in all.
     pub crashes: u8,
     /// Who may crash.
@@ -197,6 +200,7 @@ impl Setup {
             clients: clients.into_iter().collect(),
             recent: PLENTY,
             attempts: 2,
+            rounds: None,
             crashes: 0,
             mortal: Mortal::All,
             key: "x",
@@ -213,6 +217,12 @@ impl Setup {
     /// With so many attempts of each operation.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
+        self
+    }
+
+    /// With ballots up to this round.
+    pub fn rounds(mut self, rounds: u64) -> Self {
+        self.rounds = Some(rounds);
         self
     }
 
@@ -444,6 +454,9 @@ impl Setup {
         if self.lossy {
             model = model.lossy();
         }
+        if let Some(rounds) = self.rounds {
+            model = model.assume(move |system| is_within(system, rounds));
+        }
         let this = Arc::clone(&reductions);
         model = model.alike(move |parcel| this.alike(parcel));
         let this = Arc::clone(&reductions);
@@ -464,6 +477,9 @@ impl Setup {
         let loses = self.reached.contains(&Reached::WriteLost);
         let claimed = of_ring(self.recent).into_iter();
         let claimed = claimed.filter(|claim| !loses || !given_up.contains(&claim.name));
+        // Whoever may not begin a ballot beyond the last round is at a dead end.
+        let is_asked = |name| self.rounds.is_none() || name != "no dead end";
+        let claimed = claimed.filter(|claim| is_asked(claim.name));
         if self.tells() {
             model = model.property(invariants::known());
         }
@@ -559,6 +575,15 @@ impl Setup {
     }
 }
 
+/// Whether no gateway has begun a ballot beyond this round.
+fn is_within<M: Mechanisms>(system: &System<M>, rounds: u64) -> bool {
+    let mut pending = world::pending(system);
+    pending.all(|(_, pending)| match &pending.phase {
+        Phase::Preparing { ballot, .. } => ballot.round() <= rounds,
+        _ => true,
+    })
+}
+
 /// What the actors of a ring are called in scripts, by id; and those outside of it who say something: `x0`.
 pub fn names<M: Mechanisms>(actors: &[ProofActor<M>]) -> Vec<String> {
     let letters = actors.iter().map(|actor| match actor {
@@ -638,6 +663,9 @@ impl Display for Setup {
         }
         let s = if self.attempts == 1 { "" } else { "s" };
         write!(f, ", {} attempt{s} an operation", self.attempts)?;
+        if let Some(rounds) = self.rounds {
+            write!(f, ", {rounds} rounds of ballots")?;
+        }
         if self.recent != PLENTY {
             write!(f, ", recent of {}", self.recent)?;
         }

@@ -68,6 +68,7 @@ const PINNED: &[(&str, usize)] = &[
     ("ring-write", 26_663),
     ("ring-rounds", 458_977),
     ("ring-write-read", 19_037),
+    ("ring-rounds-read", 371_306),
     ("ring-compete", 8_720),
     ("ring-compete-again", 89_402),
     ("ring-recent-1", 147_248),

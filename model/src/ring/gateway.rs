@@ -25,7 +25,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 /// How far beyond a rival's ballot one that has to wait goes on: more than the rival makes meanwhile.
-const STRIDE: u64 = 1 << 16;
+pub(super) const STRIDE: u64 = 1 << 16;
 
 /// A gateway, as a value: what it is configured with. Its state is a [`GatewayState`].
 #[derive(Clone, Debug)]

@@ -70,7 +70,24 @@ fn stable() -> Vec<Entry> {
         ),
         entry(
             "ring-rounds-read",
-            "two gateways that write and then read, in up to three attempts each",
+            "two gateways that write and then read, with ballots of up to three rounds",
+            Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
+                .attempts(3)
+                .rounds(3)
+                .reached([ReadFound, ContendedTwice]),
+        ),
+        entry(
+            "ring-rounds-read-5",
+            "two gateways that write and then read, with ballots of up to five rounds",
+            Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
+                .attempts(3)
+                .rounds(5)
+                .reached([ReadFound, ContendedTwice]),
+        )
+        .deep(),
+        entry(
+            "ring-rounds-each",
+            "two gateways that write and then read, in up to three attempts each, whatever the round",
             Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
                 .attempts(3)
                 .reached([ReadFound, ContendedTwice]),
