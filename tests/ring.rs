@@ -475,6 +475,7 @@ fn a_range_that_lost_two_replicas_is_reformed_where_an_operator_wants_that() {
             protocol: Protocol::Ring,
             options: &["--nodes", "10"],
             on_quorum_loss: by_itself.then_some(gives_up),
+            log: Some("info,chainring::operations=debug"),
             ..Setup::default()
         });
         let mut connection = cluster.connect(0);
@@ -482,8 +483,10 @@ fn a_range_that_lost_two_replicas_is_reformed_where_an_operator_wants_that() {
         for key in &keys {
             assert!(create(&mut connection, key, "1").unwrap());
         }
-        // The third replica has it too when nothing is under way any more, so that nothing is lost here.
-        std::thread::sleep(Duration::from_millis(500));
+        // The third replica has them, too, so that nothing is lost here.
+        eventually("all replicas have logged", || {
+            logged(&cluster, "create success") >= 4 * keys.len()
+        });
         cluster.kill(one);
         cluster.kill(other);
         if !by_itself {
