@@ -2,6 +2,7 @@
 
 use super::Answer;
 use super::report::Coordinator;
+use super::words::{Row, write_rows};
 use chainring_runtime::config::{Cluster, NodeConfig};
 use chainring_runtime::status::{RingLostStatus, RingMember, RingNodeStatus, RingViewStatus};
 use serde::Serialize;
@@ -226,18 +227,11 @@ impl Display for RingReport {
                 self.names_of_lost()
             )?;
         }
-        let width = self.nodes.iter().map(|place| place.role.to_string().len()).max().unwrap_or(0);
-        for place in &self.nodes {
-            let node =
-                place.node.map_or(format!("actor {}", place.actor), |id| format!("node {id}"));
-            let role = place.role.to_string();
-            writeln!(f, "  {role:width$}  {node:8}  {}", place.says(*epoch))?;
-        }
-        if self.coordinators.is_empty() {
-            return writeln!(f, "  nobody decides about its members: they are these for ever");
-        }
-        let coordinators: Vec<_> = self.coordinators.iter().map(Coordinator::to_string).collect();
-        writeln!(f, "  decided by {}", coordinators.join("; "))
+        let rows = self.nodes.iter().map(|place| {
+            let (role, said) = (place.role.to_string(), place.says(*epoch));
+            Row { role, node: place.node, actor: place.actor, said }
+        });
+        write_rows(f, &rows.collect::<Vec<_>>(), &self.coordinators)
     }
 }
 

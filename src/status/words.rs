@@ -18,19 +18,42 @@ impl Display for Chain {
         let members = self.nodes.iter().filter(|place| place.role.is_member()).count();
         let s = if members == 1 { "" } else { "s" };
         writeln!(f, "chain {}, epoch {}: {members} member{s}", self.chain, self.epoch)?;
-        let width = self.nodes.iter().map(|place| place.role.to_string().len()).max().unwrap_or(0);
-        for place in &self.nodes {
-            let node =
-                place.node.map_or(format!("actor {}", place.actor), |id| format!("node {id}"));
-            let role = place.role.to_string();
-            writeln!(f, "  {role:width$}  {node:8}  {}", place.says(self.epoch))?;
-        }
-        if self.coordinators.is_empty() {
-            return writeln!(f, "  nobody decides about its members: they are these for ever");
-        }
-        let coordinators: Vec<_> = self.coordinators.iter().map(Coordinator::to_string).collect();
-        writeln!(f, "  decided by {}", coordinators.join("; "))
+        let rows = self.nodes.iter().map(|place| {
+            let (role, said) = (place.role.to_string(), place.says(self.epoch));
+            Row { role, node: place.node, actor: place.actor, said }
+        });
+        write_rows(f, &rows.collect::<Vec<_>>(), &self.coordinators)
     }
+}
+
+/// What is said of a node.
+pub(super) struct Row {
+    /// Its part in the newest view.
+    pub role: String,
+    /// Its number; `None` for an actor that is not in the cluster file.
+    pub node: Option<u32>,
+    /// The `Id` of its replica.
+    pub actor: u32,
+    /// How it is.
+    pub said: String,
+}
+
+/// A line for each node, and one for those who decide.
+pub(super) fn write_rows(
+    f: &mut Formatter<'_>,
+    rows: &[Row],
+    coordinators: &[Coordinator],
+) -> fmt::Result {
+    let width = rows.iter().map(|row| row.role.len()).max().unwrap_or(0);
+    for Row { role, node, actor, said } in rows {
+        let node = node.map_or(format!("actor {actor}"), |id| format!("node {id}"));
+        writeln!(f, "  {role:width$}  {node:8}  {said}")?;
+    }
+    if coordinators.is_empty() {
+        return writeln!(f, "  nobody decides about its members: they are these for ever");
+    }
+    let coordinators: Vec<_> = coordinators.iter().map(Coordinator::to_string).collect();
+    writeln!(f, "  decided by {}", coordinators.join("; "))
 }
 
 impl Place {

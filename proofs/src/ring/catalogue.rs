@@ -12,7 +12,7 @@ fn swap(expected: &str, new: &str) -> Op {
     Op::CompareAndSwap { expected: expected.into(), new: Value::from(new) }
 }
 
-/// Every model of the ring. The default set are those that have been explored to the end.
+/// Every model of the ring. All but the partial ones have been explored to the end.
 pub fn catalogue() -> Vec<Entry> {
     let mut all = stable();
     all.extend(purges());
@@ -29,6 +29,11 @@ fn entry(name: &'static str, about: &'static str, setup: Setup) -> Entry {
 /// Two nodes, both of which every quorum needs.
 fn of_two(clients: impl IntoIterator<Item = Client>) -> Setup {
     Setup { nodes: 2, ring: vec![0, 1], ..Setup::new(clients) }
+}
+
+/// Two gateways that write, and then read.
+fn write_and_read() -> Setup {
+    Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
 }
 
 /// Three nodes, one view.
@@ -64,14 +69,14 @@ fn stable() -> Vec<Entry> {
         entry(
             "ring-write-read",
             "two gateways that write and then read",
-            Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
+            write_and_read()
                 .attempts(1)
                 .reached([ReadFound]),
         ),
         entry(
             "ring-rounds-read",
             "two gateways that write and then read, with ballots of up to three rounds",
-            Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
+            write_and_read()
                 .attempts(3)
                 .rounds(3)
                 .reached([ReadFound, ContendedTwice]),
@@ -79,7 +84,7 @@ fn stable() -> Vec<Entry> {
         entry(
             "ring-rounds-read-5",
             "two gateways that write and then read, with ballots of up to five rounds",
-            Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
+            write_and_read()
                 .attempts(3)
                 .rounds(5)
                 .reached([ReadFound, ContendedTwice]),
@@ -88,7 +93,7 @@ fn stable() -> Vec<Entry> {
         entry(
             "ring-rounds-each",
             "two gateways that write and then read, in up to three attempts each, whatever the round",
-            Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
+            write_and_read()
                 .attempts(3)
                 .reached([ReadFound, ContendedTwice]),
         )
@@ -104,7 +109,7 @@ fn stable() -> Vec<Entry> {
         entry(
             "ring-again-read",
             "two gateways that write and then read, in up to two attempts each",
-            Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
+            write_and_read()
                 .attempts(2)
                 .reached([ReadFound, Contended]),
         )
@@ -339,7 +344,7 @@ fn changes() -> Vec<Entry> {
         entry(
             "ring-move-two",
             "the ring moves, with two who write and read",
-            Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
+            write_and_read()
                 .planted([0, 1, 2], value)
                 .plan(&[(old, new), (new, new)])
                 .attempts(1)
