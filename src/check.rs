@@ -3,6 +3,7 @@
 use crate::simulate::{SimulateArgs, simulate};
 use chainring_model::Mechanism;
 use chainring_proofs::catalogue::{self, Effort, Entry};
+use chainring_proofs::checked::Pruning;
 use chainring_proofs::explore;
 use chainring_proofs::mutants::{self, Catch, Mutant};
 use chainring_proofs::run::{Options, Progress, Report};
@@ -14,7 +15,8 @@ use std::process::ExitCode;
 /// What to check, and how to print it.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// Models by name, or by the first part of it (`chain` means every model of the chain); all if none.
+    /// Models by name, or by the first part of it (`chain` means all whose names begin with `chain-`); the
+    /// whole default set if none. Those that are explored in part only have to be named whole.
     models: Vec<String>,
     /// List the models and stop.
     #[arg(long)]
@@ -22,7 +24,8 @@ pub struct CheckArgs {
     /// Run those too that take minutes each.
     #[arg(long)]
     deep: bool,
-    /// Run every mutant instead: protocols that lack one mechanism, each of which must fail.
+    /// Run every mutant instead (of the models that are named, if any): protocols that lack one mechanism, each of
+    /// which must fail.
     #[arg(long)]
     mutants: bool,
     /// Print JSON.
@@ -43,9 +46,10 @@ pub struct ExploreArgs {
     /// Explore the protocol without a mechanism: the name of a mutant.
     #[arg(long, value_name = "MUTANT")]
     mutant: Option<String>,
-    /// Open this run, as a failed check prints it.
-    #[arg(long, default_value = "0")]
-    path: String,
+    /// Open this run, as a failed check prints it. Its steps are those of the check, which does at once what
+    /// changes nothing but what is under way.
+    #[arg(long)]
+    path: Option<String>,
 }
 
 /// Runs the models; success only if every one was explored whole and every property stands.
@@ -56,7 +60,7 @@ pub fn check(args: &CheckArgs) -> Result<ExitCode, String> {
         }
         return simulate(&args.simulate, args.mutants, args.json);
     }
-    let effort = match (args.list, args.deep) {
+    let effort = match (args.list || args.mutants, args.deep) {
         (true, _) => Effort::Partial,
         (false, true) => Effort::Deep,
         (false, false) => Effort::Default,
@@ -157,27 +161,28 @@ pub fn explore(args: &ExploreArgs) -> Result<ExitCode, String> {
     let unknown = || {
         format!("there is no model `{}`; `chainring check --list` shows all of them", args.model)
     };
-    let url = |addr| format!("http://{addr}/#/steps/{}", args.path);
+    let url = |addr| format!("http://{addr}/#/steps/{}", args.path.as_deref().unwrap_or("0"));
     let announce = |entry: &Entry| {
         say!("{}: {}", entry.name, entry.configuration());
         say!("{}", url(args.addr));
         say!("Ctrl-C ends it.");
         let _ = std::io::stdout().flush();
     };
-    let (entry, lacks) = match &args.mutant {
-        None => (catalogue::find(&args.model).ok_or_else(unknown)?, None),
+    let checked = if args.path.is_some() { Pruning::On } else { Pruning::Steps };
+    let (entry, lacks, pruning) = match &args.mutant {
+        None => (catalogue::find(&args.model).ok_or_else(unknown)?, None, checked),
         Some(name) => {
             let lacks = mechanism(name)?;
             let mutant = mutants::of(lacks);
-            let entry = if args.model == mutant.entry.name {
-                mutant.entry
+            if args.model == mutant.entry.name {
+                let pruning = if mutant.script.is_some() { Pruning::Steps } else { checked };
+                (mutant.entry, Some(lacks), pruning)
             } else {
-                catalogue::find(&args.model).ok_or_else(unknown)?
-            };
-            (entry, Some(lacks))
+                (catalogue::find(&args.model).ok_or_else(unknown)?, Some(lacks), checked)
+            }
         }
     };
-    let served = explore::serve(&entry, lacks, args.addr, || announce(&entry));
+    let served = explore::serve(&entry, lacks, pruning, args.addr, || announce(&entry));
     served.map_err(|error| {
         format!("cannot serve the Explorer at {}: {error}; choose another --addr", args.addr)
     })?;

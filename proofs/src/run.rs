@@ -81,7 +81,8 @@ pub struct Verdict {
 pub struct Trace {
     /// Its steps, in words.
     pub steps: Vec<String>,
-    /// Its steps as the Explorer numbers them, to open it there.
+    /// Its steps by their places among the actions of the model that was explored, to open it in the
+    /// Explorer: see [`serve`](crate::explore::serve).
     pub path: String,
 }
 
