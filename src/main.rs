@@ -54,7 +54,7 @@ enum Command {
     Status(status::StatusArgs),
     /// Execute the traces of nodes again: every step must agree.
     Replay(node::ReplayArgs),
-    /// Check the chain, start a cluster, break it and mend it: two minutes that show what this is.
+    /// Check the chain, start a cluster, break it and mend it: what this is, in seconds.
     Demo,
 }
 

@@ -1,4 +1,4 @@
-//! Who decides the sequence of views: the seeds' "master", made of one, three or five.
+//! Who decides the sequence of views: the "master" of chain replication, made of one, three or five.
 //!
 //! A *view* says who serves in an *epoch*, and in which role. Coordinators decide one view an epoch, each
 //! by one instance of Paxos (Lamport, "Paxos Made Simple", 2001), whose acceptors are the coordinators

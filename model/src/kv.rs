@@ -85,7 +85,8 @@ pub enum Refusal {
     Overflow,
     /// The key is longer than [`MAX_KEY_BYTES`] or the value than [`MAX_VALUE_BYTES`].
     TooLarge,
-    /// A read whose deadline passed. Reads change nothing, so nothing about it is unknown.
+    /// The deadline passed before anything could happen: of a read, of a write that found no room or turn in time,
+    /// or of one that a ring had not proposed. Nothing about it is unknown.
     Unavailable,
 }
 

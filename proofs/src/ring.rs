@@ -259,7 +259,7 @@ impl Setup {
         self
     }
 
-    /// With four nodes, and these views to be decided at any moment; each a pair of rings.
+    /// With these views to be decided at any moment, each a pair of rings, and as many nodes as they name.
     pub fn plan(mut self, plan: &[(&[usize], &[usize])]) -> Self {
         self.plan = plan.iter().map(|(old, new)| (old.to_vec(), new.to_vec())).collect();
         let most = self.plan.iter().flat_map(|(old, new)| old.iter().chain(new)).max();

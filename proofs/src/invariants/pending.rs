@@ -1,4 +1,4 @@
-//! The first seed's documentation draws this one: the pending updates of a successor are a subset.
+//! The pending updates of a successor are a subset of its predecessor's (after van Renesse & Schneider, OSDI '04).
 
 use crate::world::{World, chain};
 use stateright::Property;

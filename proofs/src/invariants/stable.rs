@@ -1,4 +1,4 @@
-//! The first seed's documentation draws this one: the stable store of a successor is a superset.
+//! The stable store of a successor is a superset of its predecessor's (after van Renesse & Schneider, OSDI '04).
 
 use crate::world::{World, chain};
 use stateright::Property;

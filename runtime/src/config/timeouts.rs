@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::time::Duration;
 
-/// How long to wait for what, in milliseconds; what is left out has the default of the
-/// model.
+/// How long to wait for what in a chain, in milliseconds; what is left out has the default of the
+/// model. (A ring has no leases, and its gossip has timeouts of its own.)
 ///
 /// Shorter ones make a chain go on sooner without a member that died, and suspect one sooner that is only
 /// slow. Write the same ones into every copy of the file: nodes that do not agree on `lease` and `grant`

@@ -221,7 +221,7 @@ const fn plain(
     Command { group, ..keyed(name, verb, arity, flags, (0, 0, 0)) }
 }
 
-/// Every command, in the order of the README's table.
+/// Every command.
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         summary: "The value of a key.",
@@ -321,8 +321,8 @@ pub(super) const COMMANDS: &[Command] = &[
         ..keyed("TYPE", Verb::Type, 2, READ, (1, 1, 1))
     },
     Command {
-        summary: "A page of keys from one replica of each chain in turn: each key that is there \
-                  throughout a scan is returned; not linearizable.",
+        summary: "A page of keys from one replica of each chain in turn, or from a majority of a \
+                  ring's: each key that is there throughout a scan is returned; not linearizable.",
         since: "2.8.0",
         arguments: &[
             Argument::new("cursor", Kind::Integer),
@@ -333,12 +333,14 @@ pub(super) const COMMANDS: &[Command] = &[
         ..plain("SCAN", Verb::Scan, -2, &["readonly"], "generic")
     },
     Command {
-        summary: "The keys that match, from one replica of each chain, if they are not too many.",
+        summary: "The keys that match, from one replica of each chain or a majority of a ring's, if \
+                  they are not too many.",
         arguments: &[PATTERN],
         ..plain("KEYS", Verb::Keys, 2, &["readonly"], "generic")
     },
     Command {
-        summary: "How many keys one replica of each chain holds; not linearizable.",
+        summary: "How many keys one replica of each chain holds, or a majority of a ring's; not \
+                  linearizable.",
         ..plain("DBSIZE", Verb::DbSize, 1, READ, "server")
     },
     Command {
@@ -446,8 +448,8 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "What only Chainring has.",
         subcommands: &[
             Command {
-                summary: "What this node's actors know of their chains, as JSON; `chainring status` \
-                          asks all nodes.",
+                summary: "What this node's actors know of their chains or their ring, as JSON; \
+                          `chainring status` asks all nodes.",
                 ..plain("STATUS", Verb::Status, 2, LOCAL, "server")
             },
             Command {
@@ -512,7 +514,7 @@ pub(super) const COMMANDS: &[Command] = &[
                 ..plain("GET", Verb::ConfigGet, -3, ADMIN, "server")
             },
             Command {
-                summary: "Changes settings; there is none yet that can be changed.",
+                summary: "Changes settings of this connection; there is one: read-policy (tail, any, eventual).",
                 since: "2.0.0",
                 arguments: &[Argument::new(
                     "data",
@@ -574,7 +576,7 @@ pub(super) fn resolve(arguments: &Words<'_>) -> Result<Resolved, Reply> {
     Ok(Resolved { command, verb: found.verb })
 }
 
-/// The table for the README.
+/// The table in COMMANDS.md.
 ///
 /// A row for every command and subcommand: its syntax, and what it does.
 pub fn markdown_table() -> String {
@@ -804,8 +806,10 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_table_has_a_row_for_each() {
+    fn the_table_is_in_commands_md_and_has_a_row_for_each() {
         let table = markdown_table();
+        let file = include_str!("../../../COMMANDS.md");
+        assert!(file.ends_with(&table), "COMMANDS.md has another table than this:\n{table}");
         assert!(table.contains("| `SET key value [NX \\| XX \\| IFEQ comparison-value] [GET]` |"));
         assert!(table.contains("| `MSET key value [key value …]` |"));
         assert!(table.contains("| `CLIENT SETNAME connection-name` |"));

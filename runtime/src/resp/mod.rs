@@ -23,7 +23,7 @@
 //! | reply | meaning |
 //! |---|---|
 //! | `UNKNOWN the operation may or may not have happened: …` | a write whose deadline passed, or, on a ring, one behind which too many others came before it was known. It may also happen later. Read the key before trying again, or use `SET … IFEQ` |
-//! | `TRYAGAIN …` | nothing was changed: a read that no replica could answer in time, or `SET … GET` that lost to other writers again and again |
+//! | `TRYAGAIN …` | nothing was changed: a read that no replica could answer in time, a write that waited too long to be sent, or that a ring had not proposed by its deadline, or `SET … GET` that lost to other writers again and again |
 //! | `ERR value of N bytes is longer than …` | refused before it was sent anywhere; the connection goes on |
 //! | `ERR Protocol error: …` | bytes that make no sense, or a command beyond [`Limits::command_bytes`]; the connection ends |
 //!
@@ -80,8 +80,9 @@ pub trait Service: Clone + Send + Sync + 'static {
 
     /// Carries out one operation; `reads` says who may answer it, if it is a read.
     ///
-    /// Ends by the operation's deadline at the latest; then a write is [`Outcome::Unknown`], and a
-    /// read is refused as [`Unavailable`](chainring_model::kv::Refusal::Unavailable).
+    /// Ends by the operation's deadline at the latest, once it was sent: then a write that may have happened is
+    /// [`Outcome::Unknown`], and a read, or a write that never can, is refused as
+    /// [`Unavailable`](chainring_model::kv::Refusal::Unavailable).
     fn call(&self, key: Key, op: Op, reads: Reads) -> impl Future<Output = Outcome> + Send;
 
     /// A page of keys, which is not linearizable: up to `limit` keys from a position on, in an order of each part
