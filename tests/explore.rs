@@ -7,10 +7,12 @@ use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
+use std::time::Duration;
 
 /// What the Explorer says at a path: what can happen there.
 fn states(addr: SocketAddr, path: &str) -> Option<Value> {
     let mut stream = TcpStream::connect(addr).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     write!(stream, "GET /.states/{path} HTTP/1.0\r\n\r\n").ok()?;
     let mut said = String::new();
     stream.read_to_string(&mut said).ok()?;
@@ -40,15 +42,21 @@ fn a_path_that_a_check_prints_leads_to_its_last_step() {
         let (before, last) = path.rsplit_once('/').expect("there are steps");
         assert_eq!(path.split('/').count(), steps.len() + 1, "a start, and the steps");
 
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
-        let addr = free.expect("a free port");
-        let mut command = chainring();
-        command.args(["explore", model, "--mutant", mutant, "--path", path]);
-        command.args(["--addr", &addr.to_string()]).stdout(Stdio::null());
-        let _explorer = Process(command.spawn().expect("the program starts"));
+        let open = || {
+            let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+            let addr = free.expect("a free port");
+            let mut command = chainring();
+            command.args(["explore", model, "--mutant", mutant, "--path", path]);
+            command.args(["--addr", &addr.to_string()]).stdout(Stdio::null());
+            (Process(command.spawn().expect("the program starts")), addr)
+        };
+        let mut explorer = open();
         let mut offered = None;
         eventually("the Explorer answers", || {
-            offered = states(addr, before);
+            if explorer.0.0.try_wait().is_ok_and(|ended| ended.is_some()) {
+                explorer = open(); // somebody else took the port
+            }
+            offered = states(explorer.1, before);
             offered.is_some()
         });
         let offered = offered.expect("it was found");

@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use chainring_client::Connection;
+use redis::{FromRedisValue, RedisResult};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -123,13 +125,18 @@ impl Cluster {
         let _starting = starting();
         let Setup { protocol, options, on_quorum_loss, trace, log } = setup;
         let dir = TempDir::new().expect("a temporary directory");
-        let mut command = chainring();
-        let name = protocol.name();
-        command.args(["cluster", name, "--only-init", "--resp-port", "0", "--dir"]);
-        let out = command.arg(dir.path()).args(options).output().expect("the program starts");
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         let mut cluster = Cluster { dir, resp: Vec::new(), nodes: Vec::new(), trace, log };
-        let text = std::fs::read_to_string(cluster.file()).expect("it was just written");
+        let mut text = String::new();
+        eventually("its ports are nobody else's", || {
+            let mut command = chainring();
+            let name = protocol.name();
+            command.args(["cluster", name, "--only-init", "--resp-port", "0", "--dir"]);
+            let out = command.arg(cluster.dir.path()).args(options).output();
+            let out = out.expect("the program starts");
+            assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+            text = std::fs::read_to_string(cluster.file()).expect("it was just written");
+            are_new(&text)
+        });
         let usual = "on-quorum-loss = \"wait\"\nreform-after = 10\n";
         let text = on_quorum_loss.map_or(text.clone(), |other| text.replace(usual, other));
         let (head, nodes) = text.split_once("[[node]]").expect("there are nodes");
@@ -230,16 +237,25 @@ impl Cluster {
 
     /// What `chainring status` says, in words.
     pub fn words(&self) -> String {
-        let out = run(&["status", "--config", self.file().to_str().expect("text")]);
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8_lossy(&out.stdout).into_owned()
+        String::from_utf8_lossy(&self.asked(&[])).into_owned()
     }
 
     /// What `chainring status --json` says.
     pub fn report(&self) -> Value {
-        let out = run(&["status", "--json", "--config", self.file().to_str().expect("text")]);
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        serde_json::from_slice(&out.stdout).expect("JSON")
+        serde_json::from_slice(&self.asked(&["--json"])).expect("JSON")
+    }
+
+    /// What `chainring status` prints, once any node has answered.
+    fn asked(&self, options: &[&str]) -> Vec<u8> {
+        let file = self.file();
+        let args = [&["status", "--config", file.to_str().expect("text")], options].concat();
+        let mut said = Vec::new();
+        eventually("a node answers", || {
+            let out = run(&args);
+            said = out.stdout;
+            out.status.success()
+        });
+        said
     }
 
     /// What it says of a chain.
@@ -326,6 +342,19 @@ fn starting() -> MutexGuard<'static, ()> {
     STARTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether no test of this process has had one of the ports in a cluster file. A port of a node that is down is
+/// free, but not for anybody else.
+fn are_new(text: &str) -> bool {
+    static USED: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let lines = text.lines().filter(|line| line.starts_with("udp =") || line.starts_with("resp ="));
+    let ports = lines.filter_map(|line| line.trim_matches('"').rsplit(':').next()?.parse().ok());
+    let ports: BTreeSet<u16> = ports.collect();
+    let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
+    let are_new = used.is_disjoint(&ports);
+    used.extend(ports);
+    are_new
+}
+
 /// Sets a flag when it goes, so that the threads of a test that fails do not run for ever.
 pub struct Stop<'a>(pub &'a AtomicBool);
 
@@ -333,6 +362,20 @@ impl Drop for Stop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// Reads a key. A read that nobody could answer in time has changed nothing, and is tried again.
+pub fn get<T: FromRedisValue>(connection: &mut Connection, key: &str) -> T {
+    let mut found = None;
+    eventually("a read is answered", || {
+        let read: RedisResult<T> = redis::cmd("GET").arg(key).query(connection);
+        match read {
+            Ok(value) => found = Some(value),
+            Err(error) => assert_eq!(error.code(), Some("TRYAGAIN"), "{error}"),
+        }
+        found.is_some()
+    });
+    found.expect("it was found")
 }
 
 /// Waits until a condition holds.

@@ -12,7 +12,7 @@
 //! itself (`read-policy eventual`), and compared.
 
 use chainring_client::Connection;
-use chainring_examples::{Anything, Cluster, Stop, name, program};
+use chainring_examples::{Anything, Cluster, PATIENCE, Stop, name, program};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -115,10 +115,8 @@ fn compare(one: &mut Connection, other: &mut Connection) -> Anything<u64> {
     for connection in [&mut *one, &mut *other] {
         redis::cmd("CONFIG").arg("SET").arg("read-policy").arg("eventual").exec(connection)?;
     }
-    let sizes: [u64; 2] = [redis::cmd("DBSIZE").query(one)?, redis::cmd("DBSIZE").query(other)?];
-    if sizes[0] != sizes[1] {
-        return Err(format!("{} keys at one, {} at the other", sizes[0], sizes[1]).into());
-    }
+    let sizes = |connection: &mut Connection| redis::cmd("DBSIZE").query::<u64>(connection);
+    let size = same(one, other, sizes)?.ok_or("one of them counts more keys than the other")?;
     let (mut cursor, mut compared) = (0_u64, 0);
     loop {
         let page: (u64, Vec<String>) =
@@ -127,18 +125,33 @@ fn compare(one: &mut Connection, other: &mut Connection) -> Anything<u64> {
             let values = |connection: &mut Connection| -> redis::RedisResult<Vec<Option<String>>> {
                 redis::cmd("MGET").arg(&page.1).query(connection)
             };
-            if values(one)? != values(other)? {
-                return Err(format!("values differ after {compared} keys").into());
-            }
+            same(one, other, values)?.ok_or(format!("values differ after {compared} keys"))?;
             compared += page.1.len() as u64;
         }
         cursor = page.0;
         if cursor == 0 {
-            return if compared == sizes[0] {
+            return if compared == size {
                 Ok(compared)
             } else {
-                Err(format!("{compared} keys are listed, {} counted", sizes[0]).into())
+                Err(format!("{compared} keys are listed, {size} counted").into())
             };
         }
     }
+}
+
+/// What both say, as soon as it is the same: the tail answers clients when it tells its predecessor, who may be a
+/// moment behind. `None` if it never is.
+fn same<T: PartialEq>(
+    one: &mut Connection,
+    other: &mut Connection,
+    ask: impl Fn(&mut Connection) -> redis::RedisResult<T>,
+) -> Anything<Option<T>> {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        let said = ask(one)?;
+        if said == ask(other)? {
+            return Ok(Some(said));
+        }
+    }
+    Ok(None)
 }
