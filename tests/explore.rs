@@ -64,7 +64,12 @@ fn a_path_that_a_check_prints_leads_to_its_last_step() {
         let index: usize = last.parse().expect("a number");
         let view = offered.iter().find(|view| view["actionIndex"] == index);
         let view = view.unwrap_or_else(|| panic!("{mutant}: {path} leads nowhere"));
-        assert_eq!(Some(&view["action"]), steps.last(), "{mutant}: {path}");
+        // A script calls actors by other names: `g0 > n1: Accept { … }`.
+        let step = steps.last().and_then(Value::as_str).expect("text");
+        let said = step.split_once(": ").filter(|(who, _)| who.contains(" > "));
+        let said = said.map_or(step, |(_, said)| said);
+        let action = view["action"].as_str().expect("text");
+        assert!(action.contains(said), "{mutant}: {action} is not {step}");
         assert!(!view["state"].is_null(), "{mutant}: it does not happen");
     }
 }
