@@ -727,7 +727,13 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             out.cancel_timer(Timer::Suspect(*member));
             out.cancel_timer(Timer::Expire(*member));
         }
+        let (watched, leased) = (state.decided.watched(), state.decided.leased());
         for member in &view.watched() {
+            // That somebody else is left out is no sign of its life: its silence goes on.
+            let is_as_before = leased.contains(member) == view.leased().contains(member);
+            if watched.contains(member) && is_as_before && !state.suspects.contains(member) {
+                continue;
+            }
             let silence = if state.heard.contains_key(member) {
                 self.suspect(&view, id, *member)
             } else {
@@ -1026,5 +1032,39 @@ mod tests {
         coordinator.receive(this, &mut state, member, ready, &mut Out::new());
         assert_eq!(state.decided.chain, [member, newcomer]);
         assert!(state.failed.is_empty());
+    }
+
+    /// Two have died, and one of them is left out: that is no sign of life of the other, which is found out when it
+    /// would have been.
+    #[test]
+    fn silence_goes_on_when_somebody_else_is_left_out() {
+        let (this, other) = (Id::from(0), Id::from(1));
+        let members: Vec<_> = (2..5).map(Id::from).collect();
+        let coordinator = Coordinator::new(Vec::new(), Timeouts::default());
+        let mut store = Nested(MapStore::<ChainKey, ChainRow>::default());
+        let first = Chain::new(1, members.clone()).decided_by(vec![this, other]);
+        Coordinator::init(&mut store, first.clone());
+        let started = coordinator.start(this, Some(store), &mut Out::new());
+        let mut state = Cow::Owned(started.expect("it has a store"));
+        for member in &members {
+            let alive = Msg::Heartbeat { boot: 1, n: 1, epoch: 1 };
+            coordinator.receive(this, &mut state, *member, alive, &mut Out::new());
+        }
+        let mut view = Chain { epoch: 2, ..first };
+        view.chain.pop();
+        let mut out: Out<Coordinator<Chain, Nested<MapStore<ChainKey, ChainRow>>>> = Out::new();
+        coordinator.receive(this, &mut state, other, Msg::Install { view }, &mut out);
+        let touched = |member: Id| {
+            out.iter().any(|command| match command {
+                Command::SetTimer(timer, _) | Command::CancelTimer(timer) => {
+                    *timer == Timer::Suspect(member)
+                }
+                _ => false,
+            })
+        };
+        assert_eq!(
+            members.iter().map(|member| touched(*member)).collect::<Vec<_>>(),
+            [false, false, true]
+        );
     }
 }
