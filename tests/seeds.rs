@@ -4,7 +4,7 @@
 mod harness;
 
 use chainring_client::Connection;
-use harness::{Cluster, PATIENCE, connect, eventually, get, run};
+use harness::{Cluster, PATIENCE, connect, eventually, run};
 use redis::Commands;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -42,7 +42,7 @@ fn two_nodes_serve_and_show_the_same() {
     uses(&mut cluster.connect(0), "one");
     uses(&mut cluster.connect(1), "other");
     for node in 0..2 {
-        let found: usize = get(&mut cluster.connect(node), "one:7");
+        let found: usize = cluster.connect(node).get("one:7").unwrap();
         assert_eq!(found, 107);
     }
 }
@@ -95,7 +95,7 @@ impl<'a> Counter<'a> {
 
     /// The counter holds every acknowledged increment, each once, wherever it is read.
     fn check(&self, connection: &mut Connection) {
-        let found: u64 = get(connection, &self.key);
+        let found: u64 = connection.get(&self.key).unwrap();
         let (known, unknown) = (self.count(), self.unknown.load(Ordering::Relaxed));
         assert!((known..=known + unknown).contains(&found), "{known} + {unknown}: {found}");
     }
@@ -178,13 +178,10 @@ fn a_chain_is_extended_midway() {
         cluster.kill(0);
     });
     let mut connection = cluster.connect(3);
-    eventually("the newcomer is a member of four that are known", || {
-        let status = cluster.status(1);
-        let is_member = ["head", "middle", "tail"].contains(&harness::role_of(&status, 3));
-        is_member && status["nodes"].as_array().is_some_and(|nodes| nodes.len() == 4)
-    });
+    let status = cluster.until_role(1, 3, "tail");
+    assert_eq!(status["nodes"].as_array().unwrap().len(), 4, "{status}");
     for n in (0..2000).step_by(97) {
-        let found: usize = get(&mut connection, &format!("old:{n}"));
+        let found: usize = connection.get(format!("old:{n}")).unwrap();
         assert_eq!(found, n);
     }
     let size: usize = redis::cmd("DBSIZE").query(&mut connection).unwrap();

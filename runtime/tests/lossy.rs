@@ -32,13 +32,7 @@ fn three(protocol: Protocol) -> Cluster {
         dir: None,
     };
     let nodes = (0..).zip(&sockets).map(node).collect();
-    // Nobody is suspected who only waits for a turn.
-    let timeouts = TimeoutsConfig {
-        heartbeat: Some(100),
-        lease: Some(1000),
-        grant: Some(1200),
-        suspect: Some(1200),
-    };
+    let timeouts = TimeoutsConfig::default();
     let ring = RingConfig::default();
     Cluster { cluster: 7, protocol, mtu: 1400, timeouts, ring, nodes }
 }

@@ -3,7 +3,6 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use chainring_client::Connection;
-use redis::{FromRedisValue, RedisResult};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -237,25 +236,16 @@ impl Cluster {
 
     /// What `chainring status` says, in words.
     pub fn words(&self) -> String {
-        String::from_utf8_lossy(&self.asked(&[])).into_owned()
+        let out = run(&["status", "--config", self.file().to_str().expect("text")]);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8_lossy(&out.stdout).into_owned()
     }
 
     /// What `chainring status --json` says.
     pub fn report(&self) -> Value {
-        serde_json::from_slice(&self.asked(&["--json"])).expect("JSON")
-    }
-
-    /// What `chainring status` prints, once any node has answered.
-    fn asked(&self, options: &[&str]) -> Vec<u8> {
-        let file = self.file();
-        let args = [&["status", "--config", file.to_str().expect("text")], options].concat();
-        let mut said = Vec::new();
-        eventually("a node answers", || {
-            let out = run(&args);
-            said = out.stdout;
-            out.status.success()
-        });
-        said
+        let out = run(&["status", "--json", "--config", self.file().to_str().expect("text")]);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        serde_json::from_slice(&out.stdout).expect("JSON")
     }
 
     /// What it says of a chain.
@@ -362,20 +352,6 @@ impl Drop for Stop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
-}
-
-/// Reads a key. A read that nobody could answer in time has changed nothing, and is tried again.
-pub fn get<T: FromRedisValue>(connection: &mut Connection, key: &str) -> T {
-    let mut found = None;
-    eventually("a read is answered", || {
-        let read: RedisResult<T> = redis::cmd("GET").arg(key).query(connection);
-        match read {
-            Ok(value) => found = Some(value),
-            Err(error) => assert_eq!(error.code(), Some("TRYAGAIN"), "{error}"),
-        }
-        found.is_some()
-    });
-    found.expect("it was found")
 }
 
 /// Waits until a condition holds.
