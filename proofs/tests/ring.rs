@@ -20,21 +20,23 @@ fn put(value: &str) -> Op {
     Op::Put(value.into())
 }
 
-/// Two nodes rather than three: both are every quorum, but there are fewer messages.
-fn of_two(setup: Setup) -> Setup {
-    Setup { nodes: 2, ring: vec![0, 1], ..setup }
-}
-
 /// Systems that can be explored with nothing left out.
 fn smallest() -> Vec<Setup> {
     vec![
-        of_two(Setup::new([Client::new(0, [put("a")]), Client::new(1, [Op::Get])]).attempts(1)),
-        of_two(Setup::new([Client::new(0, [Op::Increment(1)])]).attempts(1))
+        Setup::new([Client::new(0, [put("a")]), Client::new(1, [Op::Get])]).attempts(1).of_two(),
+        Setup::new([Client::new(0, [Op::Increment(1)])])
+            .attempts(1)
+            .of_two()
             .crashes(1, Mortal::All),
-        of_two(Setup::new([Client::new(0, [Op::Delete])]).attempts(1).sweeps())
+        Setup::new([Client::new(0, [Op::Delete])])
+            .attempts(1)
+            .sweeps()
+            .of_two()
             .planted([0, 1], Planted::value(1, "1")),
-        of_two(Setup::new([])).plan(&[(&[0, 1], &[1, 2]), (&[1, 2], &[1, 2])]),
-        of_two(Setup::new([]).sweeps())
+        Setup::new([]).of_two().plan(&[(&[0, 1], &[1, 2]), (&[1, 2], &[1, 2])]),
+        Setup::new([])
+            .sweeps()
+            .of_two()
             .planted([0, 1], Planted::tombstone(1))
             .plan(&[(&[0, 1], &[1, 2]), (&[1, 2], &[1, 2])]),
     ]
@@ -42,7 +44,9 @@ fn smallest() -> Vec<Setup> {
 
 /// Two nodes, of which the one is replaced: and a reader.
 fn moving(planted: [usize; 2]) -> Setup {
-    of_two(Setup::new([Client::new(0, [Op::Get])]).attempts(1))
+    Setup::new([Client::new(0, [Op::Get])])
+        .attempts(1)
+        .of_two()
         .planted(planted, Planted::value(1, "1"))
         .plan(&[(&[0, 1], &[1, 2]), (&[1, 2], &[1, 2])])
 }

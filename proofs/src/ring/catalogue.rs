@@ -26,11 +26,6 @@ fn entry(name: &'static str, about: &'static str, setup: Setup) -> Entry {
     Entry::of(name, about, Subject::Ring(setup))
 }
 
-/// Two nodes, both of which every quorum needs.
-fn of_two(clients: impl IntoIterator<Item = Client>) -> Setup {
-    Setup { nodes: 2, ring: vec![0, 1], ..Setup::new(clients) }
-}
-
 /// Two gateways that write, and then read.
 fn write_and_read() -> Setup {
     Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
@@ -294,7 +289,8 @@ fn changes() -> Vec<Entry> {
         entry(
             "ring-move-spans",
             "a newcomer that holds what was deleted and purged fetches two spans, one after the other: the later has the key",
-            of_two([Client::new(0, [Op::Get])])
+            Setup::new([Client::new(0, [Op::Get])])
+                .of_two()
                 .planted([2], value)
                 .plan(&[(pair, three), (three, three)])
                 .spans("y", 2, 1)
@@ -304,7 +300,8 @@ fn changes() -> Vec<Entry> {
         entry(
             "ring-move-spans-write",
             "the same, and a client writes and reads",
-            of_two([Client::new(0, count.clone())])
+            Setup::new([Client::new(0, count.clone())])
+                .of_two()
                 .planted([0, 1], Planted::value(2, "2"))
                 .planted([2], value)
                 .plan(&[(pair, three), (three, three)])
@@ -411,7 +408,7 @@ fn pairs() -> Vec<Entry> {
     use Reached::*;
     let (old, new, other): (&[usize], &[usize], &[usize]) = (&[0, 1], &[1, 2], &[0, 2]);
     let value = Planted::value(1, "1");
-    let pair = |clients: Vec<Client>| of_two(clients).planted([0, 1], value);
+    let pair = |clients: Vec<Client>| Setup::new(clients).of_two().planted([0, 1], value);
     let count = || Client::new(0, [Op::Increment(1), Op::Get]);
     vec![
         entry(
@@ -434,7 +431,8 @@ fn pairs() -> Vec<Entry> {
         entry(
             "ring-pair-sweep",
             "a tombstone is swept at any moment, while its key moves away from a node and comes back",
-            of_two([Client::new(0, [Op::Get])])
+            Setup::new([Client::new(0, [Op::Get])])
+                .of_two()
                 .planted([0, 1], Planted::tombstone(1))
                 .plan(&[(old, new), (new, new), (new, old), (old, old)])
                 .attempts(1)
@@ -550,7 +548,8 @@ fn coordinated() -> Vec<Entry> {
         entry(
             "ring-reform-all",
             "an operator gives up all who have a key: whoever gets it then does not show what it had before",
-            of_two([Client::new(0, [Op::Get, Op::Get])])
+            Setup::new([Client::new(0, [Op::Get, Op::Get])])
+                .of_two()
                 .planted([1], value)
                 .spans("y", 1, 1)
                 .gone([0])
