@@ -73,6 +73,8 @@ mechanisms! {
     TailReplies = "reply before the tail has it",
     /// A replica that is not the tail forwards a read of a dirty key.
     DirtyForwarded = "dirty key answered locally",
+    /// A key is dirty to every reader, whichever gateway's update is pending.
+    DirtyToAll = "a dirty key answered to gateways that do not write it",
     /// A replica acknowledges what it has applied, not what it has only received.
     ApplyThenAcknowledge = "acknowledge before applying",
     /// A duplicate update is acknowledged with the receiver's own `committed`.

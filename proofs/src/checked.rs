@@ -14,8 +14,10 @@
 //! - **Local messages arrive at once.** A client and its gateway are one process, and what they say to
 //!   each other is neither lost nor delayed: it is delivered in the step that sends it, if the receiver is
 //!   up. A client that hears late sees a longer operation, and of two histories that differ in nothing
-//!   else the one with the longer operations is linearizable if the other is. (Tests compare this with
-//!   runs in which they may arrive at any time.)
+//!   else the one with the longer operations is linearizable if the other is. That a script calls again at
+//!   once loses nothing, because an operation begins when its first message is *received*, as late as a
+//!   client can have thought: see [`history`](crate::history). (Tests compare this with runs in which
+//!   local messages may arrive at any time.)
 //! - **Some timers fire so often and no more**, where a model says so (its *scope*).
 //! - **Impossible states are left out**, where a model names an assumption about the world.
 //! - **Obsolete messages are dropped.** An actor says which messages are no-ops to it now and for ever
@@ -554,7 +556,9 @@ where
             }
         };
         for parcel in system.network.iter().filter(|parcel| touched.has(parcel.dst)) {
+            // An operation begins where its first message is received: that is a step of its own.
             if system.crashed.get(usize::from(parcel.dst)) == Some(&false)
+                && self.record(&system.history, parcel, true).is_none()
                 && let Some(step) = self.receive(system, parcel).step
             {
                 send(system, parcel.dst, step, None);

@@ -1,9 +1,17 @@
 //! What clients saw, and whether it is linearizable.
 //!
-//! A history is recorded at the clients: an operation begins when its client sends `Invoke`, and ends
-//! when the client receives `Return`. Retries happen behind the gateway and so are one invocation. An
-//! operation whose outcome is unknown stays open for ever: it may have taken effect at any time since,
-//! or may yet.
+//! A history is recorded at the clients, and clients *think*: an operation begins when the first message of it
+//! that leaves its gateway is *received* (a chain's `Request`; a ring's `Read` or `Prepare`), and ends when the
+//! client receives `Return`. A script calls in the step in which it hears, so that the call alone would make
+//! every operation begin too early: `A.put(a) < B.put(b) < A.get` could not be told from operations that
+//! overlap, and linearizability would be asked of weaker histories than real ones. A client that thinks until
+//! that message is received is a possible client: up to then the operation is known to its gateway and to the
+//! network, which delays. It can have had no effect yet, so to let it begin there takes no order away that
+//! could explain what was seen. (An outcome that is told although nothing was received begins where it ends.)
+//!
+//! Retries happen behind the gateway and so are one invocation. An operation whose outcome is unknown stays
+//! open for ever: it may have taken effect at any time since, or may yet; also where its first message
+//! is received only later.
 //!
 //! Linearizability is local (Herlihy & Wing, TOPLAS 1990), so every key has a history of its own.
 //!
@@ -49,7 +57,10 @@ type Lane = (Id, u32);
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 struct Seen {
     keys: BTreeMap<Key, Possible>,
+    /// What each client waits for.
     open: BTreeMap<Lane, (OpId, Key, Op)>,
+    /// What was called and has not begun, and whether its client waits for it.
+    called: BTreeMap<OpId, (Key, Op, bool)>,
     acknowledged: BTreeSet<OpId>,
     unknown: BTreeSet<OpId>,
     /// Updates that their clients were told did not happen, by somebody who did not apply them.
@@ -84,16 +95,21 @@ impl History {
         })
     }
 
-    /// An operation begins.
-    pub fn invoke(&self, client: Id, id: OpId, key: &Key, op: &Op) -> History {
+    /// A client calls: the operation begins as soon as a message of it is received.
+    pub fn call(&self, client: Id, id: OpId, key: &Key, op: &Op) -> History {
         self.with(|seen| {
-            let begun = (id, key.clone(), op.clone());
-            if let Some((open, key, _)) = seen.open.insert((client, id.lane), begun) {
-                seen.keys.entry(key).or_default().give_up(open);
+            let called = (id, key.clone(), op.clone());
+            if let Some((open, key, _)) = seen.open.insert((client, id.lane), called) {
+                seen.give_up(open, key);
                 seen.unknown.insert(open);
             }
-            seen.keys.entry(key.clone()).or_default().invoke(id, op.clone());
+            seen.called.insert(id, (key.clone(), op.clone(), true));
         })
+    }
+
+    /// A message of an operation is received: the operation begins, if it has not.
+    pub fn begin(&self, id: OpId) -> Option<History> {
+        self.seen.called.contains_key(&id).then(|| self.with(|seen| seen.begin(id)))
     }
 
     /// An operation ends.
@@ -104,20 +120,20 @@ impl History {
                 return;
             }
             let Some((_, key, op)) = seen.open.remove(&lane) else { return };
-            let possible = seen.keys.entry(key).or_default();
             match outcome {
                 Outcome::Unknown => {
-                    possible.give_up(id);
+                    seen.give_up(id, key);
                     seen.unknown.insert(id);
                 }
                 Outcome::Refused(Refusal::Unavailable | Refusal::TooLarge) => {
-                    possible.give_up(id);
+                    seen.give_up(id, key);
                     if !op.is_read() {
                         seen.denied.insert(id);
                     }
                 }
                 outcome => {
-                    possible.end(id, outcome);
+                    seen.begin(id);
+                    seen.keys.entry(key).or_default().end(id, outcome);
                     if !op.is_read() {
                         seen.acknowledged.insert(id);
                     }
@@ -192,6 +208,28 @@ impl History {
         let mut hasher = DefaultHasher::new();
         seen.hash(&mut hasher);
         History { seen: Arc::new(seen), digest: hasher.finish() }
+    }
+}
+
+impl Seen {
+    /// An operation begins, if it has not.
+    fn begin(&mut self, id: OpId) {
+        let Some((key, op, is_awaited)) = self.called.remove(&id) else { return };
+        let possible = self.keys.entry(key).or_default();
+        possible.invoke(id, op);
+        if !is_awaited {
+            possible.give_up(id);
+        }
+    }
+
+    /// A client does not wait for an operation any more, which may have begun, or may yet.
+    fn give_up(&mut self, id: OpId, key: Key) {
+        match self.called.get_mut(&id) {
+            None => self.keys.entry(key).or_default().give_up(id),
+            // Nobody will hear of what it reads.
+            Some((_, op, _)) if op.is_read() => drop(self.called.remove(&id)),
+            Some((.., is_awaited)) => *is_awaited = false,
+        }
     }
 }
 
@@ -282,7 +320,7 @@ impl Recorder<Msg> for History {
             Msg::Views(msg) => {
                 self.seen.decisions.sent(Envelope { src, dst, msg }).map(|it| self.decided(it))
             }
-            Msg::Invoke { id, key, op, .. } => Some(self.invoke(src, *id, key, op)),
+            Msg::Invoke { id, key, op, .. } => Some(self.call(src, *id, key, op)),
             Msg::Opened { incarnation } => Some(self.start(src, *incarnation)),
             _ => None,
         }
@@ -290,6 +328,7 @@ impl Recorder<Msg> for History {
 
     fn received(&self, Envelope { dst, msg, .. }: Envelope<&Msg>) -> Option<Self> {
         match msg {
+            Msg::Request { id, .. } => self.begin(*id),
             Msg::Return { id, outcome } => Some(self.end(dst, *id, outcome)),
             _ => None,
         }
@@ -297,7 +336,9 @@ impl Recorder<Msg> for History {
 
     fn heeds(msg: &Msg) -> bool {
         match msg {
-            Msg::Invoke { .. } | Msg::Return { .. } | Msg::Opened { .. } => true,
+            Msg::Invoke { .. } | Msg::Request { .. } | Msg::Return { .. } | Msg::Opened { .. } => {
+                true
+            }
             Msg::Views(msg) => <Decisions as Recorder<_>>::heeds(msg),
             _ => false,
         }
@@ -308,7 +349,7 @@ impl Recorder<Msg> for History {
 impl Recorder<ring::Msg> for History {
     fn sent(&self, Envelope { src, dst, msg }: Envelope<&ring::Msg>) -> Option<Self> {
         match msg {
-            ring::Msg::Invoke { id, key, op } => Some(self.invoke(src, *id, key, op)),
+            ring::Msg::Invoke { id, key, op } => Some(self.call(src, *id, key, op)),
             // A gateway tells each of its clients.
             ring::Msg::Opened { incarnation } => Some(self.start(dst, *incarnation)),
             _ => None,
@@ -317,6 +358,7 @@ impl Recorder<ring::Msg> for History {
 
     fn received(&self, Envelope { dst, msg, .. }: Envelope<&ring::Msg>) -> Option<Self> {
         match msg {
+            ring::Msg::Read { id, .. } | ring::Msg::Prepare { id, .. } => self.begin(*id),
             ring::Msg::Return { id, outcome } => {
                 let ended = self.end(dst, *id, outcome);
                 let is_refused = matches!(outcome, Outcome::Refused(_));
@@ -327,8 +369,9 @@ impl Recorder<ring::Msg> for History {
     }
 
     fn heeds(msg: &ring::Msg) -> bool {
-        use ring::Msg::{Invoke, Opened, Return};
-        matches!(msg, Invoke { .. } | Return { .. } | Opened { .. })
+        use ring::Msg::{Invoke, Opened, Prepare, Read, Return};
+        let begins = matches!(msg, Read { .. } | Prepare { .. });
+        begins || matches!(msg, Invoke { .. } | Return { .. } | Opened { .. })
     }
 }
 
@@ -371,7 +414,8 @@ mod tests {
         let key = Key::from("k");
         steps.iter().fold(History::default(), |history, (client, seq, op, outcome)| {
             let client_id = Id::from(*client);
-            let history = history.invoke(client_id, id(*client, *seq), &key, op);
+            let history = history.call(client_id, id(*client, *seq), &key, op);
+            let history = history.begin(id(*client, *seq)).expect("it was called just now");
             let outcome = outcome.clone().unwrap_or(Outcome::Unknown);
             history.end(client_id, id(*client, *seq), &outcome)
         })

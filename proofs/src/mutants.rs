@@ -143,6 +143,7 @@ pub fn of(lacks: Mechanism) -> Mutant {
         FifoCheck => ("chain-crash", "in-process requests"),
         TailReplies => ("chain-crash", "held"),
         DirtyForwarded => ("chain-reads", "linearizable"),
+        DirtyToAll => ("chain-crash", "linearizable"),
         ApplyThenAcknowledge => ("chain-reads", "stable"),
         OwnAcknowledgement => ("chain-reads", "stable"),
         SaveThenSend => ("chain-torn", "in-process requests"),

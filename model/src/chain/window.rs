@@ -84,6 +84,11 @@ impl Window {
         self.dirty.contains_key(key)
     }
 
+    /// Whether an entry of this gateway touches the key.
+    pub(super) fn is_written_by(&self, gateway: Id, key: &Key) -> bool {
+        self.entries.values().any(|entry| entry.id.gateway == gateway && entry.key == *key)
+    }
+
     /// The newest operation here of the same lane as `id`.
     pub(super) fn newest(&self, id: &OpId) -> Option<OpId> {
         self.lanes.get(&(id.gateway, id.lane)).map(|(newest, _)| *newest)

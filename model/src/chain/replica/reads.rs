@@ -44,18 +44,19 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         if !learner && !self.may_read(state) && self.mechanisms.has(Mechanism::LeaseForReads) {
             return; // the gateway asks again, and there may be a lease by then
         }
+        let is_dirty = state.window.is_dirty(&key)
+            && (self.mechanisms.has(Mechanism::DirtyToAll)
+                || state.window.is_written_by(op_id.gateway, &key));
         match state.view.tail() {
             Some(tail)
-                if tail != id
-                    && state.window.is_dirty(&key)
-                    && self.mechanisms.has(Mechanism::DirtyForwarded) =>
+                if tail != id && is_dirty && self.mechanisms.has(Mechanism::DirtyForwarded) =>
             {
                 let op = Op::Get;
                 out.send(tail, Msg::Request { id: op_id, key, op, reads });
             }
             Some(_)
                 if state.has_handed_over(id)
-                    && state.window.is_dirty(&key)
+                    && is_dirty
                     && self.mechanisms.has(Mechanism::HandedOverWaits) => {} // its gateway asks again
             _ => {
                 let (_, outcome) = state.peek(&key, &Op::Get);
