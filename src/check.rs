@@ -89,7 +89,7 @@ pub fn check(args: &CheckArgs) -> Result<ExitCode, String> {
     for entry in &entries {
         let report = entry.run(None, &options);
         if terminal {
-            eprint!("\r\x1b[K");
+            show!("\r\x1b[K");
         }
         if !args.json {
             say!("{}", report.to_string().trim_end());
@@ -217,12 +217,12 @@ pub fn print_json(value: &impl serde::Serialize) {
 }
 
 fn progress_line(progress: &Progress) {
-    eprint!("\r\x1b[K{}", spell(progress));
+    show!("\r\x1b[K{}", spell(progress));
 }
 
 fn progress_log(progress: &Progress) {
     if progress.elapsed.as_secs().is_multiple_of(10) {
-        eprintln!("{}", spell(progress));
+        show!("{}\n", spell(progress));
     }
 }
 

@@ -7,9 +7,9 @@ pub use plan::{Plan, somewhere};
 pub use processes::Processes;
 
 use chainring_runtime::config::Protocol;
+use chainring_runtime::tell;
 use clap::{Args, ValueEnum};
 use std::fs::{self, File, TryLockError};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -92,12 +92,13 @@ pub fn run(args: &ClusterArgs) -> Result<ExitCode, String> {
         let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
             return Err("cannot wait for signals".to_string());
         };
-        say!("ready");
+        // Nobody may read this; the cluster runs all the same.
+        tell::say("ready");
         for node in &cluster.nodes {
-            say!("  node {} at {}: redis-cli -p {}", node.id, node.resp, node.resp.port());
+            let (id, resp) = (node.id, node.resp);
+            tell::say(format_args!("  node {id} at {resp}: redis-cli -p {}", resp.port()));
         }
-        say!("data in {}; Ctrl-C ends it", args.dir.display());
-        let _ = std::io::stdout().flush();
+        tell::say(format_args!("data in {}; Ctrl-C ends it", args.dir.display()));
         let mut look = tokio::time::interval(Duration::from_millis(100));
         loop {
             tokio::select! {
@@ -106,12 +107,11 @@ pub fn run(args: &ClusterArgs) -> Result<ExitCode, String> {
                 _ = look.tick() => {}
             }
             for (id, status) in processes.reap() {
-                say!(
+                tell::say(format_args!(
                     "node {id} has ended ({status}); `chainring node --config {} --id {id}` brings it \
                      back",
                     args.dir.join(CLUSTER_FILE).display()
-                );
-                let _ = std::io::stdout().flush();
+                ));
             }
             if processes.is_empty() {
                 return Err(format!("no node is left; their logs are in {}", args.dir.display()));

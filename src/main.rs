@@ -8,6 +8,14 @@ macro_rules! say {
     }};
 }
 
+/// Shows on standard error how far something is, where a reader that has gone away is no reason to panic either.
+macro_rules! show {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = write!(std::io::stderr(), $($text)*);
+    }};
+}
+
 mod check;
 mod cluster;
 mod demo;
@@ -17,6 +25,7 @@ mod reform;
 mod simulate;
 mod status;
 
+use chainring_runtime::tell;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -63,10 +72,13 @@ fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CHAINRING_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,chainring::operations=off"));
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    // What cannot be written is dropped and counted, and nothing waits for it.
+    tell::catch_panics();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colours)
-        .with_writer(std::io::stderr)
+        .with_writer(tell::log)
+        .log_internal_errors(false)
         .init();
     let done = match Cli::parse().command {
         Command::Check(args) => check::check(&args),
@@ -81,8 +93,10 @@ fn main() -> ExitCode {
         Command::Replay(args) => node::replay(&args),
         Command::Demo => demo::run(),
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("chainring: {error}");
+    let code = done.unwrap_or_else(|error| {
+        tell::complain(format_args!("chainring: {error}"));
         ExitCode::FAILURE
-    })
+    });
+    tell::finish();
+    code
 }

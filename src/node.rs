@@ -2,9 +2,8 @@
 
 use chainring_runtime::config::Cluster;
 use chainring_runtime::node::{self, Node, NodeOptions};
-use chainring_runtime::trace;
+use chainring_runtime::{tell, trace};
 use clap::Args;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -95,9 +94,8 @@ pub fn run(args: &NodeArgs) -> Result<ExitCode, String> {
         let options = NodeOptions { trace: args.trace.clone(), follow, faults: None };
         let running = Node::start(&cluster, node, &base, options).await;
         let running = running.map_err(|error| format!("node {}: {error}", node.id))?;
-        say!("node {} serves {}", node.id, running.resp());
-        // A parent that waits for this line may have gone.
-        let _ = std::io::stdout().flush();
+        // A parent that waits for this line may have gone, or may not read.
+        tell::say(format_args!("node {} serves {}", node.id, running.resp()));
         tracing::info!(node = node.id, resp = %running.resp(), udp = %node.udp, "serving");
         let shutdown = async {
             tokio::select! {

@@ -138,17 +138,17 @@ fn print_trace(simulation: Simulation, seed: u64, lacks: Option<Mechanism>, whol
 
 fn clear(terminal: bool) {
     if terminal {
-        eprint!("\r\x1b[K");
+        show!("\r\x1b[K");
     }
 }
 
 fn progress_line(progress: &Progress) {
-    eprint!("\r\x1b[K{}", spell(progress));
+    show!("\r\x1b[K{}", spell(progress));
 }
 
 fn progress_log(progress: &Progress) {
     if progress.elapsed.as_secs().is_multiple_of(10) {
-        eprintln!("{}", spell(progress));
+        show!("{}\n", spell(progress));
     }
 }
 

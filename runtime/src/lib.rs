@@ -11,7 +11,7 @@
 //! - [`node`] puts a replica, gateways, a coordinator and a [`resp`] server together, as the cluster file
 //!   ([`config`]) says; `front` and its `door`s stand between clients and gateways, `system` says what
 //!   is different from protocol to protocol, [`status`] is what a node says of itself, and [`trace`] records what
-//!   its actors do, and replays it.
+//!   its actors do, and replays it. [`tell`] writes log lines, and lets nothing wait for them.
 
 pub mod clock;
 pub mod codec;
@@ -26,6 +26,7 @@ pub mod shard;
 pub mod status;
 pub mod store;
 mod system;
+pub mod tell;
 pub mod trace;
 pub mod transport;
 pub mod whole;

@@ -3,6 +3,7 @@
 use super::board::Board;
 use crate::config::{Cluster, NodeConfig};
 use crate::system::{Lines, System};
+use crate::tell;
 use crate::transport::Transport;
 use stateright::actor::Id;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -26,6 +27,7 @@ impl<P: System> About<P> {
             line("protocol", P::NAME.to_string()),
             line("node", self.node.id.to_string()),
             line("operations_under_way", under_way.to_string()),
+            line("log_lines_lost", tell::lost().to_string()),
         ];
         chainring.extend(P::lines(self));
         let counters = self.transport.get().map(Transport::counters).unwrap_or_default();
