@@ -18,7 +18,8 @@
 //! | [`Update`](Msg::Update) | predecessor → successor | the entry at an index of the log | OSDI '04 §3 |
 //! | [`Missing`](Msg::Missing) | successor → predecessor | asks for the entries from an index on | |
 //! | [`Ack`](Msg::Ack) | successor → predecessor | everything up to an index is committed | OSDI '04 §3.3 |
-//! | [`Scan`](Msg::Scan) / [`Scanned`](Msg::Scanned) | client ↔ replica | a page of its keys; not linearizable | |
+//! | [`Scan`](Msg::Scan) / [`Scanned`](Msg::Scanned) | client ↔ replica | a page of keys, as of one moment | ATC '09 §2.3, for a stretch of keys |
+//! | [`ScanFor`](Msg::ScanFor) | replica → tail | the same, of a stretch with a dirty key | |
 //! | [`Fetch`](Msg::Fetch) / [`Rows`](Msg::Rows) | learner ↔ tail | the tail's rows, part after part | OSDI '04 §3.3, "extending a chain" |
 //! | [`Caught`](Msg::Caught) / [`Changes`](Msg::Changes) | learner ↔ tail | what the tail has committed meanwhile | |
 //! | [`Views`](Msg::Views) | replica, gateway ↔ coordinator | which view holds, who lives, who may answer reads, who wants to join, who is ready: the table of [`coordinator`] | OSDI '04 §3.1 |
@@ -46,7 +47,7 @@ pub use crate::nested::Nested;
 pub use actor::{ChainActor, ChainState};
 pub use gateway::{Gateway, GatewayState};
 pub use lease::{Heartbeat, Lease};
-pub use replica::{Place, Replica, ReplicaState, Transfer};
+pub use replica::{Place, Replica, ReplicaState, SCAN_KEYS, Transfer};
 pub use script::{Script, ScriptState};
 pub use view::{Report, View};
 pub use window::Window;
@@ -169,13 +170,14 @@ pub enum Msg {
         /// At most so many.
         limit: u32,
     },
-    /// When a replica lists its keys: what it has applied, which another replica may not have yet.
+    /// When a replica lists keys: those of one stretch, as they were at a moment since it was asked.
     Scanned {
         /// Of the `Scan`.
         ticket: u64,
         /// In ascending order; empty at the end.
         keys: Vec<kv::Key>,
-        /// How many keys the replica holds in all.
+        /// How many keys there are in all: at that moment if none were asked for, else as far as the replica has
+        /// applied.
         total: u64,
     },
     /// When a learner asks its tail for the next part of its rows.
@@ -219,6 +221,17 @@ pub enum Msg {
     },
     /// When views are decided, told, asked for and reported on: see [`coordinator`].
     Views(coordinator::Msg<View, Report>),
+    /// When a replica may not list a stretch of keys, because one of them is dirty: the tail answers the client.
+    ScanFor {
+        /// Who asks; the answer goes there.
+        client: Id,
+        /// Of the `Scan`.
+        ticket: u64,
+        /// Of the `Scan`.
+        after: Option<kv::Key>,
+        /// Of the `Scan`.
+        limit: u32,
+    },
 }
 
 /// The timers of a chain's actors.

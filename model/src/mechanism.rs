@@ -75,6 +75,8 @@ mechanisms! {
     DirtyForwarded = "dirty key answered locally",
     /// A key is dirty to every reader, whichever gateway's update is pending.
     DirtyToAll = "a dirty key answered to gateways that do not write it",
+    /// A replica that is not the tail lists no stretch of keys of which one is dirty.
+    StretchClean = "a stretch listed with dirty keys in it",
     /// A replica acknowledges what it has applied, not what it has only received.
     ApplyThenAcknowledge = "acknowledge before applying",
     /// A duplicate update is acknowledged with the receiver's own `committed`.

@@ -36,6 +36,11 @@ pub trait Store<K, V>: Clone + Debug + PartialEq + Hash {
 
     /// The first `limit` rows whose keys lie between the bounds, in ascending order of keys.
     fn scan(&self, from: Bound<&K>, to: Bound<&K>, limit: usize) -> Vec<(K, V)>;
+
+    /// The keys of these rows alone, where no row needs to be read for that.
+    fn keys(&self, from: Bound<&K>, to: Bound<&K>, limit: usize) -> Vec<K> {
+        self.scan(from, to, limit).into_iter().map(|(key, _)| key).collect()
+    }
 }
 
 /// A key whose bytes sort as the key does, so that a store of bytes can scan in order.

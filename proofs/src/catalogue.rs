@@ -372,6 +372,30 @@ fn of_chain() -> Vec<Entry> {
             .reached([ReadFound, SuccessorLags, AllAgree]),
         ),
         Entry::new(
+            "chain-list",
+            "two who write a key, and list all keys from any replica: what was acknowledged is there",
+            Setup::new(
+                3,
+                [
+                    Client::new([put("a"), Op::Get]).listing(8),
+                    Client::new([put("b"), Op::Get]).on(0, "y").listing(8),
+                ],
+            )
+            .reached([Listed, ListingForwarded, SuccessorLags, StableLags, AllAgree]),
+        ),
+        Entry::new(
+            "chain-list-size",
+            "one writes a key, another deletes it, and both count all keys",
+            Setup::new(
+                3,
+                [
+                    Client::new([put("a"), Op::Get]).listing(0),
+                    Client::new([Op::Delete, Op::Get]).listing(0),
+                ],
+            )
+            .reached([Listed, ListingForwarded, SuccessorLags, StableLags, AllAgree]),
+        ),
+        Entry::new(
             "chain-crash",
             "two writers who read, and a crash of any replica or gateway at any moment",
             four().crashes(1, Mortal::All).reached([
@@ -571,6 +595,21 @@ fn of_chain() -> Vec<Entry> {
             ]),
         ),
         Entry::new(
+            "chain-list-lease",
+            "a member that is left out, and does not know it, lists nothing any more",
+            Setup::new(2, [Client::new([put("a"), Op::Get]).listing(8)])
+                .views(1, 1)
+                .slow_leases(0)
+                .reached([
+                    Listed,
+                    ListingForwarded,
+                    HeadLost,
+                    TailLost,
+                    RemovedUnaware,
+                    LeaseLapsed,
+                ]),
+        ),
+        Entry::new(
             "chain-lease-crash",
             "the same with a crash of a replica or of the coordinator",
             Setup::new(2, [Client::new([put("a")]), Client::new([Op::Get, Op::Get]).near(1)])
@@ -669,6 +708,16 @@ fn of_chain() -> Vec<Entry> {
             .views(1, 1)
             .suspects([1])
             .reached([ReadFound, Appended, LearnerDropped, HandedOver]),
+        ),
+        Entry::new(
+            "grow-list",
+            "a learner lists nothing, nor does a tail that has handed over what its learner may have committed",
+            Setup::new(1, [Client::new([put("a"), Op::Get]).listing(8)])
+                .stored(Stored::Lanes)
+                .teaching(1)
+                .views(1, 1)
+                .suspects([1])
+                .reached([Listed, Appended, LearnerDropped, HandedOver]),
         ),
         Entry::new(
             "grow-join",

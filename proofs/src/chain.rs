@@ -36,6 +36,8 @@ pub struct Client {
     pub reads: Reads,
     /// What it does in each of its gateway's lanes, in order; lanes go on side by side.
     pub lanes: Vec<Vec<(Key, Op)>>,
+    /// Where its reads are listings: of how many keys at the most.
+    pub lists: Option<u32>,
 }
 
 /// A system to check: replicas `0..n` in a chain, then a gateway for each client, then the clients,
@@ -133,7 +135,7 @@ impl Client {
     /// A client of the tail that works on key `x`.
     pub fn new(ops: impl IntoIterator<Item = Op>) -> Self {
         let ops = ops.into_iter().map(|op| (Key::from("x"), op)).collect();
-        Client { nearest: None, reads: Reads::Any, lanes: vec![ops] }
+        Client { nearest: None, reads: Reads::Any, lanes: vec![ops], lists: None }
     }
 
     /// The same, reading from the replica at this place.
@@ -145,6 +147,12 @@ impl Client {
     /// The same, with other reads.
     pub fn reading(mut self, reads: Reads) -> Self {
         self.reads = reads;
+        self
+    }
+
+    /// The same, where each read is a listing of up to so many keys, asked of every replica at once.
+    pub fn listing(mut self, limit: u32) -> Self {
+        self.lists = Some(limit);
         self
     }
 
@@ -394,7 +402,9 @@ impl Setup {
         });
         let scripts = self.clients.iter().enumerate().map(|(number, client)| {
             let (lanes, reads) = (client.lanes.clone(), client.reads);
-            let script = Script { gateway: gateway(number), reads, lanes };
+            let members = || (0..self.all_replicas()).map(Id::from).collect();
+            let lists = client.lists.map(|limit| (members(), limit));
+            let script = Script { gateway: gateway(number), reads, lanes, lists };
             (ProofActor::Script(script), None)
         });
         let coordinators = (0..self.coordinators).map(|_| {
@@ -597,6 +607,11 @@ impl Display for Setup {
             write!(f, ", client {}", lanes.collect::<Vec<_>>().join(" beside "))?;
             if let Some(nearest) = client.nearest {
                 write!(f, " near {nearest}")?;
+            }
+            match client.lists {
+                None => {}
+                Some(0) => f.write_str(" whose gets are counts of all keys")?,
+                Some(limit) => write!(f, " whose gets are listings of {limit} keys")?,
             }
             match client.reads {
                 Reads::Any => {}

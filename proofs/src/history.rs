@@ -61,6 +61,10 @@ struct Seen {
     open: BTreeMap<Lane, (OpId, Key, Op)>,
     /// What was called and has not begun, and whether its client waits for it.
     called: BTreeMap<OpId, (Key, Op, bool)>,
+    /// The listings that are under way, by client and ticket: of which keys something is known.
+    listings: BTreeMap<(Id, u64), Vec<Key>>,
+    /// Whether a listing showed a key that was never written.
+    listed_nothing: bool,
     acknowledged: BTreeSet<OpId>,
     unknown: BTreeSet<OpId>,
     /// Updates that their clients were told did not happen, by somebody who did not apply them.
@@ -142,6 +146,40 @@ impl History {
         })
     }
 
+    /// A listing begins: a read of every key that is known, and all that it will tell is which are there. (It asks
+    /// several replicas; it begins when the first of them hears it.)
+    fn list(&self, client: Id, ticket: u64) -> Option<History> {
+        let is_new = !self.seen.listings.contains_key(&(client, ticket));
+        is_new.then(|| {
+            self.with(|seen| {
+                for possible in seen.keys.values_mut() {
+                    possible.invoke(of_listing(client, ticket), Op::Get);
+                }
+                seen.listings.insert((client, ticket), seen.keys.keys().cloned().collect());
+            })
+        })
+    }
+
+    /// A listing ends. Where it has no keys, it tells how many there are, which is as much where one is known.
+    fn listed(&self, client: Id, ticket: u64, listed: &[Key], total: u64) -> Option<History> {
+        let keys = self.seen.listings.get(&(client, ticket)).filter(|keys| !keys.is_empty())?;
+        let keys = keys.clone();
+        Some(self.with(|seen| {
+            let is_count = keys.len() == 1 && listed.is_empty();
+            seen.listed_nothing |= listed.iter().any(|key| !seen.keys.contains_key(key));
+            for key in &keys {
+                let is_there = listed.contains(key) || is_count && total > 0;
+                if let Some(possible) = seen.keys.get_mut(key) {
+                    possible.end_as(of_listing(client, ticket), |outcome| {
+                        is_there == matches!(outcome, Outcome::Value(_))
+                    });
+                }
+            }
+            // What is told again later is not heard; that it was asked is remembered.
+            seen.listings.insert((client, ticket), Vec::new());
+        }))
+    }
+
     /// A gateway announces a start.
     pub fn start(&self, gateway: Id, incarnation: u32) -> History {
         self.with(|seen| {
@@ -189,7 +227,7 @@ impl History {
 
     /// Whether every key's history is linearizable.
     pub fn is_linearizable(&self) -> bool {
-        self.seen.keys.values().all(Possible::is_possible)
+        !self.seen.listed_nothing && self.seen.keys.values().all(Possible::is_possible)
     }
 
     /// What happened to views and leases.
@@ -297,6 +335,11 @@ impl Decisions {
     }
 }
 
+/// What a listing counts as, in the history of each key.
+fn of_listing(client: Id, ticket: u64) -> OpId {
+    OpId { gateway: client, incarnation: 0, lane: 0, seq: ticket }
+}
+
 impl Recorder<coordinator::MsgOf<View>> for Decisions {
     fn sent(&self, envelope: Envelope<&coordinator::MsgOf<View>>) -> Option<Self> {
         let coordinator::Msg::Lease { boot, n } = *envelope.msg else { return None };
@@ -326,10 +369,12 @@ impl Recorder<Msg> for History {
         }
     }
 
-    fn received(&self, Envelope { dst, msg, .. }: Envelope<&Msg>) -> Option<Self> {
+    fn received(&self, Envelope { src, dst, msg }: Envelope<&Msg>) -> Option<Self> {
         match msg {
             Msg::Request { id, .. } => self.begin(*id),
             Msg::Return { id, outcome } => Some(self.end(dst, *id, outcome)),
+            Msg::Scan { ticket, .. } => self.list(src, *ticket),
+            Msg::Scanned { ticket, keys, total } => self.listed(dst, *ticket, keys, *total),
             _ => None,
         }
     }
@@ -339,6 +384,7 @@ impl Recorder<Msg> for History {
             Msg::Invoke { .. } | Msg::Request { .. } | Msg::Return { .. } | Msg::Opened { .. } => {
                 true
             }
+            Msg::Scan { .. } | Msg::Scanned { .. } => true,
             Msg::Views(msg) => <Decisions as Recorder<_>>::heeds(msg),
             _ => false,
         }

@@ -144,6 +144,7 @@ pub fn of(lacks: Mechanism) -> Mutant {
         TailReplies => ("chain-crash", "held"),
         DirtyForwarded => ("chain-reads", "linearizable"),
         DirtyToAll => ("chain-crash", "linearizable"),
+        StretchClean => ("chain-list", "linearizable"),
         ApplyThenAcknowledge => ("chain-reads", "stable"),
         OwnAcknowledgement => ("chain-reads", "stable"),
         SaveThenSend => ("chain-torn", "in-process requests"),

@@ -63,12 +63,17 @@ impl Possible {
 
     /// An operation ends with this outcome: it has taken effect, so.
     pub fn end(&mut self, id: OpId, outcome: &Outcome) {
+        self.end_as(id, |done| done == outcome);
+    }
+
+    /// An operation ends with an outcome of which no more is known than this: it has taken effect, so.
+    pub fn end_as(&mut self, id: OpId, fits: impl Fn(&Outcome) -> bool) {
         self.open.remove(&id);
         let worlds = std::mem::take(&mut self.worlds).into_iter();
         self.worlds = worlds
             .filter_map(|mut world| {
                 let done = world.done.remove(&id)?;
-                (done.as_ref() == Some(outcome)).then_some(world)
+                done.as_ref().is_some_and(&fits).then_some(world)
             })
             .collect();
     }

@@ -1,7 +1,7 @@
 //! The controls: every mutant is caught by the property that names it.
 
 use chainring_model::Mechanism;
-use chainring_proofs::catalogue::Subject;
+use chainring_proofs::catalogue::{self, Subject};
 use chainring_proofs::chain::Mortal;
 use chainring_proofs::mutants;
 use chainring_proofs::run::{Options, Search};
@@ -48,4 +48,22 @@ fn torn_steps_pass_save_first_and_fail_send_first() {
     let (save_first, send_first) = (explored(Order::SaveFirst), explored(Order::SendFirst));
     assert!(save_first.stands(), "{save_first}");
     assert!(!send_first.stands(), "{send_first}");
+}
+
+/// A listing is a read, and needs what reads need; each of them has another model, in which a listing shows it.
+#[test]
+fn a_listing_needs_what_a_read_needs() {
+    for (lacks, model) in [
+        (Mechanism::DirtyForwarded, "chain-list"),
+        (Mechanism::StretchClean, "chain-list-size"),
+        (Mechanism::LeaseForReads, "chain-list-lease"),
+        (Mechanism::LearnerSilent, "grow-list"),
+        (Mechanism::HandedOverWaits, "grow-list"),
+    ] {
+        let entry = catalogue::find(model).expect("a model of the catalogue");
+        let options = Options { until: Some("linearizable"), ..Options::default() };
+        let report = entry.run(Some(lacks), &options);
+        let verdict = report.verdict("linearizable").expect("every chain claims it");
+        assert!(!verdict.stands, "{model} stands although it has {}", lacks.mutant());
+    }
 }

@@ -374,6 +374,13 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> Store<K, V> for LmdbStore<K
         let (from, to) = (from.as_ref().map(|key| &**key), to.as_ref().map(|key| &**key));
         self.rows(from, to, limit, |key, row| Ok((decode_key(key)?, decode_row(row)?)))
     }
+
+    fn keys(&self, from: Bound<&K>, to: Bound<&K>, limit: usize) -> Vec<K> {
+        let from = from.map(|key| self.key_bytes(key));
+        let to = to.map(|key| self.key_bytes(key));
+        let (from, to) = (from.as_ref().map(|key| &**key), to.as_ref().map(|key| &**key));
+        self.rows(from, to, limit, |key, _| decode_key(key))
+    }
 }
 
 impl<K, V> Clone for LmdbStore<K, V> {

@@ -41,6 +41,7 @@ mod teach;
 mod views;
 
 pub use learn::Place;
+pub use reads::SCAN_KEYS;
 
 use super::{
     ChainActor, ChainState, Entry, Key, Lease, Msg, Report, Row, Timeouts, Timer, View, Window,
@@ -260,7 +261,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             Msg::Missing { epoch, next } => self.on_missing(id, state, src, (epoch, next), out),
             Msg::Ack { epoch, index } => self.on_ack(id, state, src, (epoch, index), out),
             Msg::Scan { ticket, after, limit } => {
-                self.on_scan(state, src, (ticket, after, limit), out)
+                self.on_scan(id, state, src, (ticket, after, limit), out)
+            }
+            Msg::ScanFor { client, ticket, after, limit } => {
+                self.on_scan(id, state, client, (ticket, after, limit), out)
             }
             Msg::Fetch { since, after } => self.on_fetch(id, state, src, (since, after), out),
             Msg::Rows { since, after, rows, last, committed } => {

@@ -18,6 +18,9 @@ pub struct Script {
     pub reads: Reads,
     /// What to do in each lane, in order.
     pub lanes: Vec<Vec<(kv::Key, Op)>>,
+    /// Where its reads are listings of all keys, of so many at the most: which replicas it asks. The first answer is
+    /// the one that it takes.
+    pub lists: Option<(Vec<Id>, u32)>,
 }
 
 /// How far a script is.
@@ -63,6 +66,11 @@ impl Script {
             Msg::Return { id, .. } if self.is_waiting_for(state, &id) => {
                 self.invoke_next(state.to_mut(), id.lane as usize, out);
             }
+            Msg::Scanned { ticket, .. } if self.awaits(state, ticket).is_some() => {
+                if let Some(lane) = self.awaits(state, ticket) {
+                    self.invoke_next(state.to_mut(), lane, out);
+                }
+            }
             Msg::Opened { incarnation } if incarnation > state.incarnation => {
                 let state = state.to_mut();
                 state.incarnation = incarnation;
@@ -86,6 +94,7 @@ impl Script {
     pub(super) fn is_obsolete(&self, state: &ScriptState, msg: &Msg) -> bool {
         match msg {
             Msg::Return { id, .. } => !self.is_waiting_for(state, id),
+            Msg::Scanned { ticket, .. } => self.awaits(state, *ticket).is_none(),
             Msg::Opened { incarnation } => *incarnation <= state.incarnation,
             _ => false,
         }
@@ -95,6 +104,20 @@ impl Script {
         let lane = state.lanes.get(id.lane as usize);
         id.incarnation == state.incarnation
             && lane.is_some_and(|lane| lane.waiting && lane.seq == id.seq)
+    }
+
+    /// The lane that waits for an answer to this ticket.
+    fn awaits(&self, state: &ScriptState, ticket: u64) -> Option<usize> {
+        let number = (ticket >> 32) as usize;
+        let lane = state.lanes.get(number)?;
+        let op = self.lanes[number].get(lane.invoked.checked_sub(1)?); // as many as the script has
+        let is_listing = self.lists.is_some() && op.is_some_and(|(_, op)| op.is_read());
+        (is_listing && lane.waiting && ticket == Self::ticket(number, lane)).then_some(number)
+    }
+
+    /// Of the operation that was invoked last in a lane.
+    fn ticket(number: usize, lane: &ScriptLane) -> u64 {
+        (number as u64) << 32 | lane.invoked as u64
     }
 
     fn invoke_next<S: Store<Key, Row>, M: Mechanisms>(
@@ -110,6 +133,10 @@ impl Script {
         if let Some((key, op)) = next {
             lane.invoked += 1;
             lane.seq += 1;
+            if let Some((replicas, limit)) = self.lists.as_ref().filter(|_| op.is_read()) {
+                let (ticket, limit) = (Self::ticket(number, lane), *limit);
+                return out.broadcast(replicas, &Msg::Scan { ticket, after: None, limit });
+            }
             let (gateway, seq) = (self.gateway, lane.seq);
             let id = OpId { gateway, incarnation, lane: number as u32, seq };
             let reads = self.reads;

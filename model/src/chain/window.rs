@@ -4,6 +4,7 @@ use super::Entry;
 use crate::kv::{Key, OpId};
 use stateright::actor::Id;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 /// The entries above `committed`, by index, and two indexes over them, so that a request costs a few
 /// look-ups however long the window is. All of it is volatile: the entries are mirrors of the store's log.
@@ -89,6 +90,13 @@ impl Window {
         self.entries.values().any(|entry| entry.id.gateway == gateway && entry.key == *key)
     }
 
+    /// Whether an entry here touches a key behind `after`, up to `upto`; without them, any.
+    pub fn is_dirty_within(&self, after: Option<&Key>, upto: Option<&Key>) -> bool {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = self.dirty.range((after, Bound::Unbounded)).next();
+        behind.is_some_and(|(key, _)| upto.is_none_or(|upto| key <= upto))
+    }
+
     /// The newest operation here of the same lane as `id`.
     pub(super) fn newest(&self, id: &OpId) -> Option<OpId> {
         self.lanes.get(&(id.gateway, id.lane)).map(|(newest, _)| *newest)
@@ -120,5 +128,18 @@ mod tests {
         assert!(!window.is_dirty(&"a".into()) && window.is_dirty(&"b".into()));
         assert_eq!(window.pop(6).map(|(index, _)| index), Some(6));
         assert_eq!(window, Window::default(), "an empty window is canonical");
+    }
+
+    #[test]
+    fn a_stretch_is_dirty_where_an_entry_touches_it() {
+        let mut window = Window::default();
+        assert!(!window.is_dirty_within(None, None));
+        window.push(4, entry(1, 0, 1, "b"));
+        let within = |after: Option<&str>, upto: Option<&str>| {
+            let (after, upto) = (after.map(Key::from), upto.map(Key::from));
+            window.is_dirty_within(after.as_ref(), upto.as_ref())
+        };
+        assert!(within(None, None) && within(None, Some("b")) && within(Some("a"), Some("c")));
+        assert!(!within(Some("b"), None) && !within(None, Some("a")) && !within(Some("c"), None));
     }
 }

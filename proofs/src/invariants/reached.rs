@@ -29,6 +29,10 @@ pub enum Reached {
     DuplicateAnswered,
     /// A replica forwarded a read of a dirty key.
     DirtyForwarded,
+    /// A replica forwarded a listing of a stretch with a dirty key.
+    ListingForwarded,
+    /// A listing showed a key.
+    Listed,
     /// An actor crashed, everything is up again, and every script finished.
     RecoveredAndServed,
     /// A gateway's start gave up an operation that its last one had under way.
@@ -146,6 +150,18 @@ impl Reached {
                     })
                 })
             }
+            Reached::ListingForwarded => {
+                Property::sometimes("a listing is forwarded", |_, state| {
+                    let mut messages = messages(W::system(state));
+                    messages.any(|envelope| matches!(envelope.msg, Msg::ScanFor { .. }))
+                })
+            }
+            Reached::Listed => Property::sometimes("a listing showed a key", |_, state| {
+                messages(W::system(state)).any(|envelope| match envelope.msg {
+                    Msg::Scanned { keys, total, .. } => !keys.is_empty() || *total > 0,
+                    _ => false,
+                })
+            }),
             Reached::RecoveredAndServed => {
                 Property::sometimes("the recovered have served", |world, state| {
                     W::crashes(state) > 0

@@ -78,7 +78,7 @@ impl<M: Mechanisms> Simulated<M> {
         for number in 0..GATEWAYS {
             let reads = dice.pick(&[Reads::Any, Reads::Any, Reads::Tail]);
             let (gateway, lanes) = (gateway(number), lanes(dice, &mut value));
-            cast.push((ProofActor::Script(Script { gateway, reads, lanes }), None));
+            cast.push((ProofActor::Script(Script { gateway, reads, lanes, lists: None }), None));
         }
         for _ in 0..COORDINATORS {
             let mut store = Nested(ProofStore::default());

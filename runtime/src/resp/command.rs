@@ -321,8 +321,10 @@ pub(super) const COMMANDS: &[Command] = &[
         ..keyed("TYPE", Verb::Type, 2, READ, (1, 1, 1))
     },
     Command {
-        summary: "A page of keys from one replica of each chain in turn, or from a majority of a \
-                  ring's: each key that is there throughout a scan is returned; not linearizable.",
+        summary: "A page of keys. A scan returns each key that is there from before it began until it ends, \
+                  what was acknowledged before through any node included, and none that is absent as long; \
+                  a key that comes or goes meanwhile may be returned or not. One page of a chain is as of one moment; \
+                  several pages, and those of several chains or of a ring, are not.",
         since: "2.8.0",
         arguments: &[
             Argument::new("cursor", Kind::Integer),
@@ -333,14 +335,13 @@ pub(super) const COMMANDS: &[Command] = &[
         ..plain("SCAN", Verb::Scan, -2, &["readonly"], "generic")
     },
     Command {
-        summary: "The keys that match, from one replica of each chain or a majority of a ring's, if \
-                  they are not too many.",
+        summary: "The keys that match, if they are not too many: a whole scan, and as good as one.",
         arguments: &[PATTERN],
         ..plain("KEYS", Verb::Keys, 2, &["readonly"], "generic")
     },
     Command {
-        summary: "How many keys one replica of each chain holds, or a majority of a ring's; not \
-                  linearizable.",
+        summary: "How many keys there are: of one chain, as of one moment since it was asked; of several \
+                  chains the sum of such numbers; of a ring, as many as a whole scan would return.",
         ..plain("DBSIZE", Verb::DbSize, 1, READ, "server")
     },
     Command {

@@ -85,14 +85,16 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// [`Unavailable`](chainring_model::kv::Refusal::Unavailable).
     fn call(&self, key: Key, op: Op, reads: Reads) -> impl Future<Output = Outcome> + Send;
 
-    /// A page of keys, which is not linearizable: up to `limit` keys from a position on, in an order of each part
-    /// that never changes. `None` if no replica can be asked.
+    /// A page of keys: up to `limit` keys from a position on, in an order of each part that never changes. `None` if
+    /// nobody could answer in time.
     ///
-    /// A key that is there while the page is made must be in it, unless the page ends before it. The next
+    /// A key must be in it, unless the page ends before it, if it is there from before the page is asked for until
+    /// it is made: so what was acknowledged before is seen. The next
     /// page's position is behind this page's, or in a later part; a page may be empty and have a next one.
     fn scan(&self, from: Position, limit: usize) -> impl Future<Output = Option<ScanPage>> + Send;
 
-    /// How many keys there are, which is not linearizable. `None` if no replica can be asked.
+    /// How many keys there are: each that is there throughout is counted, and none that is absent throughout. `None`
+    /// if nobody could answer in time.
     fn size(&self) -> impl Future<Output = Option<u64>> + Send;
 
     /// What the node says about itself in `INFO`: sections, each a name and its lines, each a name and

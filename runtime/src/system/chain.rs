@@ -12,7 +12,7 @@ use crate::resp::{Position, ScanPage};
 use crate::status::Learning;
 use chainring_model::chain::{
     ChainActor, ChainState, Gateway, GatewayState, Key, Msg, Nested, Place as Progress, Reads,
-    Replica, ReplicaState, Report, Row, Timer, Transfer, View,
+    Replica, ReplicaState, Report, Row, SCAN_KEYS, Timer, Transfer, View,
 };
 use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{self, Op, OpId};
@@ -226,6 +226,7 @@ impl System for ChainSystem {
         })
     }
 
+    /// Each page is as of one moment since it was asked for: see the model, `chain/replica/reads.rs`.
     async fn list(
         front: &Front<Self>,
         Position { part, after }: Position,
@@ -233,7 +234,7 @@ impl System for ChainSystem {
     ) -> Option<ScanPage> {
         let doors = front.doors();
         let (keys, _) = ask(front, part, after, limit).await?;
-        let more = keys.len() == limit && limit > 0;
+        let more = keys.len() >= limit.min(SCAN_KEYS as usize) && limit > 0;
         let next = match keys.last() {
             Some(last) if more => Some(Position { part, after: Some(last.clone()) }),
             _ => (part + 1 < doors.len()).then_some(Position { part: part + 1, after: None }),
@@ -272,7 +273,7 @@ impl System for ChainSystem {
     }
 }
 
-/// Asks one replica of a chain for keys.
+/// Asks a chain for keys: one of its replicas, which answers, or passes it on to the tail.
 async fn ask(
     front: &Front<ChainSystem>,
     part: usize,
@@ -283,12 +284,13 @@ async fn ask(
     let gateway = door.gateway();
     let node = &front.about().node;
     let own = (gateway.place.chain == node.chain).then(|| node.replica());
-    // The replica of this node where it is a member, or else the tail, both as far as the gateway knows.
-    let whom = || {
+    // The replica of this node where it is a member, and the tail where it is none, or has said nothing: both as far as
+    // the gateway knows.
+    let whom = |is_first| {
         let view = gateway.view()?;
-        own.filter(|own| view.chain.contains(own)).or(view.tail())
+        own.filter(|own| is_first && view.chain.contains(own)).or(view.tail())
     };
-    door.enquire(Ask { whom, after, limit: limit as u32 }).await // at most a page's
+    door.enquire(Ask { whom, after, limit: limit as u32, is_first: true }).await // at most a page's
 }
 
 /// A question to whichever replica is the one to ask.
@@ -296,14 +298,18 @@ struct Ask<F> {
     whom: F,
     after: Option<kv::Key>,
     limit: u32,
+    /// Whether the first is the one to ask next; they take turns.
+    is_first: bool,
 }
 
-impl<F: Fn() -> Option<Id> + Send> Enquiry<ChainSystem> for Ask<F> {
+impl<F: Fn(bool) -> Option<Id> + Send> Enquiry<ChainSystem> for Ask<F> {
     type Answer = (Vec<kv::Key>, u64);
 
     fn ask(&mut self, ticket: u64) -> Vec<(Id, Msg)> {
         let scan = Msg::Scan { ticket, after: self.after.clone(), limit: self.limit };
-        (self.whom)().map(|replica| (replica, scan)).into_iter().collect()
+        let whom = (self.whom)(self.is_first);
+        self.is_first = !self.is_first;
+        whom.map(|replica| (replica, scan)).into_iter().collect()
     }
 
     fn take(&mut self, _: Id, page: Self::Answer) -> Option<Self::Answer> {

@@ -5,6 +5,10 @@
 //! acknowledged has passed through it; and the key is *clean*, so whatever has passed through it is
 //! committed. For a dirty key only the tail can say how much is, and not even the tail when it has handed
 //! over to a learner, which answers nothing: for that short while the gateway asks again.
+//!
+//! A listing is a read, too: of all keys on a stretch, those that are absent among them. So it is answered from
+//! where the whole stretch is clean, and is then as of one moment: whatever was acknowledged before it was
+//! asked for has passed through this replica, and none of it is still in the window.
 
 use super::{Replica, ReplicaState};
 use crate::chain::{ChainActor, Key, Msg, Reads, Row};
@@ -16,7 +20,17 @@ use std::borrow::Cow;
 use std::ops::Bound;
 
 /// The most keys in one [`Msg::Scanned`].
-const SCAN_KEYS: u32 = 1024;
+pub const SCAN_KEYS: u32 = 1024;
+
+/// Who answers a read.
+enum Answers {
+    /// The replica that was asked.
+    Here,
+    /// The tail of its view.
+    Tail(Id),
+    /// None that it knows of, at this moment.
+    Nobody,
+}
 
 impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     /// A read: here if the key is clean or we are the tail, at the tail otherwise (ATC '09, section 2.3).
@@ -41,35 +55,58 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             let (_, outcome) = state.peek(&key, &Op::Get);
             return out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });
         }
-        if !learner && !self.may_read(state) && self.mechanisms.has(Mechanism::LeaseForReads) {
-            return; // the gateway asks again, and there may be a lease by then
-        }
         let is_dirty = state.window.is_dirty(&key)
             && (self.mechanisms.has(Mechanism::DirtyToAll)
                 || state.window.is_written_by(op_id.gateway, &key));
+        match self.who_answers(id, state, is_dirty) {
+            Answers::Here => {
+                let (_, outcome) = state.peek(&key, &Op::Get);
+                out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });
+            }
+            Answers::Tail(tail) => {
+                let op = Op::Get;
+                out.send(tail, Msg::Request { id: op_id, key, op, reads });
+            }
+            Answers::Nobody => {} // the gateway asks again
+        }
+    }
+
+    /// Who may say how keys stand of which some are dirty here, or none.
+    fn who_answers(&self, id: Id, state: &ReplicaState<S>, is_dirty: bool) -> Answers {
+        let learner =
+            state.view.learner() == Some(id) && !self.mechanisms.has(Mechanism::LearnerSilent);
+        if !state.view.chain.contains(&id) && !learner {
+            return Answers::Nobody;
+        }
+        if !learner && !self.may_read(state) && self.mechanisms.has(Mechanism::LeaseForReads) {
+            return Answers::Nobody; // there may be a lease when somebody asks again
+        }
         match state.view.tail() {
             Some(tail)
                 if tail != id && is_dirty && self.mechanisms.has(Mechanism::DirtyForwarded) =>
             {
-                let op = Op::Get;
-                out.send(tail, Msg::Request { id: op_id, key, op, reads });
+                Answers::Tail(tail)
             }
             Some(_)
                 if state.has_handed_over(id)
                     && is_dirty
-                    && self.mechanisms.has(Mechanism::HandedOverWaits) => {} // its gateway asks again
-            _ => {
-                let (_, outcome) = state.peek(&key, &Op::Get);
-                out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });
+                    && self.mechanisms.has(Mechanism::HandedOverWaits) =>
+            {
+                Answers::Nobody
             }
+            _ => Answers::Here,
         }
     }
 
-    /// A client lists keys. What it gets is what this replica has applied, no more is promised.
+    /// A client lists keys: the first ones behind a key, or how many there are in all.
+    ///
+    /// A listing is a read of a stretch of keys, and what goes for a read of one key goes for it: here if the whole
+    /// stretch is clean, keys in between that are not there yet included; at the tail if not.
     pub(super) fn on_scan(
         &self,
+        id: Id,
         state: &ReplicaState<S>,
-        src: Id,
+        client: Id,
         (ticket, after, limit): (u64, Option<kv::Key>, u32),
         out: &mut Out<ChainActor<S, M>>,
     ) {
@@ -77,15 +114,29 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             return;
         }
         let first = Key::Data("".into());
-        let after = after.map(Key::Data);
-        let from = after.as_ref().map_or(Bound::Included(&first), Bound::Excluded);
-        let rows = state.store.scan(from, Bound::Unbounded, limit.min(SCAN_KEYS) as usize);
-        let keys = rows.into_iter().filter_map(|(key, _)| match key {
-            Key::Data(key) => Some(key),
-            _ => None,
-        });
-        let keys = keys.collect();
-        let total = state.keys;
-        out.send(src, Msg::Scanned { ticket, keys, total });
+        let from = after.clone().map(Key::Data);
+        let from = from.as_ref().map_or(Bound::Included(&first), Bound::Excluded);
+        let most = limit.min(SCAN_KEYS) as usize;
+        // Other tables come after this one.
+        let keys = state.store.keys(from, Bound::Unbounded, most).into_iter();
+        let keys: Vec<_> = keys
+            .map_while(|key| match key {
+                Key::Data(key) => Some(key),
+                _ => None,
+            })
+            .collect();
+        // A page that is not full goes to the end, and who asks for none wants to know of all.
+        let is_full = most > 0 && keys.len() == most;
+        let (after_all, upto) = (after.as_ref().filter(|_| most > 0), keys.last());
+        let is_dirty = state.window.is_dirty_within(after_all, upto.filter(|_| is_full))
+            && self.mechanisms.has(Mechanism::StretchClean);
+        match self.who_answers(id, state, is_dirty) {
+            Answers::Here => {
+                let total = state.keys;
+                out.send(client, Msg::Scanned { ticket, keys, total });
+            }
+            Answers::Tail(tail) => out.send(tail, Msg::ScanFor { client, ticket, after, limit }),
+            Answers::Nobody => {} // the client asks again
+        }
     }
 }
