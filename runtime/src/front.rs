@@ -5,7 +5,7 @@
 
 use crate::door::Door;
 use crate::node::About;
-use crate::resp::{Position, ScanPage, Service};
+use crate::resp::{Doors, Position, ScanPage, Service};
 use crate::shard;
 use crate::system::{Order, System};
 use chainring_model::chain::Reads;
@@ -73,6 +73,15 @@ impl<P: System> Service for Front<P> {
     fn info(&self) -> Vec<(String, Vec<(String, String)>)> {
         let under_way = self.doors().iter().map(Door::under_way).sum();
         self.about().lines(under_way)
+    }
+
+    fn doors(&self) -> Doors {
+        let own = &self.about().node;
+        self.about().with_roster(|cluster| {
+            let others = cluster.nodes.iter().filter(|node| node.id != own.id);
+            let others = others.map(|node| (node.id, node.resp)).collect();
+            Doors { own: Some(own.resp), others }
+        })
     }
 
     fn status(&self) -> Option<String> {

@@ -4,6 +4,7 @@
 //! `redis-cli` takes its hints while one types) and [`markdown_table`] read it.
 
 use super::wire::{Reply, Words};
+use super::{glob, left_out};
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -39,11 +40,17 @@ pub(super) enum Verb {
     ClientGetName,
     ClientId,
     ClientInfo,
+    ClientKill,
+    ClientList,
+    ClientNoEvict,
+    ClientNoTouch,
     ClientSetInfo,
     ClientSetName,
+    Cluster,
     Command,
     CommandCount,
     CommandDocs,
+    CommandGetKeys,
     CommandInfo,
     CommandList,
     ConfigGet,
@@ -54,6 +61,7 @@ pub(super) enum Verb {
     Del,
     Echo,
     Exists,
+    Flush,
     Get,
     GetSet,
     Hello,
@@ -70,8 +78,16 @@ pub(super) enum Verb {
     Quit,
     Reform,
     Reset,
+    Role,
     Scan,
     Select,
+    SentinelAddress,
+    SentinelMaster,
+    SentinelMasters,
+    SentinelMyId,
+    SentinelQuorum,
+    SentinelReplicas,
+    SentinelSentinels,
     Set,
     SetNx,
     Status,
@@ -181,6 +197,30 @@ const KEY: Argument = Argument::new("key", Kind::Key);
 const KEYS: Argument = Argument::new("key", Kind::Key).many();
 const VALUE: Argument = Argument::new("value", Kind::Text);
 const PATTERN: Argument = Argument::new("pattern", Kind::Pattern);
+
+const MASTER_NAME: Argument = Argument::new("master-name", Kind::Text);
+
+const CLIENT_TYPE: Argument = Argument::new(
+    "client-type",
+    Kind::OneOf(&[
+        Argument::word("normal", "NORMAL"),
+        Argument::word("master", "MASTER"),
+        Argument::word("replica", "REPLICA"),
+        Argument::word("pubsub", "PUBSUB"),
+    ]),
+)
+.token("TYPE");
+
+const ON_OR_OFF: Argument = Argument::new(
+    "enabled",
+    Kind::OneOf(&[Argument::word("on", "ON"), Argument::word("off", "OFF")]),
+);
+
+const FLUSH_HOW: Argument = Argument::new(
+    "flush-type",
+    Kind::OneOf(&[Argument::word("async", "ASYNC"), Argument::word("sync", "SYNC")]),
+)
+.optional();
 
 const READ: &[&str] = &["readonly", "fast"];
 const WRITE: &[&str] = &["write", "denyoom"];
@@ -345,6 +385,18 @@ pub(super) const COMMANDS: &[Command] = &[
         ..plain("DBSIZE", Verb::DbSize, 1, READ, "server")
     },
     Command {
+        summary: "Deletes every key that was there before, one by one: not atomic, and it takes as long as so many \
+                  DELs. A key that is written meanwhile may stay. ASYNC and SYNC are the same. An error says how many \
+                  were deleted when it had to stop.",
+        arguments: &[FLUSH_HOW],
+        ..plain("FLUSHALL", Verb::Flush, -1, &["write"], "server")
+    },
+    Command {
+        summary: "The same as FLUSHALL: there is one database.",
+        arguments: &[FLUSH_HOW],
+        ..plain("FLUSHDB", Verb::Flush, -1, &["write"], "server")
+    },
+    Command {
         summary: "`PONG`, or the message.",
         arguments: &[Argument::new("message", Kind::Text).optional()],
         ..plain("PING", Verb::Ping, -1, &["fast"], "connection")
@@ -395,7 +447,7 @@ pub(super) const COMMANDS: &[Command] = &[
         ..plain("QUIT", Verb::Quit, -1, LOCAL, "connection")
     },
     Command {
-        summary: "About this connection.",
+        summary: "About this connection, and others of this node.",
         since: "2.4.0",
         subcommands: &[
             Command {
@@ -414,9 +466,48 @@ pub(super) const COMMANDS: &[Command] = &[
                 ..plain("INFO", Verb::ClientInfo, 2, LOCAL, "connection")
             },
             Command {
-                summary: "The same as CLIENT INFO: this connection only.",
+                summary: "Ends connections of this node: the one from an address, or all that fit (not this one, unless \
+                          SKIPME no); how many.",
                 since: "2.4.0",
-                ..plain("LIST", Verb::ClientInfo, -2, LOCAL, "connection")
+                arguments: &[Argument::new(
+                    "filter",
+                    Kind::OneOf(&[
+                        Argument::new("ip:port", Kind::Text),
+                        Argument::new(
+                            "filters",
+                            Kind::Block(&[
+                                Argument::new("client-id", Kind::Integer).token("ID").optional(),
+                                CLIENT_TYPE.optional(),
+                                Argument::new("username", Kind::Text).token("USER").optional(),
+                                Argument::new("addr", Kind::Text).token("ADDR").optional(),
+                                Argument::new("laddr", Kind::Text).token("LADDR").optional(),
+                                Argument::new("yes/no", Kind::Text).token("SKIPME").optional(),
+                            ]),
+                        ),
+                    ]),
+                )],
+                ..plain("KILL", Verb::ClientKill, -3, ADMIN, "connection")
+            },
+            Command {
+                summary: "What is known of the connections of this node: all, or those of a type, or with these numbers.",
+                since: "2.4.0",
+                arguments: &[
+                    CLIENT_TYPE.optional(),
+                    Argument::new("client-id", Kind::Integer).token("ID").optional().many(),
+                ],
+                ..plain("LIST", Verb::ClientList, -2, ADMIN, "connection")
+            },
+            Command {
+                summary: "Sets a flag of the connection that shows in its line; no client is evicted here.",
+                since: "7.0.0",
+                arguments: &[ON_OR_OFF],
+                ..plain("NO-EVICT", Verb::ClientNoEvict, 3, ADMIN, "connection")
+            },
+            Command {
+                summary: "Sets a flag of the connection that shows in its line; no access is noted here.",
+                since: "7.2.0",
+                arguments: &[ON_OR_OFF],
+                ..plain("NO-TOUCH", Verb::ClientNoTouch, 3, LOCAL, "connection")
             },
             Command {
                 summary: "Notes the name or version of the client's library.",
@@ -441,9 +532,77 @@ pub(super) const COMMANDS: &[Command] = &[
         ..plain("CLIENT", Verb::Help, -2, LOCAL, "connection")
     },
     Command {
-        summary: "What this node has to say about itself.",
+        summary: "What this node has to say about itself, in sections: Redis' (Server, Clients, Memory, Persistence, \
+                  Stats, Replication, CPU, Cluster, Keyspace), Chainring and Transport. `all`, `everything` and `default` \
+                  are all of them. Keyspace counts the whole cluster's keys, as of a moment ago.",
         arguments: &[Argument::new("section", Kind::Text).optional().many()],
         ..plain("INFO", Verb::Info, -1, LOCAL, "server")
+    },
+    Command {
+        summary: "`master`, and no replicas: every node takes reads and writes of every key.",
+        since: "2.8.12",
+        ..plain("ROLE", Verb::Role, 1, LOCAL, "server")
+    },
+    Command {
+        summary: "Redis' words for an instance without cluster mode: there are no slots, every node serves every key.",
+        since: "3.0.0",
+        arguments: &[Argument::new("subcommand", Kind::Text).many()],
+        ..plain("CLUSTER", Verb::Cluster, -2, LOCAL, "cluster")
+    },
+    Command {
+        summary: "How client libraries find a node that lives: each node is its own sentinel, and the master is the node \
+                  that was asked, whatever name it is given.",
+        since: "2.8.4",
+        subcommands: &[
+            Command {
+                summary: "How many sentinels there are: as many as nodes.",
+                since: "2.8.4",
+                arguments: &[MASTER_NAME],
+                ..plain("CKQUORUM", Verb::SentinelQuorum, 3, LOCAL, "sentinel")
+            },
+            Command {
+                summary: "The address of this node, as the cluster file has it.",
+                since: "2.8.4",
+                arguments: &[MASTER_NAME],
+                ..plain("GET-MASTER-ADDR-BY-NAME", Verb::SentinelAddress, 3, LOCAL, "sentinel")
+            },
+            Command {
+                summary: "This node, as the fields of a master.",
+                since: "2.8.4",
+                arguments: &[MASTER_NAME],
+                ..plain("MASTER", Verb::SentinelMaster, 3, LOCAL, "sentinel")
+            },
+            Command {
+                summary: "The same, in a list, under the name `chainring`.",
+                since: "2.8.4",
+                ..plain("MASTERS", Verb::SentinelMasters, 2, LOCAL, "sentinel")
+            },
+            Command {
+                summary: "This start of this node, by 40 digits.",
+                since: "6.2.0",
+                ..plain("MYID", Verb::SentinelMyId, 2, LOCAL, "sentinel")
+            },
+            Command {
+                summary: "None: every node is a master.",
+                since: "5.0.0",
+                arguments: &[MASTER_NAME],
+                ..plain("REPLICAS", Verb::SentinelReplicas, 3, LOCAL, "sentinel")
+            },
+            Command {
+                summary: "The other nodes of the cluster file.",
+                since: "2.8.4",
+                arguments: &[MASTER_NAME],
+                ..plain("SENTINELS", Verb::SentinelSentinels, 3, LOCAL, "sentinel")
+            },
+            Command {
+                summary: "The same as SENTINEL REPLICAS.",
+                since: "2.8.4",
+                arguments: &[MASTER_NAME],
+                ..plain("SLAVES", Verb::SentinelReplicas, 3, LOCAL, "sentinel")
+            },
+            HELP,
+        ],
+        ..plain("SENTINEL", Verb::Help, -2, LOCAL, "sentinel")
     },
     Command {
         summary: "What only Chainring has.",
@@ -496,9 +655,28 @@ pub(super) const COMMANDS: &[Command] = &[
                 ..plain("INFO", Verb::CommandInfo, -2, LOCAL, "server")
             },
             Command {
-                summary: "The commands' names.",
+                summary: "Which arguments of a command are keys.",
+                since: "2.8.13",
+                arguments: &[
+                    Argument::new("command", Kind::Text),
+                    Argument::new("arg", Kind::Text).optional().many(),
+                ],
+                ..plain("GETKEYS", Verb::CommandGetKeys, -3, LOCAL, "server")
+            },
+            Command {
+                summary: "The commands' names: all, or those of a category, or that match. There are no modules.",
                 since: "7.0.0",
-                ..plain("LIST", Verb::CommandList, 2, LOCAL, "server")
+                arguments: &[Argument::new(
+                    "filterby",
+                    Kind::OneOf(&[
+                        Argument::new("module-name", Kind::Text).token("MODULE"),
+                        Argument::new("category", Kind::Text).token("ACLCAT"),
+                        Argument::new("pattern", Kind::Pattern).token("PATTERN"),
+                    ]),
+                )
+                .token("FILTERBY")
+                .optional()],
+                ..plain("LIST", Verb::CommandList, -2, LOCAL, "server")
             },
             HELP,
         ],
@@ -544,6 +722,8 @@ const HELP: Command = Command {
 pub(super) struct Resolved {
     /// The command of the first word.
     pub(super) command: &'static Command,
+    /// The same; for a container the subcommand.
+    pub(super) found: &'static Command,
     /// What carries it out; for a container that of the subcommand.
     pub(super) verb: Verb,
 }
@@ -555,12 +735,16 @@ pub(super) struct Resolved {
 pub(super) fn resolve(arguments: &Words<'_>) -> Result<Resolved, Reply> {
     let name = arguments.first().map_or(&[][..], |name| name);
     let Some(command) = find(COMMANDS, name) else {
-        return Err(unknown(name, &arguments[arguments.len().min(1)..]));
+        let rest = &arguments[arguments.len().min(1)..];
+        return Err(left_out::reply(name, None).unwrap_or_else(|| unknown(name, rest)));
     };
     let (found, full_name) = match arguments.get(1) {
         Some(sub) if !command.subcommands.is_empty() => match find(command.subcommands, sub) {
             Some(found) => (found, Some(command.name)),
             None => {
+                if let Some(reply) = left_out::reply(sub, Some(command.name)) {
+                    return Err(reply);
+                }
                 let sub = printable(sub, 128);
                 let text = format!("ERR unknown subcommand '{sub}'. Try {} HELP.", command.name);
                 return Err(Reply::Error(text.into()));
@@ -574,7 +758,7 @@ pub(super) fn resolve(arguments: &Words<'_>) -> Result<Resolved, Reply> {
     if !fits {
         return Err(found.wrong_arity(full_name));
     }
-    Ok(Resolved { command, verb: found.verb })
+    Ok(Resolved { command, found, verb: found.verb })
 }
 
 /// The table in COMMANDS.md.
@@ -625,20 +809,27 @@ impl Command {
         Reply::Array(lines.into_iter().map(|line| Reply::Simple(line.into())).collect())
     }
 
-    /// The entry of `COMMAND` and `COMMAND INFO`.
-    fn info(&self, container: Option<&str>) -> Reply {
-        let (first, last, step) = self.keys;
+    /// The words for what kind of command it is, as access control has them.
+    fn categories(&self) -> Vec<String> {
         let category = match self.group {
             "generic" => "@keyspace".to_string(),
             "server" => "@admin".to_string(),
             group => format!("@{group}"),
         };
-        let mut categories = vec![Reply::Simple(category.into())];
+        let mut categories = vec![category];
         for (flag, category) in [("readonly", "@read"), ("write", "@write"), ("fast", "@fast")] {
             if self.flags.contains(&flag) {
-                categories.push(simple(category));
+                categories.push(category.to_string());
             }
         }
+        categories
+    }
+
+    /// The entry of `COMMAND` and `COMMAND INFO`.
+    fn info(&self, container: Option<&str>) -> Reply {
+        let (first, last, step) = self.keys;
+        let categories = self.categories().into_iter();
+        let categories = categories.map(|category| Reply::Simple(category.into())).collect();
         let none = || Reply::Array(Vec::new());
         Reply::Array(vec![
             Reply::text(&self.full_name(container)),
@@ -672,7 +863,7 @@ impl Command {
         (Reply::text(&self.full_name(container)), map(docs))
     }
 
-    fn full_name(&self, container: Option<&str>) -> String {
+    pub(super) fn full_name(&self, container: Option<&str>) -> String {
         let container = container.map(|name| format!("{name}|")).unwrap_or_default();
         format!("{container}{}", self.name).to_ascii_lowercase()
     }
@@ -683,10 +874,46 @@ pub(super) fn count() -> Reply {
     Reply::Integer(i64::try_from(COMMANDS.len()).unwrap_or(i64::MAX))
 }
 
-/// `COMMAND LIST`.
-pub(super) fn list() -> Reply {
-    let name = |command: &Command| Reply::text(&command.full_name(None));
-    Reply::Array(COMMANDS.iter().map(name).collect())
+/// `COMMAND LIST [FILTERBY …]`.
+pub(super) fn list(filter: &Words<'_>) -> Result<Reply, Reply> {
+    let all = COMMANDS.iter().map(|command| (command.full_name(None), command));
+    let chosen: Vec<_> = match filter {
+        [] => all.collect(),
+        [word, kind, value] if word.eq_ignore_ascii_case(b"filterby") => {
+            match &kind.to_ascii_lowercase()[..] {
+                b"module" => Vec::new(),
+                b"aclcat" => {
+                    let category = format!("@{}", String::from_utf8_lossy(value).to_lowercase());
+                    all.filter(|(_, command)| command.categories().contains(&category)).collect()
+                }
+                b"pattern" => {
+                    all.filter(|(name, _)| glob::matches(value, name.as_bytes())).collect()
+                }
+                _ => return Err(Reply::error(super::connection::SYNTAX)),
+            }
+        }
+        _ => return Err(Reply::error(super::connection::SYNTAX)),
+    };
+    Ok(Reply::Array(chosen.into_iter().map(|(name, _)| Reply::text(&name)).collect()))
+}
+
+/// `COMMAND GETKEYS command [arg …]`.
+pub(super) fn keys_of(words: &Words<'_>) -> Result<Reply, Reply> {
+    let Ok(Resolved { found, .. }) = resolve(words) else {
+        let known = words.first().and_then(|name| find(COMMANDS, name));
+        return Err(Reply::error(match known {
+            Some(_) => "ERR Invalid number of arguments specified for command",
+            None => "ERR Invalid command specified",
+        }));
+    };
+    let (first, last, step) = found.keys;
+    let place = |at: i64| usize::try_from(at).unwrap_or(usize::MAX);
+    if first == 0 {
+        return Err(Reply::error("ERR The command has no key arguments"));
+    }
+    let last = if last < 0 { words.len().saturating_sub(place(-last)) } else { place(last) };
+    let keys = words.iter().take(last + 1).skip(place(first)).step_by(place(step).max(1));
+    Ok(Reply::Array(keys.map(|key| Reply::Text(key.to_vec())).collect()))
 }
 
 /// `COMMAND INFO [name …]`, and `COMMAND` with no name.
@@ -800,10 +1027,10 @@ mod tests {
         assert_eq!(complaint("GET a b"), arity("get"));
         assert_eq!(complaint("CLIENT"), arity("client"));
         assert_eq!(complaint("CLIENT SETNAME"), arity("client|setname"));
-        let text = "ERR unknown subcommand 'kill'. Try CLIENT HELP.";
-        assert_eq!(complaint("client kill"), Some(text.to_string()));
-        let text = "ERR unknown command 'LPUSH', with args beginning with: 'l' 'a' ";
-        assert_eq!(complaint("LPUSH l a"), Some(text.to_string()));
+        let text = "ERR unknown subcommand 'wat'. Try CLIENT HELP.";
+        assert_eq!(complaint("client wat"), Some(text.to_string()));
+        let text = "ERR unknown command 'WAT', with args beginning with: 'l' 'a' ";
+        assert_eq!(complaint("WAT l a"), Some(text.to_string()));
     }
 
     #[test]

@@ -14,11 +14,13 @@
 //! an earlier operation has its outcome; nobody can tell, because their replies wait in the queue, each
 //! with the version of the protocol that was spoken where its command stood.
 
+use super::client::{Choice, Client, Seat, client_name};
 use super::command::{self, Resolved, Verb, printable};
+use super::info::{self, Wanted};
 use super::job::{self, Answer, Condition, Fold, Job, Patience};
 use super::server::{Limits, Shared};
 use super::wire::{Protocol, Reader, Reply, WireError, Words};
-use super::{Position, Service, glob};
+use super::{Position, Service, flush, glob, sentinel};
 use crate::system::Order;
 use chainring_model::chain::Reads;
 use chainring_model::kv::{Key, Op, Value};
@@ -80,7 +82,7 @@ type Running = Pin<Box<dyn Future<Output = Finished> + Send>>;
 pub(super) struct Session<S> {
     service: S,
     shared: Arc<Shared>,
-    identity: Identity,
+    seat: Seat,
     protocol: Protocol,
     /// Who may answer its reads.
     reads: Reads,
@@ -109,43 +111,22 @@ pub(super) struct Session<S> {
     pub(super) ended: bool,
 }
 
-/// Who the client says that it is.
-struct Identity {
-    number: u64,
-    peer: SocketAddr,
-    local: SocketAddr,
-    name: String,
-    library: String,
-    library_version: String,
-}
-
 /// The commands that are not about a key and ask the replica: they wait until everything before them
 /// is answered, and what comes after waits for them.
 enum Alone {
     Scan { cursor: u64, pattern: Option<Vec<u8>>, count: usize, strings: bool },
     Keys { pattern: Vec<u8> },
     Size,
+    Info { wanted: Wanted, local: SocketAddr },
+    Flush,
 }
 
 impl<S: Service> Session<S> {
     /// A connection before the first byte.
-    pub(super) fn new(
-        service: S,
-        shared: Arc<Shared>,
-        number: u64,
-        peer: SocketAddr,
-        local: SocketAddr,
-    ) -> Self {
+    pub(super) fn new(service: S, shared: Arc<Shared>, seat: Seat) -> Self {
         Session {
             service,
-            identity: Identity {
-                number,
-                peer,
-                local,
-                name: String::new(),
-                library: String::new(),
-                library_version: String::new(),
-            },
+            seat,
             protocol: Protocol::Resp2,
             reads: Reads::default(),
             reader: Reader::new(shared.limits.bounds()),
@@ -165,6 +146,16 @@ impl<S: Service> Session<S> {
         }
     }
 
+    /// The connection, as others see it.
+    pub(super) fn client(&self) -> Arc<Client> {
+        Arc::clone(&self.seat)
+    }
+
+    /// What it shares with the other connections.
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
     /// Does all that can be done without waiting: reads commands, starts operations, takes answers,
     /// writes replies to `out`.
     pub(super) fn advance(&mut self) {
@@ -181,6 +172,7 @@ impl<S: Service> Session<S> {
                 break;
             }
         }
+        self.seat.weighs(self.reader.waiting(), self.out.len(), self.held);
     }
 
     /// Whether more bytes are of use now.
@@ -240,7 +232,7 @@ impl<S: Service> Session<S> {
                     self.admit();
                 }
                 Err(WireError::Http) => {
-                    tracing::warn!(peer = %self.identity.peer, "an HTTP request at the RESP port");
+                    tracing::warn!(peer = %self.seat.peer, "an HTTP request at the RESP port");
                     self.closing = true;
                 }
                 Err(error) => {
@@ -355,6 +347,7 @@ impl<S: Service> Session<S> {
             Ok(resolved) => resolved,
             Err(reply) => return self.push(reply),
         };
+        self.seat.asks(resolved.command, resolved.found);
         match self.carry_out(resolved, arguments) {
             Ok(Some(reply)) | Err(reply) => self.push(reply),
             Ok(None) => {}
@@ -364,7 +357,7 @@ impl<S: Service> Session<S> {
     /// A command on keys is queued (`None`), any other has its reply at once.
     fn carry_out(
         &mut self,
-        Resolved { command, verb }: Resolved,
+        Resolved { command, verb, .. }: Resolved,
         arguments: &Words<'_>,
     ) -> Result<Option<Reply>, Reply> {
         let patience = self.shared.limits.patience();
@@ -448,31 +441,54 @@ impl<S: Service> Session<S> {
             Verb::Reset => {
                 self.protocol = Protocol::Resp2;
                 self.reads = Reads::default();
-                self.identity.name.clear();
+                self.seat.reset();
                 Ok(Some(Reply::Simple(Cow::Borrowed("RESET"))))
             }
             Verb::Quit => {
                 self.closing = true;
                 Ok(Some(Reply::OK))
             }
-            Verb::ClientGetName => Ok(Some(match self.identity.name.as_str() {
-                "" => Reply::Nil,
-                name => Reply::text(name),
-            })),
-            Verb::ClientId => {
-                Ok(Some(Reply::Integer(i64::try_from(self.identity.number).unwrap_or(i64::MAX))))
+            Verb::ClientGetName
+            | Verb::ClientId
+            | Verb::ClientInfo
+            | Verb::ClientKill
+            | Verb::ClientList
+            | Verb::ClientNoEvict
+            | Verb::ClientNoTouch
+            | Verb::ClientSetInfo
+            | Verb::ClientSetName => self.about_clients(verb, arguments).map(Some),
+            Verb::Info => {
+                let wanted = Wanted::of(&arguments[1..]);
+                if wanted.counts_keys() {
+                    return self.wait_alone(Alone::Info { wanted, local: self.seat.local });
+                }
+                let local = self.seat.local;
+                Ok(Some(info::reply(&wanted, &self.service, &self.shared, local, None)))
             }
-            Verb::ClientInfo => {
-                let mut line = self.identity.describe(self.protocol);
-                line.push('\n');
-                Ok(Some(Reply::Verbatim(line)))
-            }
-            Verb::ClientSetInfo => self.identity.note(&arguments[2], &arguments[3]).map(Some),
-            Verb::ClientSetName => {
-                self.identity.name = client_name(&arguments[2])?;
-                Ok(Some(Reply::OK))
-            }
-            Verb::Info => Ok(Some(self.info(&arguments[1..]))),
+            Verb::Flush => match &arguments[1..] {
+                [] => self.wait_alone(Alone::Flush),
+                [how]
+                    if ["async", "sync"]
+                        .iter()
+                        .any(|it| how.eq_ignore_ascii_case(it.as_bytes())) =>
+                {
+                    self.wait_alone(Alone::Flush)
+                }
+                _ => Err(Reply::error(SYNTAX)),
+            },
+            Verb::Role => Ok(Some(Reply::Array(vec![
+                Reply::text("master"),
+                Reply::Integer(0),
+                Reply::Array(Vec::new()),
+            ]))),
+            Verb::Cluster => Err(Reply::error(NO_CLUSTER)),
+            Verb::SentinelAddress
+            | Verb::SentinelMaster
+            | Verb::SentinelMasters
+            | Verb::SentinelReplicas
+            | Verb::SentinelSentinels
+            | Verb::SentinelQuorum
+            | Verb::SentinelMyId => Ok(Some(self.sentinel(verb, arguments))),
             Verb::Status => match self.service.status() {
                 Some(status) => Ok(Some(Reply::text(&status))),
                 None => Err(Reply::error("ERR there is no node behind this door")),
@@ -491,7 +507,8 @@ impl<S: Service> Session<S> {
             Verb::CommandCount => Ok(Some(command::count())),
             Verb::CommandDocs => Ok(Some(command::docs(&arguments[2..]))),
             Verb::CommandInfo => Ok(Some(command::info(&arguments[2..]))),
-            Verb::CommandList => Ok(Some(command::list())),
+            Verb::CommandList => command::list(&arguments[2..]).map(Some),
+            Verb::CommandGetKeys => command::keys_of(&arguments[2..]).map(Some),
             Verb::ConfigGet => {
                 let matching = Parameter::ALL.iter().filter(|parameter| {
                     let name = parameter.name().as_bytes();
@@ -506,6 +523,72 @@ impl<S: Service> Session<S> {
             }
             Verb::ConfigSet => self.config_set(&arguments[2..]).map(Some),
             Verb::Help => Ok(Some(command.help())),
+        }
+    }
+
+    /// `CLIENT`, and its kind.
+    fn about_clients(&mut self, verb: Verb, arguments: &Words<'_>) -> Result<Reply, Reply> {
+        let on = || match &arguments[2].to_ascii_lowercase()[..] {
+            b"on" => Ok(true),
+            b"off" => Ok(false),
+            _ => Err(Reply::error(SYNTAX)),
+        };
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let clients = &self.shared.clients;
+        Ok(match verb {
+            Verb::ClientGetName => match &self.seat.name()[..] {
+                "" => Reply::Nil,
+                name => Reply::text(name),
+            },
+            Verb::ClientId => Reply::Integer(number(self.seat.number)),
+            Verb::ClientInfo => {
+                let mut line = String::new();
+                self.seat.describe(&mut line);
+                Reply::Verbatim(line)
+            }
+            Verb::ClientList => Reply::Verbatim(clients.list(&Choice::to_list(&arguments[2..])?)),
+            Verb::ClientKill => {
+                let (choice, by_address) = Choice::to_kill(&arguments[2..], self.seat.number)?;
+                let (killed, itself) = clients.kill(&choice, self.seat.number);
+                self.closing |= itself;
+                match (by_address, killed) {
+                    (true, 0) => return Err(Reply::error("ERR No such client")),
+                    (true, _) => Reply::OK,
+                    (false, killed) => Reply::Integer(number(killed as u64)),
+                }
+            }
+            Verb::ClientNoEvict => {
+                self.seat.keep_memory(on()?);
+                Reply::OK
+            }
+            Verb::ClientNoTouch => {
+                self.seat.touch_nothing(on()?);
+                Reply::OK
+            }
+            Verb::ClientSetInfo => self.seat.note(&arguments[2], &arguments[3])?,
+            // CLIENT SETNAME
+            _ => {
+                self.seat.rename(client_name(&arguments[2])?);
+                Reply::OK
+            }
+        })
+    }
+
+    /// `SENTINEL`, and its kind.
+    fn sentinel(&self, verb: Verb, arguments: &Words<'_>) -> Reply {
+        let (service, local) = (&self.service, self.seat.local);
+        let (name, run) = (sentinel::named(arguments), self.shared.memo.run());
+        match verb {
+            Verb::SentinelAddress => sentinel::address(service, local),
+            Verb::SentinelMaster => sentinel::master(service, local, name, run),
+            Verb::SentinelMasters => {
+                Reply::Array(vec![sentinel::master(service, local, name, run)])
+            }
+            Verb::SentinelSentinels => sentinel::sentinels(service),
+            Verb::SentinelQuorum => sentinel::quorum(service),
+            Verb::SentinelMyId => Reply::text(run),
+            // SENTINEL REPLICAS: every node is a master.
+            _ => Reply::Array(Vec::new()),
         }
     }
 
@@ -553,72 +636,20 @@ impl<S: Service> Session<S> {
             }
         }
         self.protocol = protocol;
+        self.seat.speaks(protocol);
         if let Some(name) = name {
-            self.identity.name = name;
+            self.seat.rename(name);
         }
         let pair = |name: &str, reply| (Reply::text(name), reply);
         Ok(Reply::Map(vec![
             pair("server", Reply::text("chainring")),
             pair("version", Reply::text(env!("CARGO_PKG_VERSION"))),
             pair("proto", Reply::Integer(protocol.number())),
-            pair("id", Reply::Integer(i64::try_from(self.identity.number).unwrap_or(i64::MAX))),
+            pair("id", Reply::Integer(i64::try_from(self.seat.number).unwrap_or(i64::MAX))),
             pair("mode", Reply::text("standalone")),
             pair("role", Reply::text("master")),
             pair("modules", Reply::Array(Vec::new())),
         ]))
-    }
-
-    fn info(&self, wanted: &Words<'_>) -> Reply {
-        let shared = &self.shared;
-        let line = |name: &str, value: String| (name.to_string(), value);
-        let mut sections = vec![
-            (
-                "Server".to_string(),
-                vec![
-                    line("redis_version", REDIS_DIALECT.to_string()),
-                    line("redis_mode", "standalone".to_string()),
-                    line("chainring_version", env!("CARGO_PKG_VERSION").to_string()),
-                    line("process_id", std::process::id().to_string()),
-                    line("tcp_port", self.identity.local.port().to_string()),
-                    line("uptime_in_seconds", shared.started.elapsed().as_secs().to_string()),
-                ],
-            ),
-            (
-                "Clients".to_string(),
-                vec![
-                    line("connected_clients", shared.connected().to_string()),
-                    line("maxclients", shared.limits.connections.to_string()),
-                ],
-            ),
-            (
-                "Stats".to_string(),
-                vec![
-                    line("total_connections_received", load(&shared.connections)),
-                    line("total_commands_processed", load(&shared.commands)),
-                    line("rejected_connections", load(&shared.rejected)),
-                ],
-            ),
-        ];
-        sections.extend(self.service.info());
-        let everything = wanted.is_empty()
-            || wanted.iter().any(|section| {
-                let all = [&b"all"[..], b"default", b"everything"];
-                all.iter().any(|name| section.eq_ignore_ascii_case(name))
-            });
-        let mut text = String::new();
-        for (section, lines) in sections {
-            let asked = |name: &Cow<'_, [u8]>| name.eq_ignore_ascii_case(section.as_bytes());
-            if everything || wanted.iter().any(asked) {
-                if !text.is_empty() {
-                    text.push_str("\r\n");
-                }
-                text.push_str(&format!("# {section}\r\n"));
-                for (name, value) in lines {
-                    text.push_str(&format!("{name}:{value}\r\n"));
-                }
-            }
-        }
-        Reply::Verbatim(text)
     }
 
     /// Changes settings of this connection: all that are named, or none.
@@ -704,8 +735,10 @@ impl SlotState {
 }
 
 impl Alone {
-    async fn run<S: Service>(self, service: &S, shared: &Shared) -> Reply {
+    async fn run<S: Service>(self, service: &S, shared: &Arc<Shared>) -> Reply {
         match self {
+            Alone::Info { wanted, local } => info::counted(&wanted, service, shared, local).await,
+            Alone::Flush => flush::flush(service, shared.limits.scan_page).await,
             Alone::Size => match service.size().await {
                 Some(keys) => Reply::Integer(i64::try_from(keys).unwrap_or(i64::MAX)),
                 None => job::UNAVAILABLE,
@@ -755,46 +788,6 @@ impl Alone {
                     tokio::task::yield_now().await;
                 }
             }
-        }
-    }
-}
-
-impl Identity {
-    /// The line of `CLIENT INFO`.
-    fn describe(&self, protocol: Protocol) -> String {
-        let Identity { number, peer, local, name, library, library_version } = self;
-        let protocol = protocol.number();
-        format!(
-            "id={number} addr={peer} laddr={local} name={name} db=0 resp={protocol} \
-             lib-name={library} lib-ver={library_version}"
-        )
-    }
-
-    /// `CLIENT SETINFO`.
-    fn note(&mut self, attribute: &[u8], value: &[u8]) -> Result<Reply, Reply> {
-        let lower = attribute.to_ascii_lowercase();
-        let (field, name) = match &lower[..] {
-            b"lib-name" => (&mut self.library, "lib-name"),
-            b"lib-ver" => (&mut self.library_version, "lib-ver"),
-            _ => {
-                let attribute = printable(attribute, 128);
-                return Err(Reply::Error(format!("ERR Unrecognized option '{attribute}'").into()));
-            }
-        };
-        *field = graphic(value).ok_or_else(|| {
-            Reply::Error(
-                format!("ERR {name} cannot contain spaces, newlines or special characters.").into(),
-            )
-        })?;
-        Ok(Reply::OK)
-    }
-}
-
-impl Protocol {
-    fn number(self) -> i64 {
-        match self {
-            Protocol::Resp2 => 2,
-            Protocol::Resp3 => 3,
         }
     }
 }
@@ -863,16 +856,16 @@ impl Parameter {
     }
 }
 
-/// The version of Redis whose manners clients may expect.
-const REDIS_DIALECT: &str = "7.2.0";
-
-const SYNTAX: &str = "ERR syntax error";
+pub(super) const SYNTAX: &str = "ERR syntax error";
 const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 const NO_PASSWORD: &str = "ERR AUTH <password> called without any password configured for the \
                            default user. Are you sure your configuration is correct?";
 const WRONG_PASS: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 const NO_EXPIRY: &str = "ERR keys do not expire here: EX, PX, EXAT, PXAT and KEEPTTL are not \
                          supported; nothing was stored";
+
+/// In Redis' words; there is no cluster mode, because there are no slots: every node serves every key.
+const NO_CLUSTER: &str = "ERR This instance has cluster support disabled";
 
 /// The options of `SET`.
 fn set(arguments: &Words<'_>, patience: Patience) -> Result<(Fold, Job), Reply> {
@@ -951,27 +944,12 @@ fn integer(arguments: &Words<'_>, at: usize) -> Result<i64, Reply> {
     arguments.get(at).and_then(|text| number(text)).ok_or(Reply::error(NOT_AN_INTEGER))
 }
 
-fn number(text: &[u8]) -> Option<i64> {
+/// A number, spelled as Redis wants it.
+pub(super) fn number(text: &[u8]) -> Option<i64> {
     // As long as i64::MIN at most, so that nothing long is copied to find out that it is no number.
     if text.len() > 20 { None } else { Value::from(text).as_number() }
 }
 
-fn client_name(name: &[u8]) -> Result<String, Reply> {
-    graphic(name).ok_or(Reply::error(
-        "ERR Client names cannot contain spaces, newlines or special characters.",
-    ))
-}
-
-/// Text that can stand in a line of `CLIENT INFO`.
-fn graphic(text: &[u8]) -> Option<String> {
-    let fits = text.len() <= 256 && text.iter().all(u8::is_ascii_graphic);
-    fits.then(|| String::from_utf8_lossy(text).into_owned())
-}
-
 fn too_much() -> Reply {
     Reply::error("ERR the reply would be too large; ask for fewer keys at once")
-}
-
-fn load(counter: &std::sync::atomic::AtomicU64) -> String {
-    counter.load(Ordering::Relaxed).to_string()
 }

@@ -54,21 +54,28 @@
 //! There are no passwords and no encryption; bind to an address where everyone who can connect may write.
 //! Requests from web pages (`POST`, `Host:`) end the connection, as in Redis.
 
+mod client;
 mod command;
 mod connection;
 mod cursor;
+mod flush;
 mod glob;
+mod info;
 mod job;
+mod left_out;
+mod sentinel;
 mod server;
 mod wire;
 
 pub use command::markdown_table;
+pub use left_out::markdown_left_out;
 pub use server::{Limits, Server};
 
 use crate::system::Order;
 use chainring_model::chain::Reads;
 use chainring_model::kv::{self, Key, Op, Outcome};
 use std::future::Future;
+use std::net::SocketAddr;
 
 /// What the front door needs of the cluster behind it.
 ///
@@ -101,6 +108,11 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// a value.
     fn info(&self) -> Vec<(String, Vec<(String, String)>)>;
 
+    /// Where clients find the nodes, as `SENTINEL` tells it. Nothing where there is no node.
+    fn doors(&self) -> Doors {
+        Doors::default()
+    }
+
     /// What `CHAINRING STATUS` replies, which is JSON. `None` where there is no node.
     fn status(&self) -> Option<String> {
         None
@@ -115,6 +127,15 @@ pub trait Service: Clone + Send + Sync + 'static {
         let _ = order;
         Err("there is no node behind this door".to_string())
     }
+}
+
+/// Where the front doors of a cluster are.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Doors {
+    /// This node's, as the cluster file has it.
+    pub own: Option<SocketAddr>,
+    /// Those of the other nodes, by number.
+    pub others: Vec<(u32, SocketAddr)>,
 }
 
 /// A place in the order in which a service lists its keys: part after part, and in each behind some key.

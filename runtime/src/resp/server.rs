@@ -1,14 +1,17 @@
 //! The listener, and the sockets of its connections.
 
 use super::Service;
+use super::client::Clients;
 use super::connection::Session;
 use super::cursor::Cursors;
+use super::info::Memo;
 use super::job::Patience;
 use super::wire::Bounds;
 use futures_util::StreamExt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -70,6 +73,13 @@ pub(super) struct Shared {
     pub(super) rejected: AtomicU64,
     /// How many commands were read.
     pub(super) commands: AtomicU64,
+    /// How many bytes came, and went.
+    pub(super) bytes_in: AtomicU64,
+    pub(super) bytes_out: AtomicU64,
+    /// Who is connected.
+    pub(super) clients: Arc<Clients>,
+    /// What `INFO` remembers.
+    pub(super) memo: Memo,
     places: Arc<Semaphore>,
     cursors: Mutex<Cursors>,
 }
@@ -120,6 +130,10 @@ impl Shared {
             connections: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
             commands: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            clients: Arc::default(),
+            memo: Memo::default(),
             places: Arc::new(Semaphore::new(limits.connections)),
             cursors: Mutex::new(Cursors::new(limits.cursors)),
             limits,
@@ -213,7 +227,8 @@ async fn admit<S: Service>(
     let served = async {
         stream.set_nodelay(true)?;
         let local = stream.local_addr()?;
-        let session = Session::new(service, shared, number, peer, local);
+        let seat = shared.clients.seat(number, stream.as_raw_fd(), (peer, local));
+        let session = Session::new(service, shared, seat);
         converse(session, &mut stream, stopped).await
     };
     if let Err(error) = served.await {
@@ -228,6 +243,7 @@ async fn converse<S: Service>(
     mut stopped: watch::Receiver<()>,
 ) -> io::Result<()> {
     let (mut input, mut output) = stream.split();
+    let (client, shared) = (session.client(), session.shared());
     // How much of `out` is written; the rest is kept in place, so that a slow reader costs no copying.
     let mut written = 0;
     loop {
@@ -248,14 +264,20 @@ async fn converse<S: Service>(
             result = output.write(&session.out[written..]), if writes => {
                 match result? {
                     0 => return Err(io::ErrorKind::WriteZero.into()),
-                    bytes => written += bytes,
+                    bytes => {
+                        written += bytes;
+                        shared.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+                    }
                 }
             }
             Some(finished) = session.running.next(), if waits => session.finish(finished),
             // Lazily: making space moves what is in the buffer, which is little only when it reads.
             result = async { input.read_buf(session.reader.space()).await }, if reads => {
-                session.ended = result? == 0;
+                let bytes = result?;
+                session.ended = bytes == 0;
+                shared.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
             }
+            () = client.killed() => return Ok(()),
             _ = stopped.changed(), if stoppable => session.closing = true,
         }
     }

@@ -114,6 +114,16 @@ pub(super) enum Reply {
     Set(Vec<Reply>),
 }
 
+impl Protocol {
+    /// As `HELLO` has it.
+    pub(super) fn number(self) -> i64 {
+        match self {
+            Protocol::Resp2 => 2,
+            Protocol::Resp3 => 3,
+        }
+    }
+}
+
 impl Reader {
     /// A reader before the first byte.
     pub(super) fn new(bounds: Bounds) -> Self {
@@ -131,6 +141,11 @@ impl Reader {
         }
         self.buffer.reserve(READ_BYTES);
         &mut self.buffer
+    }
+
+    /// How many bytes wait here, and for how many more there is room.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        (self.buffer.len() - self.start, self.buffer.capacity() - self.buffer.len())
     }
 
     /// The next command, or `None` until more bytes have come.
@@ -204,8 +219,11 @@ impl Reader {
             let Some(length) = length.and_then(|length| usize::try_from(length).ok()) else {
                 return malformed("invalid bulk length");
             };
-            // What is compared here cannot overflow: `body` is within the buffer.
-            if length > self.bounds.bytes || body + length + 2 > self.bounds.bytes {
+            if length > self.bounds.bytes {
+                return malformed("invalid bulk length");
+            }
+            // What is added here cannot overflow: `body` is within the buffer.
+            if body + length + 2 > self.bounds.bytes {
                 return Err(WireError::TooLong(self.bounds.bytes));
             }
             let end = body + length;
@@ -549,7 +567,9 @@ mod tests {
             assert_eq!(read(bytes), expected, "{}", bytes.escape_ascii());
         }
         assert_eq!(read(b"*1\r\n$1048576\r\n"), Err(WireError::TooLong(1 << 20)));
-        assert_eq!(read(b"*1\r\n$9223372036854775807\r\n"), Err(WireError::TooLong(1 << 20)));
+        let invalid = || Err(WireError::Malformed("invalid bulk length".into()));
+        assert_eq!(read(b"*1\r\n$1048577\r\n"), invalid());
+        assert_eq!(read(b"*1\r\n$9223372036854775807\r\n"), invalid());
         assert_eq!(read(b"POST / HTTP/1.1\r\n"), Err(WireError::Http));
         assert!(read(&[b'a'; MAX_INLINE_BYTES + 1]).is_err());
     }

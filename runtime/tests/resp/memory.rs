@@ -111,7 +111,7 @@ impl Service for Memory {
     }
 
     fn info(&self) -> Vec<(String, Vec<(String, String)>)> {
-        vec![("Memory".to_string(), vec![("knobs".to_string(), "3".to_string())])]
+        vec![("Knobs".to_string(), vec![("knobs".to_string(), "3".to_string())])]
     }
 }
 

@@ -139,7 +139,7 @@ async fn what_is_too_large_is_refused_and_nothing_is_stored() {
     client.send(&frame(&["MGET", "k", "k", "k"])).await;
     client.expect(b"-ERR the reply would be too large; ask for fewer keys at once\r\n").await;
     client.send(b"*2\r\n$4\r\nECHO\r\n$5000000\r\n").await;
-    let error = b"-ERR Protocol error: command longer than 4194304 bytes\r\n";
+    let error = b"-ERR Protocol error: invalid bulk length\r\n";
     assert_eq!(client.rest().await, error);
 }
 
