@@ -3,10 +3,11 @@
 mod plan;
 mod processes;
 
-pub use plan::{Plan, somewhere};
+pub use plan::{Plan, copies, somewhere};
 pub use processes::Processes;
 
-use chainring_runtime::config::Protocol;
+use crate::status;
+use chainring_runtime::config::{Cluster, ConfigError, Protocol};
 use chainring_runtime::tell;
 use clap::{Args, ValueEnum};
 use std::fs::{self, File, TryLockError};
@@ -39,9 +40,10 @@ pub struct ClusterArgs {
     /// Where the cluster file and the nodes' data are.
     #[arg(long, default_value = "chainring-data")]
     dir: PathBuf,
-    /// The first node's port for Redis clients; the others' follow. 0 takes any that are free.
-    #[arg(long, default_value_t = 6380)]
-    resp_port: u16,
+    /// The first node's port for Redis clients; the others' follow. 0 takes any that are free. An existing cluster's
+    /// ports stay as they are in its file. [default: 6380]
+    #[arg(long)]
+    resp_port: Option<u16>,
     /// Record every node's steps in `trace-N` there, for `chainring replay`.
     #[arg(long)]
     trace: bool,
@@ -59,17 +61,22 @@ pub enum ProtocolName {
     Ring,
 }
 
+impl From<ProtocolName> for Protocol {
+    fn from(name: ProtocolName) -> Self {
+        match name {
+            ProtocolName::Chain => Protocol::Chain,
+            ProtocolName::Ring => Protocol::Ring,
+        }
+    }
+}
+
 /// The name of the cluster file in its directory.
 pub const CLUSTER_FILE: &str = "cluster.toml";
 
 /// Starts the cluster, and waits until Ctrl-C, SIGTERM, or the end of its last node.
 pub fn run(args: &ClusterArgs) -> Result<ExitCode, String> {
-    let _lock = lock(&args.dir)?;
     let plan = Plan {
-        protocol: match args.protocol {
-            ProtocolName::Chain => Protocol::Chain,
-            ProtocolName::Ring => Protocol::Ring,
-        },
+        protocol: args.protocol.into(),
         replicas: args.replicas,
         tokens: args.tokens,
         nodes: args.nodes,
@@ -77,7 +84,12 @@ pub fn run(args: &ClusterArgs) -> Result<ExitCode, String> {
         coordinators: args.coordinators.as_ref().and_then(|number| number.parse().ok()),
         resp_port: args.resp_port,
     };
-    let cluster = plan.prepare(&args.dir)?;
+    let draft = plan.draft(&args.dir)?;
+    let _lock = lock(&args.dir)?;
+    let cluster = draft.settle(&args.dir)?;
+    if let Some(note) = copies(&cluster) {
+        say!("note: {note}");
+    }
     if args.only_init {
         say!("the cluster is in {}", args.dir.join(CLUSTER_FILE).display());
         return Ok(ExitCode::SUCCESS);
@@ -88,8 +100,8 @@ pub fn run(args: &ClusterArgs) -> Result<ExitCode, String> {
     let runtime = runtime.map_err(|error| format!("cannot wait for signals: {error}"))?;
     runtime.block_on(async {
         // Before anybody can know that the cluster is ready to be ended.
-        let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+        let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals.map(signal) else {
             return Err("cannot wait for signals".to_string());
         };
         // Nobody may read this; the cluster runs all the same.
@@ -104,27 +116,77 @@ pub fn run(args: &ClusterArgs) -> Result<ExitCode, String> {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = look.tick() => {}
+                _ = hangup.recv() => break, // its terminal has gone
+                _ = look.tick() => processes.bound_logs(),
             }
             for (id, status) in processes.reap() {
                 tell::say(format_args!(
-                    "node {id} has ended ({status}); `chainring node --config {} --id {id}` brings it \
-                     back",
+                    "node {id} has ended ({status}); `{} node --config {} --id {id}` brings it back, and \
+                     has to be ended by itself then",
+                    crate::me(),
                     args.dir.join(CLUSTER_FILE).display()
                 ));
             }
             if processes.is_empty() {
+                say_who_is_left(&cluster);
                 return Err(format!("no node is left; their logs are in {}", args.dir.display()));
             }
         }
         processes.stop();
+        say_who_is_left(&cluster);
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// Makes this process the only one that runs the cluster of a directory: another one would choose other
-/// ports, and write them into the file that a node reads when it is brought back.
+/// Says which nodes go on without this process: those that were brought back, or joined, by hand.
+fn say_who_is_left(cluster: &Cluster) {
+    for node in &cluster.nodes {
+        let answer: Result<String, String> = status::tell(node, &["STATUS"]);
+        let Ok(text) = answer else { continue };
+        let said: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        if said["cluster"] == cluster.cluster && said["node"] == node.id {
+            tell::say(format_args!(
+                "node {} goes on: it was started by itself (`chainring node`), and is ended where that was \
+                 done",
+                node.id
+            ));
+        }
+    }
+}
+
+/// Reads a cluster file.
+pub fn read(file: &Path) -> Result<Cluster, String> {
+    Cluster::read(file).map_err(|error| explain(&error, file))
+}
+
+/// The same, and its text.
+pub fn read_text(file: &Path) -> Result<(String, Cluster), String> {
+    let failed = |source| ConfigError::Read { path: file.to_path_buf(), source };
+    let text = fs::read_to_string(file).map_err(|error| explain(&failed(error), file))?;
+    let cluster = Cluster::parse(&text).map_err(|error| explain(&error, file))?;
+    Ok((text, cluster))
+}
+
+/// What is wrong with a cluster file, and which.
+pub fn explain(error: &ConfigError, file: &Path) -> String {
+    match error {
+        ConfigError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            format!(
+                "{error}. Start a cluster (`{} cluster chain`), or say with --dir or --config where one is",
+                crate::me()
+            )
+        }
+        ConfigError::Read { .. } => error.to_string(), // names the file
+        error => format!("{error} ({})", file.display()),
+    }
+}
+
+/// Makes this process the only one that runs the cluster of a directory: another one would start its nodes a second
+/// time, or make other stores where these are.
 fn lock(dir: &Path) -> Result<File, String> {
+    if dir.exists() && !dir.is_dir() {
+        return Err(format!("{} is a file; choose another --dir", dir.display()));
+    }
     let path = dir.join("cluster.lock");
     let failed = |error| format!("cannot lock {}: {error}", path.display());
     fs::create_dir_all(dir).map_err(failed)?;

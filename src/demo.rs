@@ -3,7 +3,7 @@
 use crate::cluster::{Plan, Processes};
 use chainring_client::Connection;
 use chainring_proofs::catalogue;
-use chainring_proofs::run::Options;
+use chainring_proofs::run::{Options, grouped};
 use redis::Commands;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -21,14 +21,15 @@ pub fn run() -> Result<ExitCode, String> {
         if !report.stands() {
             return Err(format!("the check failed:\n{report}"));
         }
-        let (states, seconds) = (report.unique_states, report.seconds);
+        let (states, seconds) = (grouped(report.unique_states), report.seconds);
         let properties = report.properties.len();
         say!("   {name}: {properties} properties hold in all {states} states ({seconds:.1} s)");
     }
 
     say!("2. Starting that very code as three processes, over UDP, with LMDB on disk.");
     let dir = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
-    let cluster = Plan { nodes: Some(3), ..Plan::default() }.prepare(dir.path())?;
+    let cluster =
+        Plan { nodes: Some(3), resp_port: Some(0), ..Plan::default() }.prepare(dir.path())?;
     let mut processes = Processes::new(dir.path(), false);
     processes.start(cluster.nodes.iter().map(|node| node.id))?;
     for node in &cluster.nodes {
@@ -74,9 +75,8 @@ pub fn run() -> Result<ExitCode, String> {
         expect(found == KEYS + 1, "a key is missing")?;
     }
     processes.stop();
-    say!(
-        "Nothing was lost. Next: `chainring check`, `chainring cluster chain`, `redis-cli -p 6380`."
-    );
+    let me = crate::me();
+    say!("Nothing was lost. Next: `{me} check`, `{me} cluster chain`, `redis-cli -p 6380`.");
     Ok(ExitCode::SUCCESS)
 }
 

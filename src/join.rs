@@ -1,14 +1,15 @@
 //! `chainring join`: adds a node to a cluster that may be running. `chainring leave`: takes one out of a ring.
 
-use crate::cluster::somewhere;
-use crate::status::{self, Where};
-use chainring_runtime::config::{self, Cluster};
+use crate::cluster::{explain, read_text, somewhere};
+use crate::status::{self, RingReport, Where};
+use chainring_runtime::config::{self, Cluster, Protocol};
 use chainring_runtime::node;
 use clap::Args;
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 /// Where to add a node, and with which addresses.
 #[derive(Args, Debug)]
@@ -36,20 +37,128 @@ pub struct JoinArgs {
 pub struct LeaveArgs {
     /// The node's number.
     id: u32,
+    /// Wait until it is outside, and say meanwhile what it waits for.
+    #[arg(long)]
+    wait: bool,
+    /// How many seconds --wait waits.
+    #[arg(long, requires = "wait", default_value_t = 600)]
+    timeout: u32,
     #[command(flatten)]
     cluster: Where,
 }
 
-/// Tells a node of a ring to leave it.
+/// Tells a node of a ring to leave it, and says what that waits for.
 pub fn leave(args: &LeaveArgs) -> Result<ExitCode, String> {
-    let cluster = args.cluster.read()?;
-    belong(&cluster, args.id, "LEAVE")?;
+    let (cluster, id) = (args.cluster.read()?, args.id);
+    let node = cluster.node(id).map_err(|error| error.to_string())?;
+    if cluster.protocol == Protocol::Chain {
+        return Err(of_a_chain(&cluster, id, node.joins, node.coordinator.is_some()));
+    }
+    let ring = look(args, &cluster)?;
+    if ring.nodes.iter().any(|place| place.node == Some(id) && !place.is_in_view()) {
+        say!("node {id} is not in the ring: stop it if it is not needed.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(why) = smallest(&ring, id) {
+        return Err(why);
+    }
+    belong(&cluster, id, "LEAVE")?;
+    let start = Instant::now();
+    let mut said = String::new();
+    loop {
+        let waits = waits_for(&look(args, &cluster)?, id);
+        let Some(waits) = waits else {
+            say!(
+                "node {id} is outside the ring. It serves clients still; stop it if it is not needed."
+            );
+            return Ok(ExitCode::SUCCESS);
+        };
+        if waits != said {
+            say!("node {id} is leaving: {waits}.");
+            said = waits;
+        }
+        if !args.wait && start.elapsed() >= FIRST_LOOK {
+            break;
+        }
+        if args.wait && start.elapsed() >= Duration::from_secs(args.timeout.into()) {
+            return Err(format!("node {id} is still in the ring after {} s", args.timeout));
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
     say!(
-        "node {} is leaving: when others have what it holds, `chainring status` shows it outside.",
-        args.id
+        "`{} status` shows it outside when that is done; `leave {id} --wait` waits for it.",
+        crate::me()
     );
     say!("It serves clients all the while, and afterwards; stop it then if it is not needed.");
     Ok(ExitCode::SUCCESS)
+}
+
+/// How long it takes until there is something to be said of a node that leaves.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+
+fn look(args: &LeaveArgs, cluster: &Cluster) -> Result<RingReport, String> {
+    Ok(RingReport::of(cluster, &status::ask_all(&args.cluster, cluster)?))
+}
+
+/// What there is instead for a chain.
+fn of_a_chain(cluster: &Cluster, id: u32, joins: bool, decides: bool) -> String {
+    let silence = cluster.timeouts.views().suspect.start.as_millis();
+    let mut why = format!(
+        "a chain has no `leave`: a member is there while its process is. Stop node {id} (SIGTERM, or Ctrl-C where it \
+         runs): after {silence} ms without it the coordinators decide a chain without it, and writes go on. Started \
+         again, it comes back by itself"
+    );
+    if decides {
+        why += &format!(
+            ". Node {id} is also one of those who decide, for ever: while it is away, fewer of the others may fail"
+        );
+    }
+    if joins {
+        why += &format!(". `{} forget {id}` then removes it from the cluster file", crate::me());
+    }
+    why
+}
+
+/// Why nobody can leave a ring that is as small as it may be.
+fn smallest(ring: &RingReport, id: u32) -> Option<String> {
+    let members = ring.nodes.iter().filter(|place| place.is_in_view()).count();
+    let replicas = usize::from(ring.replicas);
+    (members <= replicas).then(|| {
+        format!(
+            "the ring has {members} members and keeps {replicas} copies of a key, and it never shrinks below that: \
+             node {id} stays. Let another node join first (`{} join`)",
+            crate::me()
+        )
+    })
+}
+
+/// What a node that leaves waits for; `None` when it has left.
+fn waits_for(ring: &RingReport, id: u32) -> Option<String> {
+    let place = ring.nodes.iter().find(|place| place.node == Some(id))?;
+    let gone = |place: &&status::RingPlace| place.is_in_view() && place.unreachable.is_some();
+    let dead: Vec<_> = ring.nodes.iter().filter(gone).filter_map(|place| place.node).collect();
+    let dead = match &dead[..] {
+        [] => String::new(),
+        dead => {
+            let dead: Vec<_> = dead.iter().map(u32::to_string).collect();
+            format!(", of which some may wait for node {}, which does not answer", dead.join(", "))
+        }
+    };
+    if !place.is_in_view() {
+        return None;
+    }
+    Some(if place.is_leaving() {
+        format!("others have {} ranges still to fetch from it{dead}", ring.ranges_left)
+    } else if !ring.stable {
+        format!(
+            "another change is under way, and goes first: {} ranges are still to be fetched{dead}",
+            ring.ranges_left
+        )
+    } else if place.wants_to_leave {
+        format!("the coordinators know, and have not decided yet{dead}")
+    } else {
+        "no coordinator has heard of it yet".to_string()
+    })
 }
 
 /// Tells a node that it is to be in the ring, or out of it.
@@ -63,15 +172,10 @@ fn belong(cluster: &Cluster, id: u32, word: &str) -> Result<(), String> {
 /// Makes a node's stores, and then adds it to the cluster file.
 pub fn run(args: &JoinArgs) -> Result<ExitCode, String> {
     let file = &args.config;
-    let base = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let base = base_of(file);
     let _lock = lock(base)?;
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| format!("cannot read the cluster file {}: {error}", file.display()))?;
-    let wrong = |error| format!("{error} ({})", file.display());
-    let cluster = Cluster::parse(&text).map_err(wrong)?;
+    let (text, cluster) = read_text(file)?;
+    let wrong = |error| explain(&error, file);
     if let Some(id) = args.id {
         belong(&cluster, id, "JOIN")?;
         say!(
@@ -97,12 +201,21 @@ pub fn run(args: &JoinArgs) -> Result<ExitCode, String> {
     say!(
         "nodes that run with this file know it within a second; copy it to machines that have their own."
     );
-    say!("Start it: chainring node --config {} --id {}", file.display(), node.id);
+    say!("Start it: {} node --config {} --id {}", crate::me(), file.display(), node.id);
+    say!("If it was a mistake: {} forget {} --config {}", crate::me(), node.id, file.display());
     Ok(ExitCode::SUCCESS)
 }
 
-/// Keeps two joins from choosing the same numbers. The directory itself is what is locked.
-fn lock(base: &Path) -> Result<File, String> {
+/// The directory of a cluster file.
+pub fn base_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Keeps two who change the file from choosing the same numbers. The directory itself is what is locked.
+pub fn lock(base: &Path) -> Result<File, String> {
     let failed = |error| format!("cannot lock {}: {error}", base.display());
     let directory = File::open(base).map_err(failed)?;
     directory.lock().map_err(failed)?;

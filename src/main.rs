@@ -19,9 +19,13 @@ macro_rules! show {
 mod check;
 mod cluster;
 mod demo;
+mod forget;
 mod join;
+mod log;
 mod node;
+mod plan;
 mod reform;
+mod shell;
 mod simulate;
 mod status;
 
@@ -35,7 +39,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A replicated key-value store whose replica code is exhaustively model-checked, and then run unchanged.
 #[derive(Parser, Debug)]
-#[command(version, about)]
+#[command(name = "chainring", version, about)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -49,6 +53,8 @@ enum Command {
     Explore(check::ExploreArgs),
     /// Start a cluster of processes on this machine, and serve Redis clients.
     Cluster(cluster::ClusterArgs),
+    /// Print the cluster file of a new cluster on several machines.
+    Plan(plan::PlanArgs),
     /// Make the stores of a node, once in its life.
     Init(node::InitArgs),
     /// Run one node of a cluster.
@@ -57,41 +63,43 @@ enum Command {
     Join(join::JoinArgs),
     /// Take a node out of a running ring.
     Leave(join::LeaveArgs),
+    /// Remove a node from the cluster file that is no member and does not run.
+    Forget(forget::ForgetArgs),
     /// Give up nodes of a ring that will never come back, where ranges have lost their majority.
     Reform(reform::ReformArgs),
-    /// Say how a running cluster is: its members, who lags, who fetches, and who is suspected.
+    /// Say how a running cluster is, first in a word: its exit code is 0 if it is healthy, 1 if degraded, 2 if down.
     Status(status::StatusArgs),
     /// Execute the traces of nodes again: every step must agree.
     Replay(node::ReplayArgs),
     /// Check the chain, start a cluster, break it and mend it: what this is, in seconds.
     Demo,
+    /// Print a script that completes this command line in a shell.
+    Completions(shell::CompletionsArgs),
+    /// Print the manual's page.
+    Man(shell::ManArgs),
 }
 
 fn main() -> ExitCode {
-    // What becomes of each operation is logged only where it is asked for.
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CHAINRING_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,chainring::operations=off"));
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let command = Cli::parse().command;
     // What cannot be written is dropped and counted, and nothing waits for it.
     tell::catch_panics();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colours)
-        .with_writer(tell::log)
-        .log_internal_errors(false)
-        .init();
-    let done = match Cli::parse().command {
+    log::init(tell::log);
+    let done = match command {
         Command::Check(args) => check::check(&args),
         Command::Explore(args) => check::explore(&args),
         Command::Cluster(args) => cluster::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Init(args) => node::init(&args),
         Command::Node(args) => node::run(&args),
         Command::Join(args) => join::run(&args),
         Command::Leave(args) => join::leave(&args),
+        Command::Forget(args) => forget::run(&args),
         Command::Reform(args) => reform::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Replay(args) => node::replay(&args),
         Command::Demo => demo::run(),
+        Command::Completions(args) => shell::completions::<Cli>(&args),
+        Command::Man(args) => shell::man::<Cli>(&args),
     };
     let code = done.unwrap_or_else(|error| {
         tell::complain(format_args!("chainring: {error}"));
@@ -99,4 +107,21 @@ fn main() -> ExitCode {
     });
     tell::finish();
     code
+}
+
+/// This program as it was called, for hints that can be typed again.
+pub fn me() -> String {
+    let typed = std::env::args().next().unwrap_or_default();
+    if typed.is_empty() { "chainring".to_string() } else { typed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        Cli::command().debug_assert();
+    }
 }

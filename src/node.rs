@@ -1,5 +1,6 @@
 //! `chainring init`, `chainring node` and `chainring replay`.
 
+use crate::cluster;
 use chainring_runtime::config::Cluster;
 use chainring_runtime::node::{self, Node, NodeOptions};
 use chainring_runtime::{tell, trace};
@@ -45,8 +46,7 @@ pub struct ReplayArgs {
 
 /// The cluster file, and the directory that its paths are relative to.
 fn read(config: &Path) -> Result<(Cluster, PathBuf), String> {
-    let cluster =
-        Cluster::read(config).map_err(|error| format!("{error} ({})", config.display()))?;
+    let cluster = cluster::read(config)?;
     let base = config.parent().unwrap_or(Path::new(""));
     Ok((cluster, base.to_path_buf()))
 }
@@ -73,10 +73,11 @@ pub fn run(args: &NodeArgs) -> Result<ExitCode, String> {
     let node = cluster.node(args.node.id).map_err(|error| error.to_string())?;
     if !node::is_initialised(&cluster, node, &base) {
         return Err(format!(
-            "node {} has no stores in {}. If it is new, make them: `chainring init --config {} \
-             --id {}`. If it has run before, its disk is lost, and it must not start from nothing",
+            "node {} has no stores in {}. If it is new, make them: `{} init --config {} --id {}`. If it \
+             has run before, its disk is lost, and it must not start from nothing",
             node.id,
             node.directory(&base).display(),
+            crate::me(),
             args.node.config.display(),
             node.id
         ));
@@ -86,8 +87,8 @@ pub fn run(args: &NodeArgs) -> Result<ExitCode, String> {
         .build()
         .map_err(|error| format!("cannot start the runtime: {error}"))?;
     runtime.block_on(async {
-        let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+        let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals.map(signal) else {
             return Err("cannot wait for signals".to_string());
         };
         let follow = Some(args.node.config.clone());
@@ -97,16 +98,33 @@ pub fn run(args: &NodeArgs) -> Result<ExitCode, String> {
         // A parent that waits for this line may have gone, or may not read.
         tell::say(format_args!("node {} serves {}", node.id, running.resp()));
         tracing::info!(node = node.id, resp = %running.resp(), udp = %node.udp, "serving");
+        tell_service_manager(sd_notify::NotifyState::Ready);
         let shutdown = async {
-            tokio::select! {
-                _ = terminate.recv() => tracing::info!("SIGTERM: shutting down"),
-                _ = interrupt.recv() => tracing::info!("SIGINT: shutting down"),
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => break tracing::info!("SIGTERM: shutting down"),
+                    _ = interrupt.recv() => break tracing::info!("SIGINT: shutting down"),
+                    // A terminal that closes, or a tool that has moved a log away, is no reason to end.
+                    _ = hangup.recv() => tracing::info!(
+                        "SIGHUP: nothing to do, since the log goes to standard error and the cluster file is \
+                         followed anyway"
+                    ),
+                }
             }
+            tell_service_manager(sd_notify::NotifyState::Stopping);
         };
         running.serve(shutdown).await.map_err(|error| format!("node {}: {error}", node.id))?;
         tracing::info!(node = node.id, "stopped");
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Tells systemd how far this node is, where it is its service manager.
+fn tell_service_manager(state: sd_notify::NotifyState<'_>) {
+    // Without `Type=notify` nobody listens, and there is nobody to tell.
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "the service manager was not told");
+    }
 }
 
 /// Executes traces again.

@@ -1,6 +1,7 @@
 //! `chainring check --simulate`.
 
 use chainring_model::Mechanism;
+use chainring_proofs::run::grouped;
 use chainring_proofs::simulate::{Failure, Options, Progress, Report, Simulation};
 use clap::Args;
 use std::io::IsTerminal;
@@ -74,10 +75,21 @@ pub fn simulate(args: &SimulateArgs, mutants: bool, json: bool) -> Result<ExitCo
         }
         for Failure { seed, .. } in &report.failures {
             let mutant = report.mutant.map_or(String::new(), |it| format!(" --mutant \"{it}\""));
-            say!("again: chainring check --simulate {system} --seeds {seed}{mutant} --trace");
+            say!("again: {} check --simulate {system} --seeds {seed}{mutant} --trace", crate::me());
         }
+        say!("{}", verdict(&report));
     }
     Ok(if report.stands() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What came of it, in a sentence.
+fn verdict(Report { seeds, steps, failures, .. }: &Report) -> String {
+    let s = if *seeds == 1 { "" } else { "s" };
+    let (seeds, steps) = (grouped(*seeds), grouped(*steps));
+    match &failures[..] {
+        [] => format!("{seeds} seed{s}, {steps} steps: every property held"),
+        failed => format!("{seeds} seed{s}, {steps} steps: {} FAILED", failed.len()),
+    }
 }
 
 /// Which mutants are found, and by which seed.
@@ -159,6 +171,22 @@ fn spell(Progress { done, seeds, failed, elapsed }: &Progress) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_simulation_ends_with_a_verdict() {
+        let report = |seeds, failures| Report {
+            subject: "chain",
+            mutant: None,
+            seeds,
+            steps: 19_781,
+            figures: Default::default(),
+            failures,
+            seconds: 0.1,
+        };
+        let fell = Failure { seed: 3, property: "held".into(), steps: 7, milliseconds: 8 };
+        assert_eq!(verdict(&report(5, Vec::new())), "5 seeds, 19,781 steps: every property held");
+        assert_eq!(verdict(&report(1, vec![fell])), "1 seed, 19,781 steps: 1 FAILED");
+    }
 
     #[test]
     fn seeds_are_a_range_or_one() {

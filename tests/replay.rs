@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{Cluster, Protocol, eventually, run};
+use harness::{Cluster, Protocol, eventually, output, run};
 use redis::Commands;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -104,7 +104,7 @@ fn a_run_with_a_kill_in_it_replays_and_a_forged_one_does_not(protocol: Protocol)
     assert!(!out.status.success());
     let mut command = harness::chainring();
     command.args(["node", "--id", "1", "--config"]).arg(cluster.file());
-    let out = command.arg("--trace").arg(&letter).output().unwrap();
+    let out = output(command.arg("--trace").arg(&letter));
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(!out.status.success() && said.contains("no trace"), "{said}");
     assert!(std::fs::read_to_string(&letter).unwrap().starts_with("Dear all"));

@@ -8,7 +8,7 @@ use chainring_model::ring::{Key, Row, View};
 use chainring_model::store::Store;
 use chainring_runtime::config::Cluster as File;
 use chainring_runtime::store::{LmdbDisk, LmdbOptions};
-use harness::{Cluster, PATIENCE, Protocol, Setup, Stop, eventually, run};
+use harness::{Cluster, PATIENCE, Protocol, Setup, Stop, eventually, output, run};
 use redis::{Commands, RedisError, RedisResult};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -185,7 +185,7 @@ fn nobody_notices_that_one_node_is_killed_and_it_returns_from_its_disk() {
     let aside = cluster.dir.path().join("aside");
     std::fs::rename(&dir, &aside).unwrap();
     let refuses = |cluster: &Cluster, what: &str| {
-        let out = cluster.command(victim).output().unwrap();
+        let out = output(&mut cluster.command(victim));
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
         assert_eq!(out.status.code(), Some(1), "{said}");
         assert!(said.contains(what), "{said}");

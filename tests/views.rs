@@ -4,7 +4,7 @@ mod harness;
 
 use chainring_client::Connection;
 use chainring_runtime::config::write;
-use harness::{Cluster, Stop, eventually, role_of, run};
+use harness::{Cluster, Stop, eventually, output, role_of, run};
 use redis::{Commands, RedisResult};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -314,7 +314,7 @@ fn a_chain_without_coordinators_waits_for_its_members() {
     let fixed = |line: &&str| !line.starts_with("coordinator") && !line.starts_with("store");
     let text: Vec<_> = text.lines().filter(fixed).collect();
     std::fs::write(cluster.file(), text.join("\n")).unwrap();
-    let out = cluster.command(0).output().unwrap();
+    let out = output(&mut cluster.command(0));
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(said.contains("was made for another chain"), "{said}");
     for node in 1..4 {

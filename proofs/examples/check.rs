@@ -4,7 +4,7 @@
 //! to write a script (see `chainring_proofs::drive`), `-- --drive MODEL PROPERTY FILE MUTANT`.
 
 use chainring_model::Mechanism;
-use chainring_proofs::run::{Options, Progress, Search};
+use chainring_proofs::run::{Options, Progress, Search, Watcher};
 use chainring_proofs::{catalogue, mutants};
 
 #[global_allocator]
@@ -16,9 +16,10 @@ fn main() {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--progress" => {
-                options.progress = Some(|Progress { unique_states, depth, elapsed, .. }| {
+                options.progress = Some(Watcher::new(|progress| {
+                    let Progress { unique_states, depth, elapsed, .. } = progress;
                     eprintln!("{unique_states} unique states, depth {depth}, {elapsed:.0?}");
-                });
+                }));
             }
             "--threads" => {
                 let count = arguments.next().and_then(|count| count.parse().ok());

@@ -13,6 +13,7 @@ use crate::torn::Order;
 use chainring_model::chain::Reads;
 use chainring_model::kv::{Op, Value};
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
+use std::collections::BTreeSet;
 
 /// A configuration under a name.
 #[derive(Clone, Debug)]
@@ -168,19 +169,24 @@ impl Entry {
     }
 }
 
-/// The models whose names are `pattern` or begin with it and a dash; all of them for no pattern.
+/// The models that these patterns name: all of them for no pattern. A pattern is a model's name and means that one
+/// only; or, where no model has that name, the first part of names (`chain` means all that begin with `chain-`); or it
+/// ends in a star, and means all that begin with what is before that.
+///
+/// # Errors
+/// When a pattern names nothing: a sentence with the names nearest to it.
 pub fn select(patterns: &[String], effort: Effort) -> Result<Vec<Entry>, String> {
     let all = all();
-    let family = |name: &str, pattern: &str| {
-        name.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    let is_name = |pattern: &str| all.iter().any(|entry| entry.name == pattern);
+    let family = |name: &str, pattern: &str| match pattern.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => {
+            !is_name(pattern) && name.strip_prefix(pattern).is_some_and(|it| it.starts_with('-'))
+        }
     };
     for pattern in patterns {
-        if !all.iter().any(|entry| family(entry.name, pattern)) {
-            let names: Vec<_> = all.iter().map(|entry| entry.name).collect();
-            return Err(format!(
-                "there is no model `{pattern}`; `chainring check --list` shows all: {}",
-                names.join(", ")
-            ));
+        if !is_name(pattern) && !all.iter().any(|entry| family(entry.name, pattern)) {
+            return Err(unknown(pattern));
         }
     }
     let wanted = |entry: &Entry| {
@@ -188,7 +194,36 @@ pub fn select(patterns: &[String], effort: Effort) -> Result<Vec<Entry>, String>
         let family = patterns.iter().any(|pattern| family(entry.name, pattern));
         named || ((family || patterns.is_empty()) && entry.effort <= effort)
     };
-    Ok(all.into_iter().filter(wanted).collect())
+    let chosen: Vec<_> = all.iter().filter(|entry| wanted(entry)).cloned().collect();
+    if chosen.is_empty() {
+        return Err(format!(
+            "`{}` names models that take minutes each only: add --deep, or write a name whole",
+            patterns.join(" ")
+        ));
+    }
+    Ok(chosen)
+}
+
+/// Why a name is refused, with those that it may have been meant to be.
+pub fn unknown(name: &str) -> String {
+    let all = all();
+    let families = all.iter().filter_map(|entry| Some(entry.name.split_once('-')?.0));
+    let families: BTreeSet<_> = families.collect();
+    let names = families.into_iter().chain(all.iter().map(|entry| entry.name));
+    format!(
+        "there is no model `{name}`. Near to it are {}; `chainring check --list` shows all {}",
+        nearest(name, names),
+        all.len()
+    )
+}
+
+/// The three names that are nearest to a mistyped one, in words.
+pub fn nearest<'a>(mistyped: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names: Vec<_> =
+        names.into_iter().map(|name| (strsim::jaro_winkler(mistyped, name), name)).collect();
+    names.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    let named: Vec<_> = names.iter().take(3).map(|(_, name)| format!("`{name}`")).collect();
+    named.join(", ")
 }
 
 /// The model of this name.
@@ -869,4 +904,39 @@ fn of_chain() -> Vec<Entry> {
         )
         .deep(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(pattern: &str, effort: Effort) -> Vec<&'static str> {
+        let chosen = select(&[pattern.to_string()], effort).expect("it names models");
+        chosen.iter().map(|entry| entry.name).collect()
+    }
+
+    #[test]
+    fn a_whole_name_is_one_model_and_a_first_part_is_a_family() {
+        assert_eq!(names("chain-reads", Effort::Default), ["chain-reads"]);
+        assert_eq!(names("chain-reads*", Effort::Default), ["chain-reads", "chain-reads-tail"]);
+        assert_eq!(names("ring-recent", Effort::Default).len(), 4);
+        assert_eq!(names("coordinators", Effort::Default), ["coordinators"]);
+        let (family, star) = (names("chain", Effort::Default), names("chain-*", Effort::Default));
+        assert!(family.len() > 20 && family == star, "{family:?}");
+        // A model that takes minutes is explored when it is named, and not with its family.
+        assert_eq!(names("chain-four", Effort::Default), ["chain-four"]);
+        assert!(!family.contains(&"chain-four"));
+        assert!(names("chain", Effort::Deep).contains(&"chain-four"));
+    }
+
+    #[test]
+    fn a_mistyped_name_gets_the_nearest_ones() {
+        for (mistyped, meant) in
+            [("chian", "`chain`"), ("chain-raeds", "`chain-reads`"), ("ring-mvoe", "`ring-move`")]
+        {
+            let said = select(&[mistyped.to_string()], Effort::Default).expect_err(mistyped);
+            assert!(said.starts_with(&format!("there is no model `{mistyped}`")), "{said}");
+            assert!(said.contains(meant) && said.len() < 200, "{said}");
+        }
+    }
 }

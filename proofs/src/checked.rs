@@ -770,12 +770,45 @@ where
         let actions: Vec<_> = steps.iter().filter_map(|(_, action)| action.clone()).collect();
         let first = steps.first()?.0.clone();
         let path = Path::from_actions(&Projection::<A, H>(steps), first, &actions)?;
-        self.inner.as_svg(path)
+        let drawn = self.inner.as_svg(path)?;
+        Some(if self.pruning == Pruning::On { with_caption(&drawn) } else { drawn })
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         self.properties.clone()
     }
+}
+
+/// What a picture of a path of the check says of itself, until such paths are translated into paths of single steps.
+pub const CAPTION: &str = "The check keeps one of several messages that do the same, whoever sent them, and does at \
+                           once what changes nothing but what is under way: an arrow may begin at another sender \
+                           than the one that sent it. Without --path every step is one, and every sender is right.";
+
+/// Puts the caption below a picture.
+fn with_caption(drawn: &str) -> String {
+    /// Of a line, in pixels.
+    const HEIGHT: usize = 14;
+    /// Of a line, in characters.
+    const WIDTH: usize = 60;
+    let number = |text: &str| text.split('\'').next().and_then(|it| it.parse::<usize>().ok());
+    let parts = drawn.split_once("height='").zip(drawn.rsplit_once("</svg>"));
+    let Some(((before, sized), (_, rest))) = parts else { return drawn.to_string() };
+    let Some(height) = number(sized) else { return drawn.to_string() };
+    let mut lines = vec![String::new()];
+    for word in CAPTION.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() < WIDTH => *line += &format!("{word} "),
+            _ => lines.push(format!("{word} ")),
+        }
+    }
+    let texts = lines.iter().enumerate().map(|(place, line)| {
+        let y = height + (place + 1) * HEIGHT;
+        format!("<text x='0' y='{y}' font-size='11'>{}</text>\n", line.trim_end())
+    });
+    let whole = height + (lines.len() + 1) * HEIGHT;
+    let sized = &sized[height.to_string().len()..];
+    let picture = sized.rsplit_once("</svg>").map_or(sized, |(picture, _)| picture);
+    format!("{before}height='{whole}{picture}{}</svg>{rest}", texts.collect::<String>())
 }
 
 /// An action as stateright would have it.
@@ -883,6 +916,19 @@ mod tests {
             lossy(Setup::new(2, [increment()]).crashes(1, Mortal::All)),
             Setup::new(2, [increment()]).views(1, 1).suspects([1]).crashes(1, Mortal::All),
         ]
+    }
+
+    #[test]
+    fn a_picture_says_what_its_arrows_are_worth() {
+        let drawn = "<svg version='1.1' width='10' height='40' viewbox='0'><g></g></svg>\n";
+        let said = with_caption(drawn);
+        assert!(said.starts_with("<svg version='1.1' width='10' height='124' viewbox"), "{said}");
+        assert!(said.ends_with("</text>\n</svg>\n") && said.contains("<g></g><text"), "{said}");
+        let words = said.split("'11'>").skip(1).filter_map(|text| text.split("</text>").next());
+        assert_eq!(words.collect::<Vec<_>>().join(" "), CAPTION);
+        for strange in ["", "<svg></svg>", "<svg height='x'></svg>"] {
+            assert_eq!(with_caption(strange), strange);
+        }
     }
 
     /// Our steps are stateright's, from every state and by every action, before what is changed on purpose.

@@ -78,8 +78,7 @@ where
     let mut trace = Trace { steps: Vec::new(), path: "0".to_string() };
     let fell = |trace: &Trace| {
         let (property, expectation) = (property.name, property.expectation.clone());
-        let stands = expectation == Expectation::Sometimes;
-        Some(Verdict { property, expectation, stands, trace: Some(trace.clone()) })
+        Some(Verdict::new(property, expectation, Some(trace.clone()), false))
     };
     let possible = |state: &W::State| -> Vec<_> {
         let mut actions = Vec::new();

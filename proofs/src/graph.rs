@@ -122,21 +122,13 @@ where
             Expectation::Eventually => continue, // the question below is stronger
         };
         let found = graph.states().position(|state| (property.condition)(model, state) == sought);
-        properties.push(Verdict {
-            property: property.name,
-            expectation: property.expectation,
-            stands: found.is_some() == sought,
-            trace: found.map(|node| graph.trace(model, node)),
-        });
+        let trace = found.map(|node| graph.trace(model, node));
+        properties.push(Verdict::new(property.name, property.expectation, trace, true));
     }
     let can_finish = graph.can_reach(|state| finished(model, state));
     let trapped = can_finish.iter().position(|can| !can);
-    properties.push(Verdict {
-        property: CAN_FINISH,
-        expectation: Expectation::Always,
-        stands: trapped.is_none(),
-        trace: trapped.map(|node| graph.trace(model, node)),
-    });
+    let trace = trapped.map(|node| graph.trace(model, node));
+    properties.push(Verdict::new(CAN_FINISH, Expectation::Always, trace, true));
     Report {
         name: String::new(),
         configuration: String::new(),

@@ -4,7 +4,7 @@ use crate::catalogue::{self, Entry, Steps};
 use crate::drive::Drive;
 use crate::graph::CAN_FINISH;
 use crate::ring;
-use crate::run::{Options, Report, Search};
+use crate::run::{Options, Report, Search, Watcher};
 use crate::torn::Order;
 use chainring_model::Mechanism;
 use serde::Serialize;
@@ -48,6 +48,11 @@ pub struct Catch {
 impl Mutant {
     /// Looks for the property's shortest counterexample, or goes where the script leads.
     pub fn hunt(&self) -> Catch {
+        self.hunt_watched(None)
+    }
+
+    /// The same, and tells how far the search is.
+    pub fn hunt_watched(&self, progress: Option<Watcher>) -> Catch {
         if let Some(script) = self.script {
             return self.follow(script);
         }
@@ -55,7 +60,7 @@ impl Mutant {
             search: Search::Breadth,
             threads: 1, // so that lengths and counts are the same every time
             until: Some(self.property),
-            progress: None,
+            progress,
         };
         let report = self.entry.run(Some(self.lacks), &options);
         let verdict = report.verdict(self.property);

@@ -27,6 +27,7 @@ pub mod scene;
 pub mod weather;
 
 use crate::mutants;
+use crate::run::grouped;
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 use dice::Dice;
 use engine::{Engine, Run};
@@ -259,9 +260,9 @@ impl Display for Report {
         let mutant = self.mutant.map_or(String::new(), |mutant| format!(" ({mutant})"));
         let s = if *seeds == 1 { "" } else { "s" };
         writeln!(f, "{subject}{mutant}: {seeds} seed{s} in {seconds:.1} s")?;
-        writeln!(f, "  {:24} {steps:>12}", "steps")?;
+        writeln!(f, "  {:24} {:>12}", "steps", grouped(*steps))?;
         for (what, times) in self.figures.iter() {
-            writeln!(f, "  {what:24} {times:>12}")?;
+            writeln!(f, "  {what:24} {:>12}", grouped(times))?;
         }
         for Failure { seed, property, steps, milliseconds } in &self.failures {
             writeln!(

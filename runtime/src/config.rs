@@ -25,6 +25,10 @@
 //! joins = true            # optional: not in the first view; `chainring join` writes it
 //! store = "9f2c…"         # optional: the identity of its store; `chainring init` prints it
 //! dir = "node-1"          # optional: its data, relative to this file
+//!
+//! [given-out]             # optional: `chainring forget` writes it, so that no number is given out twice
+//! node = 4                # the highest number that a node ever had
+//! actor = 15              # and the highest `Id`
 //! ```
 //!
 //! A ring is one chain in the words of this file: its `replica`s are the nodes of the ring, in no order.
@@ -41,6 +45,7 @@ mod ring;
 mod timeouts;
 
 pub use file::write;
+pub use grow::Changes;
 pub use ring::{OnQuorumLoss, RingConfig};
 pub use timeouts::TimeoutsConfig;
 
@@ -67,8 +72,23 @@ pub struct Cluster {
     pub timeouts: TimeoutsConfig,
     /// How a ring places keys; the default in a cluster that is none.
     pub ring: RingConfig,
+    /// Up to where numbers were given out to nodes that are forgotten.
+    pub given_out: GivenOut,
     /// The nodes; those of a chain in its order.
     pub nodes: Vec<NodeConfig>,
+}
+
+/// Up to where numbers were given out: those of nodes that are in the file no more. A second store under an `Id` would
+/// be given what belongs to the first.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct GivenOut {
+    /// The highest number of a node.
+    #[serde(default)]
+    pub node: u32,
+    /// The highest `Id` of an actor.
+    #[serde(default)]
+    pub actor: u32,
 }
 
 /// What the nodes of a cluster run.
@@ -169,6 +189,8 @@ struct File {
     timeouts: Option<Spanned<TimeoutsConfig>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ring: Option<Spanned<RingConfig>>,
+    #[serde(default, rename = "given-out", skip_serializing_if = "Option::is_none")]
+    given_out: Option<GivenOut>,
     #[serde(default)]
     node: Vec<Spanned<NodeConfig>>,
 }
@@ -223,6 +245,7 @@ impl Cluster {
             mtu: file.mtu.into_inner(),
             timeouts: file.timeouts.map(Spanned::into_inner).unwrap_or_default(),
             ring: file.ring.map(Spanned::into_inner).unwrap_or_default(),
+            given_out: file.given_out.unwrap_or_default(),
             nodes: file.node.into_iter().map(Spanned::into_inner).collect(),
         })
     }
@@ -238,6 +261,7 @@ impl Cluster {
             mtu: Spanned::new(unspanned.clone(), self.mtu),
             timeouts: timeouts.map(|timeouts| Spanned::new(unspanned.clone(), timeouts)),
             ring: ring.map(|ring| Spanned::new(unspanned.clone(), ring)),
+            given_out: (self.given_out != GivenOut::default()).then_some(self.given_out),
             node: (self.nodes.iter())
                 .map(|node| Spanned::new(unspanned.clone(), node.clone()))
                 .collect(),

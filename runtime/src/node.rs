@@ -80,6 +80,36 @@ pub enum NodeError {
         /// A chain or a ring.
         what: &'static str,
     },
+    /// When some of a node's stores are there, and some are not.
+    #[error(
+        "the store of the node's {lost} is not in {}, and others are. If this node has run before, that store is lost, \
+         and with it what it has promised: the node must not start without it. Bring the old one back, or leave the node \
+         stopped and add another one in its place (`chainring join`). If the node has never run, its `init` was \
+         interrupted: remove {} and make its stores again",
+        dir.display(),
+        dir.display()
+    )]
+    LostStore {
+        /// The node's directory.
+        dir: PathBuf,
+        /// The name of what is missing.
+        lost: String,
+    },
+    /// When a store holds what another protocol keeps.
+    #[error(
+        "the store in {} is whole, and a {found}'s; the cluster file says that the cluster runs a {what}. A store never \
+         becomes one of another protocol: put `protocol = \"{found}\"` back into the file, or give this node the \
+         directory that is its own",
+        dir.display()
+    )]
+    OtherProtocol {
+        /// The store's directory.
+        dir: PathBuf,
+        /// What the store is of.
+        found: &'static str,
+        /// What the file says.
+        what: &'static str,
+    },
     /// When a store cannot be made or opened.
     #[error("{0}")]
     Disk(#[from] DiskError),

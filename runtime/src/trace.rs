@@ -301,7 +301,13 @@ pub struct Replayed {
 impl Display for Replayed {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Replayed { files, starts, steps, received, from_elsewhere, torn } = self;
-        writeln!(f, "{files} files, {starts} starts of nodes, {torn} torn ends")?;
+        let s = |count: &usize| if *count == 1 { "" } else { "s" };
+        let (of_files, of_starts, of_ends) = (s(files), s(starts), s(torn));
+        let of_nodes = if *starts == 1 { "a node" } else { "nodes" };
+        writeln!(
+            f,
+            "{files} file{of_files}, {starts} start{of_starts} of {of_nodes}, {torn} torn end{of_ends}"
+        )?;
         writeln!(f, "{steps} steps executed again: all agree")?;
         write!(
             f,

@@ -34,7 +34,15 @@ fn three(protocol: Protocol) -> Cluster {
     let nodes = (0..).zip(&sockets).map(node).collect();
     let timeouts = TimeoutsConfig::default();
     let ring = RingConfig::default();
-    Cluster { cluster: 7, protocol, mtu: 1400, timeouts, ring, nodes }
+    Cluster {
+        cluster: 7,
+        protocol,
+        mtu: 1400,
+        timeouts,
+        ring,
+        given_out: Default::default(),
+        nodes,
+    }
 }
 
 /// One command in RESP, and as many bytes of reply as are expected.

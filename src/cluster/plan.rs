@@ -1,9 +1,8 @@
-//! The cluster file of `chainring cluster`: made once, with its nodes' stores, and given free ports at
-//! each start.
+//! The cluster file of `chainring cluster`: made once, with free ports and its nodes' stores, and from then on only read.
 
-use super::CLUSTER_FILE;
+use super::{CLUSTER_FILE, read};
 use chainring_runtime::config::{
-    Cluster, NodeConfig, PerChain, Protocol, RingConfig, TimeoutsConfig, write,
+    Cluster, GivenOut, NodeConfig, PerChain, Protocol, RingConfig, TimeoutsConfig, write,
 };
 use chainring_runtime::node;
 use std::io;
@@ -25,43 +24,46 @@ pub struct Plan {
     pub chains: Option<u32>,
     /// How many coordinators each chain has; by default 3, or 1 where there are less than 3 nodes.
     pub coordinators: Option<u32>,
-    /// The first node's port for Redis clients; 0 for any that are free.
-    pub resp_port: u16,
+    /// The first node's port for Redis clients; 0 for any that are free; 6380 by default.
+    pub resp_port: Option<u16>,
 }
 
+/// A cluster of which nothing is on disk yet, or all.
+#[derive(Debug)]
+pub struct Draft {
+    cluster: Cluster,
+    is_fresh: bool,
+}
+
+/// Where Redis clients of a first node connect if nothing else is said.
+const RESP_PORT: u16 = 6380;
+
 impl Plan {
-    /// Reads the cluster that is in the directory, or makes one there; its ports are chosen anew each time.
+    /// Reads the cluster that is in the directory, or makes one there.
     pub fn prepare(&self, dir: &Path) -> Result<Cluster, String> {
-        let file = dir.join(CLUSTER_FILE);
-        let fresh = !file.exists();
-        let mut cluster = if fresh {
-            std::fs::create_dir_all(dir)
-                .map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
-            self.make()?
-        } else {
-            let cluster =
-                Cluster::read(&file).map_err(|error| format!("{error} ({})", file.display()))?;
-            self.compare(&cluster, dir)?;
-            cluster
-        };
-        choose_ports(&mut cluster, self.resp_port)?;
-        if fresh {
-            // The file is written last, so that a directory with a file has all its stores.
-            for number in 0..cluster.nodes.len() {
-                let node = &cluster.nodes[number];
-                let identity =
-                    node::init(&cluster, node, dir).map_err(|error| error.to_string())?;
-                cluster.nodes[number].store = Some(identity.to_string());
-            }
+        self.draft(dir)?.settle(dir)
+    }
+
+    /// Reads the cluster that is in the directory, or thinks one up. Touches nothing, so that a mistake leaves
+    /// nothing behind.
+    pub fn draft(&self, dir: &Path) -> Result<Draft, String> {
+        if dir.exists() && !dir.is_dir() {
+            return Err(format!("{} is a file; choose another --dir", dir.display()));
         }
-        write(&file, &cluster.to_text())
-            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-        Ok(cluster)
+        let file = dir.join(CLUSTER_FILE);
+        if file.exists() {
+            let cluster = read(&file)?;
+            self.compare(&cluster, dir)?;
+            return Ok(Draft { cluster, is_fresh: false });
+        }
+        let mut cluster = self.make()?;
+        choose_ports(&mut cluster, self.resp_port.unwrap_or(RESP_PORT))?;
+        Ok(Draft { cluster, is_fresh: true })
     }
 
     /// A new cluster, without ports. `Id`s are given out to the replicas first, then to gateways, doors,
     /// coordinators and members. The nodes of a chain stand together.
-    fn make(&self) -> Result<Cluster, String> {
+    pub fn make(&self) -> Result<Cluster, String> {
         let (nodes, chains) = (self.nodes.unwrap_or(3), self.chains.unwrap_or(1));
         let ring = match self.protocol {
             Protocol::Chain if self.replicas.is_some() || self.tokens.is_some() => {
@@ -128,6 +130,7 @@ impl Plan {
             mtu: 16 << 10,
             timeouts: TimeoutsConfig::default(),
             ring,
+            given_out: GivenOut::default(),
             nodes: made,
         })
     }
@@ -167,8 +170,78 @@ impl Plan {
                 ));
             }
         }
-        Ok(())
+        let first = cluster.nodes.first().map_or(0, |node| node.resp.port());
+        match self.resp_port {
+            Some(wanted) if wanted != 0 && wanted != first => Err(format!(
+                "{} holds a cluster whose node 1 serves Redis clients at port {first}, not {wanted}; leave \
+                 --resp-port out, or write other ports into {} while none of its nodes runs",
+                dir.display(),
+                dir.join(CLUSTER_FILE).display()
+            )),
+            _ => Ok(()),
+        }
     }
+}
+
+impl Draft {
+    /// Makes the file and the stores, if they are not there, or else sees whether the ports are free.
+    pub fn settle(self, dir: &Path) -> Result<Cluster, String> {
+        let Draft { mut cluster, is_fresh } = self;
+        let file = dir.join(CLUSTER_FILE);
+        if !is_fresh {
+            are_free(&cluster, &file)?;
+            return Ok(cluster);
+        }
+        if file.exists() {
+            return Err(format!(
+                "{} was made by another process just now; try again",
+                file.display()
+            ));
+        }
+        std::fs::create_dir_all(dir)
+            .map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
+        // The file is written last, so that a directory with a file has all its stores.
+        for number in 0..cluster.nodes.len() {
+            let node = &cluster.nodes[number];
+            let identity = node::init(&cluster, node, dir).map_err(|error| error.to_string())?;
+            cluster.nodes[number].store = Some(identity.to_string());
+        }
+        write(&file, &cluster.to_text())
+            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        Ok(cluster)
+    }
+}
+
+/// Whether a cluster has fewer copies of a key than its file names, in a sentence.
+pub fn copies(cluster: &Cluster) -> Option<String> {
+    let nodes = cluster.nodes.iter().filter(|node| !node.joins).count();
+    let wanted = usize::from(cluster.ring.replicas);
+    (cluster.protocol == Protocol::Ring && nodes < wanted).then(|| {
+        format!(
+            "with {nodes} node{} there {} of a key, not {wanted}, and {} of them have to live: it has {wanted} \
+             when more nodes join",
+            if nodes == 1 { "" } else { "s" },
+            if nodes == 1 { "is 1 copy".to_string() } else { format!("are {nodes} copies") },
+            nodes / 2 + 1
+        )
+    })
+}
+
+/// Sees whether nobody has the ports of a cluster that was made before.
+fn are_free(cluster: &Cluster, file: &Path) -> Result<(), String> {
+    let taken = |node: &NodeConfig, what: &str, address: SocketAddr, error: io::Error| {
+        format!(
+            "node {} cannot have {what} {address}, which {} gives it ({error}). Perhaps it runs already; or else \
+             end what is there, or write another address into the file while none of its nodes runs",
+            node.id,
+            file.display()
+        )
+    };
+    for node in &cluster.nodes {
+        UdpSocket::bind(node.udp).map_err(|error| taken(node, "UDP", node.udp, error))?;
+        TcpListener::bind(node.resp).map_err(|error| taken(node, "TCP", node.resp, error))?;
+    }
+    Ok(())
 }
 
 /// Gives every node a free UDP port, and the ports for Redis clients from `resp_port` on.

@@ -15,6 +15,9 @@ pub struct Processes {
     children: Vec<(u32, Child)>,
 }
 
+/// How large a log may become before it begins anew: what was in it is in `log-N.1` then.
+const LARGEST_LOG: u64 = 16 << 20;
+
 /// How long a node may take to start: it reads its whole store.
 const START_TIME: Duration = Duration::from_secs(120);
 
@@ -36,6 +39,7 @@ impl Processes {
 
     /// Starts a node; what is returned tells when it serves. Its log goes to `log-ID`.
     fn spawn(&mut self, id: u32) -> Result<Receiver<()>, String> {
+        let _ = bound(&self.log(id), &self.dir.join(format!("log-{id}.1")), LARGEST_LOG);
         let failed = |error| format!("cannot start node {id}: {error}");
         let log = File::options().create(true).append(true).open(self.log(id)).map_err(failed)?;
         let program = std::env::current_exe().map_err(failed)?;
@@ -70,6 +74,16 @@ impl Processes {
 
     fn log(&self, id: u32) -> PathBuf {
         self.dir.join(format!("log-{id}"))
+    }
+
+    /// Begins logs anew that have become too large. The nodes write at the end of a file that stays the same one, so
+    /// what it holds is copied and cut off; a line that comes between the two is lost.
+    pub fn bound_logs(&self) {
+        for (id, _) in &self.children {
+            let log = self.log(*id);
+            // A log that cannot be bounded now may be at the next look: nothing ends because of it.
+            let _ = bound(&log, &self.dir.join(format!("log-{id}.1")), LARGEST_LOG);
+        }
     }
 
     /// Whether none is left.
@@ -124,6 +138,15 @@ impl Drop for Processes {
     }
 }
 
+/// Moves what is in a log that is larger than that to another file, in place of what was there.
+fn bound(log: &Path, old: &Path, largest: u64) -> std::io::Result<()> {
+    if fs::metadata(log)?.len() <= largest {
+        return Ok(());
+    }
+    fs::copy(log, old)?;
+    File::options().write(true).open(log)?.set_len(0)
+}
+
 /// Tells when a node has said its first line, which is that it serves.
 fn first_line(said: impl std::io::Read + Send + 'static) -> Receiver<()> {
     let (tell, told) = channel();
@@ -136,4 +159,25 @@ fn first_line(said: impl std::io::Read + Send + 'static) -> Receiver<()> {
         for _ in lines.map_while(Result::ok) {}
     });
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_log_begins_anew_when_it_is_too_large_and_its_writer_goes_on() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (log, old) = (dir.path().join("log-1"), dir.path().join("log-1.1"));
+        let mut writer = File::options().create(true).append(true).open(&log).expect("a file");
+        let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+        for (line, now, before) in
+            [("one\n", "one\n", ""), ("two\n", "", "one\ntwo\n"), ("3\n", "3\n", "one\ntwo\n")]
+        {
+            writer.write_all(line.as_bytes()).expect("room");
+            bound(&log, &old, 5).expect("ours");
+            assert_eq!((read(&log).as_str(), read(&old).as_str()), (now, before));
+        }
+    }
 }

@@ -40,6 +40,8 @@ pub struct Place {
     pub role: Role,
     /// Why it cannot be asked; `None` if it was.
     pub unreachable: Option<String>,
+    /// The version of the program that it runs, if it was asked.
+    pub version: Option<String>,
     /// What its replica shows, if it was asked.
     pub replica: Option<Replica>,
 }
@@ -62,6 +64,13 @@ pub enum Role {
     Removed,
     /// When it joins later than the beginning, and is no member.
     Outside,
+}
+
+impl Role {
+    /// Whether it is in the view, as a member or about to be one.
+    pub fn is_in_view(self) -> bool {
+        !matches!(self, Role::Removed | Role::Outside)
+    }
 }
 
 /// What a replica shows.
@@ -217,7 +226,9 @@ impl Known {
             wants_to_join: self.joining.contains(&actor),
         });
         let node = found.map(|(node, _)| node);
+        let answered = found.and_then(|(_, answer)| answer.as_ref().ok());
         Place {
+            version: answered.map(|answer| answer.version.clone()),
             node: node.map(|node| node.id),
             actor,
             resp: node.map(|node| node.resp),

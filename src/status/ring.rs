@@ -50,6 +50,8 @@ pub struct Place {
     pub role: Role,
     /// Why it cannot be asked; `None` if it was.
     pub unreachable: Option<String>,
+    /// The version of the program that it runs, if it was asked.
+    pub version: Option<String>,
     /// The newest view that its replica has installed, if it was asked.
     pub epoch: Option<u64>,
     /// How many tokens it has.
@@ -183,7 +185,9 @@ impl Known<'_> {
         let is_current = |epoch: u64| epoch == self.view.epoch;
         let fetching = replica.filter(|replica| is_current(replica.view.epoch));
         let node = found.map(|(node, _)| node);
+        let answered = found.and_then(|(_, answer)| answer.as_ref().ok());
         Place {
+            version: answered.map(|answer| answer.version.clone()),
             node: node.map(|node| node.id),
             actor,
             resp: node.map(|node| node.resp),
@@ -229,13 +233,24 @@ impl Display for RingReport {
         }
         let rows = self.nodes.iter().map(|place| {
             let (role, said) = (place.role.to_string(), place.says(*epoch));
-            Row { role, node: place.node, actor: place.actor, said }
+            let version = place.version.clone();
+            Row { role, node: place.node, actor: place.actor, version, said }
         });
         write_rows(f, &rows.collect::<Vec<_>>(), &self.coordinators)
     }
 }
 
 impl Place {
+    /// Whether it is in either ring of the view.
+    pub fn is_in_view(&self) -> bool {
+        self.role != Role::Outside
+    }
+
+    /// Whether others fetch what it holds.
+    pub fn is_leaving(&self) -> bool {
+        self.role == Role::Leaving
+    }
+
     fn says(&self, epoch: u64) -> String {
         let mut said = Vec::new();
         match &self.unreachable {
@@ -306,7 +321,7 @@ mod tests {
             let view = RingViewStatus { epoch, ..view.clone() };
             let gateway = RingGatewayStatus { actor: 10 + node, epoch, under_way: 0 };
             let replica = RingReplicaStatus { actor: node, view, ranges: 200, ranges_left };
-            let (version, coordinator) = (String::new(), None);
+            let (version, coordinator) = ("0.1.0".to_string(), None);
             RingNodeStatus { cluster: 9, node, version, replica, gateway, coordinator }
         };
         let mut first = status(1, 7, 0);
@@ -324,7 +339,13 @@ mod tests {
         });
         let gone = Err("it does not answer".to_string());
         let answers = [Ok(first), Ok(status(2, 6, 0)), gone, Ok(status(4, 7, 20))];
-        let said = RingReport::of(&cluster, &answers).to_string();
+        let report = RingReport::of(&cluster, &answers);
+        assert_eq!(
+            report.verdict().to_string(),
+            "DOWN: 3 of 4 nodes, 1 of 1 coordinators: 5 of 257 ranges have no majority of their \
+             copies, start node 3"
+        );
+        let said = report.to_string();
         let expected = "\
 ring, epoch 7 (joint): 2 members, 3 replicas a key, 257 ranges
   stabilizing: 200 ranges have newcomers, who have 20 still to fetch
@@ -333,6 +354,7 @@ ring, epoch 7 (joint): 2 members, 3 replicas a key, 257 ranges
   member   node 2    serves 127.0.0.1:8002, 64 tokens, 33.3 % of the circle, wants to leave, knows epoch 6
   leaving  node 3    unreachable: it does not answer, 64 tokens, 33.3 % of the circle, suspected
   joining  node 4    serves 127.0.0.1:8004, 64 tokens, 33.3 % of the circle, 20 of 200 ranges to fetch
+  all run version 0.1.0
   decided by node 1 (suspects node 3)
 ";
         assert_eq!(said.trim_end(), expected.trim_end());

@@ -2,6 +2,7 @@
 
 use super::report::{Chain, Coordinator, Place, Replica, Report, Role};
 use chainring_runtime::status::Learning;
+use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 
 impl Display for Report {
@@ -20,7 +21,8 @@ impl Display for Chain {
         writeln!(f, "chain {}, epoch {}: {members} member{s}", self.chain, self.epoch)?;
         let rows = self.nodes.iter().map(|place| {
             let (role, said) = (place.role.to_string(), place.says(self.epoch));
-            Row { role, node: place.node, actor: place.actor, said }
+            let version = place.version.clone();
+            Row { role, node: place.node, actor: place.actor, version, said }
         });
         write_rows(f, &rows.collect::<Vec<_>>(), &self.coordinators)
     }
@@ -34,6 +36,8 @@ pub(super) struct Row {
     pub node: Option<u32>,
     /// The `Id` of its replica.
     pub actor: u32,
+    /// The version of its program, if it was asked.
+    pub version: Option<String>,
     /// How it is.
     pub said: String,
 }
@@ -45,9 +49,16 @@ pub(super) fn write_rows(
     coordinators: &[Coordinator],
 ) -> fmt::Result {
     let width = rows.iter().map(|row| row.role.len()).max().unwrap_or(0);
-    for Row { role, node, actor, said } in rows {
+    let versions: BTreeSet<_> = rows.iter().filter_map(|row| row.version.as_deref()).collect();
+    for Row { role, node, actor, version, said } in rows {
         let node = node.map_or(format!("actor {actor}"), |id| format!("node {id}"));
-        writeln!(f, "  {role:width$}  {node:8}  {said}")?;
+        let version = version.as_ref().filter(|_| versions.len() > 1);
+        let version = version.map_or(String::new(), |it| format!(", version {it}"));
+        writeln!(f, "  {role:width$}  {node:8}  {said}{version}")?;
+    }
+    match versions.iter().next() {
+        Some(only) if versions.len() == 1 => writeln!(f, "  all run version {only}")?,
+        _ => {}
     }
     if coordinators.is_empty() {
         return writeln!(f, "  nobody decides about its members: they are these for ever");
@@ -120,7 +131,8 @@ impl Display for Coordinator {
 }
 
 impl Role {
-    fn is_member(self) -> bool {
+    /// Whether it is a member of the view.
+    pub fn is_member(self) -> bool {
         matches!(self, Role::HeadAndTail | Role::Head | Role::Middle | Role::Tail)
     }
 }
@@ -182,7 +194,7 @@ mod tests {
             keys,
             learning: None,
         };
-        let (version, coordinator) = (String::new(), None);
+        let (version, coordinator) = ("0.1.0".to_string(), None);
         NodeStatus { cluster: 9, node, version, replica, gateways: vec![gateway], coordinator }
     }
 
@@ -199,6 +211,7 @@ mod tests {
             deciding: true,
         });
         let mut fourth = status(4, newest.clone(), 41, 5);
+        fourth.version = "0.2.0".to_string();
         fourth.replica.learning = Some(Learning::Copying);
         let answers = [
             Ok(first),
@@ -207,14 +220,20 @@ mod tests {
             Ok(fourth),
             Ok(status(5, view(1, &[1, 2, 3], None), 0, 0)),
         ];
-        let said = Report::of(&cluster(), &answers).to_string();
+        let report = Report::of(&cluster(), &answers);
+        assert_eq!(
+            report.verdict(&cluster()).to_string(),
+            "DEGRADED: 2 of 5 copies, 1 of 1 coordinators: the next failure stops writes; node 2 is \
+             not there: start it; node 4 is learning what it missed; node 5 waits to be let in"
+        );
+        let said = report.to_string();
         let expected = "\
 chain 1, epoch 7: 2 members
-  head     node 3    serves 127.0.0.1:8003, has a lease, committed 40, 10 keys
-  tail     node 1    serves 127.0.0.1:8001, has a lease, committed 40, 3 behind the head, 10 keys
-  learner  node 4    serves 127.0.0.1:8004, committed 40, 5 keys, 50 % of the tail's, copies the tail's rows
+  head     node 3    serves 127.0.0.1:8003, has a lease, committed 40, 10 keys, version 0.1.0
+  tail     node 1    serves 127.0.0.1:8001, has a lease, committed 40, 3 behind the head, 10 keys, version 0.1.0
+  learner  node 4    serves 127.0.0.1:8004, committed 40, 5 keys, 50 % of the tail's, copies the tail's rows, version 0.2.0
   removed  node 2    unreachable: it does not answer
-  outside  node 5    serves 127.0.0.1:8005, committed 40, 0 keys, wants to join, knows epoch 1
+  outside  node 5    serves 127.0.0.1:8005, committed 40, 0 keys, wants to join, knows epoch 1, version 0.1.0
   decided by node 1 (suspects node 3) (deciding)
 ";
         assert_eq!(said.trim_end(), expected.trim_end());
@@ -228,5 +247,56 @@ chain 1, epoch 7: 2 members
         use Role::{Head, Middle, Outside, Tail};
         assert_eq!(roles, [Head, Middle, Tail, Outside, Outside]);
         assert!(report.to_string().contains("decided by node 1 (unreachable)"));
+    }
+
+    #[test]
+    fn a_verdict_says_what_the_next_failure_costs_and_what_to_do() {
+        let three = Cluster::parse(&{
+            let node = |id: u32| {
+                format!(
+                    "[[node]]\nid = {id}\nudp = \"127.0.0.1:700{id}\"\nresp = \"127.0.0.1:800{id}\"\n\
+                     replica = {id}\ngateway = 1{id}\ndoor = 2{id}\ncoordinator = 3{id}\n"
+                )
+            };
+            let nodes = [1, 2, 3].map(node).concat();
+            format!("cluster = 9\nprotocol = \"chain\"\n{nodes}")
+        })
+        .expect("a cluster file");
+        let verdict = |members: &[u32], up: &[u32]| {
+            let view = ViewStatus {
+                epoch: 7,
+                members: members.to_vec(),
+                learner: None,
+                coordinators: vec![31, 32, 33],
+            };
+            let answer = |node: u32| {
+                if !up.contains(&node) {
+                    return Err("it does not answer".to_string());
+                }
+                let mut status = status(node, view.clone(), 40, 10);
+                status.coordinator = Some(CoordinatorStatus {
+                    actor: 30 + node,
+                    chain: 1,
+                    view: view.clone(),
+                    suspects: vec![],
+                    joining: vec![],
+                    deciding: false,
+                });
+                Ok(status)
+            };
+            let answers = [1, 2, 3].map(answer);
+            Report::of(&three, &answers).verdict(&three).to_string()
+        };
+        assert_eq!(verdict(&[1, 2, 3], &[1, 2, 3]), "HEALTHY: 3 of 3 copies, 3 of 3 coordinators");
+        let lost = "DEGRADED: 2 of 3 copies, 2 of 3 coordinators: the next failure stops writes";
+        let start = "; node 3 is not there: start it";
+        assert_eq!(verdict(&[1, 2], &[1, 2]), format!("{lost}{start}"));
+        assert_eq!(verdict(&[1, 2, 3], &[1, 2]), format!("{lost}{start}"));
+        assert_eq!(
+            verdict(&[2], &[2]),
+            "DOWN: 1 of 3 copies, 1 of 3 coordinators, and 2 coordinators are needed, start nodes \
+             1, 3"
+        );
+        assert!(verdict(&[1, 2, 3], &[]).starts_with("DOWN: 0 of 3 copies, 0 of 3 coordinators"));
     }
 }

@@ -4,6 +4,7 @@
 
 use chainring_client::Connection;
 use serde_json::Value;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -26,9 +27,42 @@ pub fn chainring() -> Command {
     Command::new(env!("CARGO_BIN_EXE_chainring"))
 }
 
-/// Runs the program to its end.
+/// Runs the program to its end. A test that fails shows all that it said.
 pub fn run(args: &[&str]) -> Output {
-    chainring().args(args).output().expect("the program starts")
+    output(chainring().args(args))
+}
+
+/// Runs any program to its end. A test that fails shows all that it said.
+pub fn output(command: &mut Command) -> Output {
+    let out = command.output().expect("the program starts");
+    let [said, complained] = [&out.stdout, &out.stderr].map(|text| String::from_utf8_lossy(text));
+    println!("$ {command:?}: {}\n{said}{complained}", out.status);
+    out
+}
+
+/// Shows what nodes have logged when the test has failed that had them.
+fn show_logs(dir: &Path) {
+    /// As much of each as is shown.
+    const LINES: usize = 100;
+    let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let is_log = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("log-")
+    };
+    let mut logs: Vec<_> = files.map(|file| file.path()).filter(is_log).collect();
+    logs.sort();
+    for log in logs {
+        let text = std::fs::read(&log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<_> = text.lines().collect();
+        let last = &lines[lines.len().saturating_sub(LINES)..];
+        println!("{} ends:\n{}", log.display(), last.join("\n"));
+    }
+}
+
+thread_local! {
+    /// Where this test's `chainring cluster` has its logs.
+    static DIRECTORIES: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A process that is killed when the test is done with it.
@@ -52,6 +86,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+        if std::thread::panicking() {
+            DIRECTORIES.with_borrow_mut(|all| all.drain(..).for_each(|dir| show_logs(&dir)));
+        }
     }
 }
 
@@ -132,7 +169,8 @@ impl Cluster {
             command.args(["cluster", name, "--only-init", "--resp-port", "0", "--dir"]);
             let out = command.arg(cluster.dir.path()).args(options).output();
             let out = out.expect("the program starts");
-            assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+            let complained = String::from_utf8_lossy(&out.stderr);
+            assert!(out.status.success(), "{complained}{}", String::from_utf8_lossy(&out.stdout));
             text = std::fs::read_to_string(cluster.file()).expect("it was just written");
             are_new(&text)
         });
@@ -236,16 +274,27 @@ impl Cluster {
 
     /// What `chainring status` says, in words.
     pub fn words(&self) -> String {
-        let out = run(&["status", "--config", self.file().to_str().expect("text")]);
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8_lossy(&out.stdout).into_owned()
+        String::from_utf8_lossy(&self.ask(&[]).stdout).into_owned()
     }
 
     /// What `chainring status --json` says.
     pub fn report(&self) -> Value {
-        let out = run(&["status", "--json", "--config", self.file().to_str().expect("text")]);
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        serde_json::from_slice(&out.stdout).expect("JSON")
+        let out = self.ask(&["--json"]);
+        let report: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+        let state = report["verdict"]["state"].as_str();
+        let code = ["healthy", "degraded", "down"].iter().position(|it| Some(*it) == state);
+        assert_eq!(out.status.code(), code.map(|code| code as i32), "{report}");
+        report
+    }
+
+    /// Asks for the status, which tests do often: only a failure to ask is shown.
+    fn ask(&self, options: &[&str]) -> Output {
+        let mut command = chainring();
+        let out = command.arg("status").args(options).arg("--config").arg(self.file()).output();
+        let out = out.expect("the program starts");
+        let complained = String::from_utf8_lossy(&out.stderr);
+        assert!(matches!(out.status.code(), Some(0..=2)), "{}: {complained}", out.status);
+        out
     }
 
     /// What it says of a chain.
@@ -275,6 +324,15 @@ impl Cluster {
         }
         for mut node in self.nodes.iter_mut().filter_map(Option::take) {
             assert!(node.0.wait().expect("it ends").success());
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.nodes.clear();
+        if std::thread::panicking() {
+            show_logs(self.dir.path());
         }
     }
 }
@@ -309,6 +367,7 @@ pub fn start_cluster(
     command.args(["cluster", protocol.name(), "--resp-port", "0", "--nodes", &nodes_text, "--dir"]);
     let child = command.arg(dir).stdout(Stdio::piped()).spawn().expect("the program starts");
     let mut process = Process(child);
+    DIRECTORIES.with_borrow_mut(|all| all.push(dir.to_path_buf()));
     let said = process.0.stdout.take().expect("it is piped");
     let mut reader = BufReader::new(said);
     let mut lines = Vec::new();

@@ -1,9 +1,19 @@
-//! How a cluster file may change while nodes run with it: by nodes that are added, and in no other way.
+//! How a cluster file may change while nodes run with it: by nodes that are added, by nodes that joined later and are
+//! forgotten, and in no other way.
 
-use super::{Cluster, ConfigError, NodeConfig, Protocol};
+use super::{Cluster, ConfigError, GivenOut, NodeConfig, Protocol};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::Path;
+
+/// In what a newer cluster file differs.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Changes {
+    /// The nodes that it has in addition.
+    pub added: Vec<NodeConfig>,
+    /// The nodes that it has no more.
+    pub forgotten: Vec<NodeConfig>,
+}
 
 impl Cluster {
     /// A node for this cluster with numbers that nobody has, which joins a chain: the given one, or else the
@@ -30,12 +40,8 @@ impl Cluster {
                 self.name_of(chain)
             ));
         }
-        let highest = self.nodes.iter().map(|node| node.id).max().unwrap_or(0);
-        let actors = self.nodes.iter().flat_map(|node| {
-            let one = [Some(node.replica), node.coordinator, node.member].into_iter().flatten();
-            one.chain(node.gateway.iter()).chain(node.door.iter())
-        });
-        let next = actors.max().unwrap_or(0).checked_add(1);
+        let GivenOut { node: highest, actor } = self.highest();
+        let next = actor.checked_add(1);
         let last = next.and_then(|next| next.checked_add(2 * chains + 1));
         let (Some(next), Some(_)) = (next, last) else {
             return Err("there are no Ids left for the actors of another node".to_string());
@@ -60,6 +66,19 @@ impl Cluster {
         id.map(node).ok_or_else(|| "there are no numbers left for another node".to_string())
     }
 
+    /// The highest numbers that were ever given out.
+    fn highest(&self) -> GivenOut {
+        let actors = self.nodes.iter().flat_map(|node| {
+            let one = [Some(node.replica), node.coordinator, node.member].into_iter().flatten();
+            one.chain(node.gateway.iter()).chain(node.door.iter())
+        });
+        let nodes = self.nodes.iter().map(|node| node.id);
+        GivenOut {
+            node: nodes.max().unwrap_or(0).max(self.given_out.node),
+            actor: actors.max().unwrap_or(0).max(self.given_out.actor),
+        }
+    }
+
     /// Whether failures are detected by members of its nodes.
     fn has_members(&self) -> bool {
         self.nodes.iter().any(|node| node.member.is_some())
@@ -73,16 +92,28 @@ impl Cluster {
         }
     }
 
-    /// The nodes that a newer file has in addition to these, if that is all in which it differs.
+    /// The nodes that a newer file has in addition to these, and those that joined later and are forgotten in it, if
+    /// that is all in which it differs.
     ///
     /// # Errors
     /// When it differs in anything else: a sentence.
-    pub fn additions(&self, newer: &Cluster) -> Result<Vec<NodeConfig>, String> {
+    pub fn changes(&self, newer: &Cluster) -> Result<Changes, String> {
         let known = |node: &&NodeConfig| self.nodes.iter().any(|known| known.id == node.id);
         let (kept, added): (Vec<_>, Vec<_>) = newer.nodes.iter().partition(known);
-        let same = Cluster { nodes: kept.into_iter().cloned().collect(), ..newer.clone() };
-        if same != *self {
-            let nodes = self.nodes.iter().filter(|node| !same.nodes.contains(node));
+        let is_forgotten = |node: &&NodeConfig| {
+            node.joins
+                && node.id <= newer.given_out.node
+                && newer.nodes.iter().all(|kept| kept.id != node.id)
+        };
+        let (forgotten, stays): (Vec<_>, Vec<_>) = self.nodes.iter().partition(is_forgotten);
+        let same = Cluster {
+            nodes: kept.into_iter().cloned().collect(),
+            given_out: self.given_out,
+            ..newer.clone()
+        };
+        let then = Cluster { nodes: stays.into_iter().cloned().collect(), ..self.clone() };
+        if same != then {
+            let nodes = then.nodes.iter().filter(|node| !same.nodes.contains(node));
             let nodes: Vec<_> = nodes.map(|node| node.id.to_string()).collect();
             return Err(match &nodes[..] {
                 [] => "its cluster, protocol, mtu, timeouts, ring or order of nodes is another"
@@ -96,7 +127,40 @@ impl Cluster {
                 node.id
             ));
         }
-        Ok(added.into_iter().cloned().collect())
+        let owned = |nodes: Vec<&NodeConfig>| nodes.into_iter().cloned().collect();
+        Ok(Changes { added: owned(added), forgotten: owned(forgotten) })
+    }
+
+    /// The text of a cluster file without a node that joined later, whose numbers are never given out again. What else
+    /// is in the text stays as it is.
+    ///
+    /// # Errors
+    /// When there is no such node, it was there from the beginning, or the text cannot be right: a sentence.
+    pub fn forget(text: &str, id: u32) -> Result<String, String> {
+        let cluster = Self::parse(text).map_err(|error| error.to_string())?;
+        let node = cluster.node(id).map_err(|error| error.to_string())?;
+        if !node.joins {
+            return Err(format!(
+                "node {id} was in {} from the beginning, and its stores name it for ever: it cannot be \
+                 forgotten. Leave it in the file, stopped",
+                cluster.name_of(node.chain)
+            ));
+        }
+        let broken = |error| format!("the cluster file cannot be read: {error}");
+        let mut file: toml_edit::DocumentMut = text.parse().map_err(broken)?;
+        let tables = file.get_mut("node").and_then(toml_edit::Item::as_array_of_tables_mut);
+        let tables = tables.ok_or("the cluster file has its nodes in no [[node]] tables")?;
+        let number =
+            |table: &toml_edit::Table| table.get("id").and_then(toml_edit::Item::as_integer);
+        tables.retain(|table| number(table) != Some(id.into()));
+        let highest = cluster.highest();
+        let mut given_out = toml_edit::Table::new();
+        given_out.insert("node", toml_edit::value(i64::from(highest.node)));
+        given_out.insert("actor", toml_edit::value(i64::from(highest.actor)));
+        file.insert("given-out", toml_edit::Item::Table(given_out));
+        let text = file.to_string();
+        Self::parse(&text).map_err(|error| error.to_string())?;
+        Ok(text)
     }
 
     /// The text of a cluster file with a node behind what it says already.
@@ -146,6 +210,38 @@ suspect = 900
         (cluster, grown, text)
     }
 
+    fn added(added: Vec<NodeConfig>) -> Changes {
+        Changes { added, forgotten: Vec::new() }
+    }
+
+    #[test]
+    fn a_forgotten_node_leaves_its_numbers_to_nobody() {
+        let (cluster, grown, text) = grown();
+        let forgotten = Cluster::forget(&text, 8).unwrap();
+        assert!(forgotten.starts_with("# our cluster\n") && forgotten.contains("# in the cellar"));
+        let shrunk = Cluster::parse(&forgotten).unwrap();
+        assert_eq!(shrunk.nodes, cluster.nodes);
+        assert_eq!(shrunk.given_out, GivenOut { node: 8, actor: 12 });
+        assert_eq!(Cluster::parse(&shrunk.to_text()).unwrap(), shrunk);
+        let known = grown.node(8).unwrap().clone();
+        let changes = Changes { added: Vec::new(), forgotten: vec![known] };
+        assert_eq!(grown.changes(&shrunk), Ok(changes));
+        assert_eq!(shrunk.wire_number(), cluster.wire_number());
+
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let next = shrunk.newcomer(None, at(7009), at(6389), Path::new("/no/such")).unwrap();
+        assert_eq!((next.id, next.replica), (9, 13));
+        let (again, text) = Cluster::append(&forgotten, &next).unwrap();
+        assert_eq!(shrunk.changes(&again), Ok(added(vec![next])));
+        let twice = Cluster::parse(&Cluster::forget(&text, 9).unwrap()).unwrap();
+        assert_eq!(twice.given_out, GivenOut { node: 9, actor: 15 });
+
+        let refused = Cluster::forget(&text, 7).unwrap_err();
+        assert!(refused.contains("from the beginning"), "{refused}");
+        let refused = Cluster::forget(&text, 8).unwrap_err();
+        assert!(refused.contains("has no node 8"), "{refused}");
+    }
+
     #[test]
     fn a_newcomer_has_numbers_of_its_own_and_leaves_the_rest_alone() {
         let (cluster, grown, text) = grown();
@@ -155,8 +251,8 @@ suspect = 900
         assert_eq!((node.chain, node.replica), (1, 10));
         let first = View::new(1, vec![Id::from(0)]).decided_by(vec![Id::from(9)]);
         assert_eq!((cluster.first_view(1), grown.first_view(1)), (first.clone(), first));
-        assert_eq!(cluster.additions(&grown), Ok(vec![node.clone()]));
-        assert_eq!(cluster.additions(&cluster), Ok(vec![]));
+        assert_eq!(cluster.changes(&grown), Ok(added(vec![node.clone()])));
+        assert_eq!(cluster.changes(&cluster), Ok(Changes::default()));
         assert_eq!(grown.wire_number(), cluster.wire_number());
     }
 
@@ -171,10 +267,10 @@ suspect = 900
             (parse("suspect = 900", "suspect = 800"), "timeouts"),
             (parse("cluster = 42", "cluster = 43"), "its cluster, protocol"),
         ] {
-            let refused = cluster.additions(&newer).unwrap_err();
+            let refused = cluster.changes(&newer).unwrap_err();
             assert!(refused.contains(what), "{refused}");
         }
-        assert!(grown.additions(&cluster).unwrap_err().contains("something else of node 8"));
+        assert!(grown.changes(&cluster).unwrap_err().contains("something else of node 8"));
 
         let at = SocketAddr::from(([127, 0, 0, 1], 7003));
         let refused = cluster.newcomer(Some(2), at, at, Path::new("")).unwrap_err();

@@ -1,7 +1,7 @@
-//! Notices nodes that are added to the cluster file while this one runs.
+//! Notices nodes that are added to the cluster file, or forgotten in it, while this one runs.
 
 use super::about::Roster;
-use crate::config::Cluster;
+use crate::config::{Changes, Cluster, NodeConfig};
 use crate::transport::AddressBook;
 use std::path::PathBuf;
 use std::sync::PoisonError;
@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Looks at the file again and again, and learns the addresses of nodes that were added to it. A change of
+/// Looks at the file again and again, and learns the addresses of nodes that were added to it, or are gone from it. A change of
 /// anything else is refused, and said once.
 pub(super) async fn follow(path: PathBuf, roster: Roster, book: AddressBook) {
     let mut look = interval(LOOK);
@@ -28,31 +28,39 @@ pub(super) async fn follow(path: PathBuf, roster: Roster, book: AddressBook) {
         }
         let file = path.display();
         match learn(&text, &roster, &book) {
-            Ok(added) => {
-                for node in added {
-                    tracing::info!(node, %file, "a node was added to the cluster file");
+            Ok(Changes { added, forgotten }) => {
+                for NodeConfig { id, .. } in added {
+                    tracing::info!(node = id, %file, "a node was added to the cluster file");
+                }
+                for NodeConfig { id, .. } in forgotten {
+                    tracing::info!(node = id, %file, "a node was removed from the cluster file");
                 }
             }
             Err(why) => tracing::warn!(
                 %file,
-                "the cluster file has changed, and only nodes that join may be added while others run, \
-                 so this node goes on with the old one: {why}"
+                "the cluster file has changed, and only nodes that join may be added or forgotten while \
+                 others run, so this node goes on with the old one: {why}"
             ),
         }
         seen = Some(text);
     }
 }
 
-/// Learns what nodes a newer text of the file adds, and returns their numbers.
-fn learn(text: &str, roster: &Roster, book: &AddressBook) -> Result<Vec<u32>, String> {
+/// Learns what nodes a newer text of the file adds, and which it has no more.
+fn learn(text: &str, roster: &Roster, book: &AddressBook) -> Result<Changes, String> {
     let newer = Cluster::parse(text).map_err(|error| error.to_string())?;
     let mut known = roster.write().unwrap_or_else(PoisonError::into_inner);
-    let added = known.additions(&newer)?;
-    for node in &added {
+    let changes = known.changes(&newer)?;
+    for node in &changes.forgotten {
+        for id in node.actors() {
+            book.remove(id);
+        }
+    }
+    for node in &changes.added {
         for id in node.actors() {
             book.insert(id, node.udp);
         }
     }
     *known = newer;
-    Ok(added.into_iter().map(|node| node.id).collect())
+    Ok(changes)
 }

@@ -3,6 +3,7 @@
 use super::NodeError;
 use super::parts::{Part, Role};
 use crate::config::{Cluster, NodeConfig, Protocol};
+use crate::disk::DiskError;
 use crate::store::{Identity, LmdbDisk, LmdbOptions};
 use crate::system::{ChainSystem, RingSystem, StoreOf, System, parts};
 use chainring_model::coordinator::View as _;
@@ -26,7 +27,9 @@ fn init_all<P: System>(
 ) -> Result<Identity, NodeError> {
     let dir = node.directory(base);
     let mut identity = Identity(0);
-    for part in parts::<P>(cluster, node) {
+    let parts = parts::<P>(cluster, node);
+    are_all_or_none(&dir, parts.iter().map(|part| part.directory(cluster)))?;
+    for part in parts {
         let place = dir.join(part.directory(cluster));
         let role = part.place.role;
         let first = P::first_view(cluster, part.place.chain);
@@ -70,11 +73,19 @@ pub(super) fn open<P: System>(
     base: &Path,
 ) -> Result<Vec<DiskOf<P>>, NodeError> {
     let dir = node.directory(base);
+    are_all_or_none(&dir, parts.iter().map(|part| part.directory(cluster)))?;
     let mut disks = Vec::new();
     for part in parts {
         let place = dir.join(part.directory(cluster));
         let (role, kind) = (part.place.role, part.kind(cluster));
-        let disk: DiskOf<P> = LmdbDisk::open(&place, cluster.cluster, &kind, options(role))?;
+        let opened = LmdbDisk::open(&place, cluster.cluster, &kind, options(role));
+        let disk: DiskOf<P> =
+            opened.map_err(|error| match other_protocol::<P>(&place, cluster, &kind, &error) {
+                Some(found) => {
+                    NodeError::OtherProtocol { dir: place.clone(), found, what: P::NAME }
+                }
+                None => error.into(),
+            })?;
         let found = disk.identity().to_string();
         let named = node.store.as_ref().filter(|_| role == Role::Replica);
         if let Some(named) = named.filter(|named| **named != found) {
@@ -92,6 +103,41 @@ pub(super) fn open<P: System>(
         disks.push(disk);
     }
     Ok(disks)
+}
+
+/// Refuses a node that has lost some of its stores: neither can it start, nor may what is missing be made anew.
+fn are_all_or_none(dir: &Path, names: impl Iterator<Item = String>) -> Result<(), NodeError> {
+    let (there, lost): (Vec<_>, Vec<_>) = names.partition(|name| dir.join(name).exists());
+    match lost.into_iter().next() {
+        Some(lost) if !there.is_empty() => {
+            Err(NodeError::LostStore { dir: dir.to_path_buf(), lost })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The other protocol, if a store that makes no sense to this one does to that.
+fn other_protocol<P: System>(
+    place: &Path,
+    cluster: &Cluster,
+    kind: &str,
+    error: &DiskError,
+) -> Option<&'static str> {
+    if !matches!(error, DiskError::Damaged { .. }) {
+        return None;
+    }
+    let is_of = |opened: Result<(), DiskError>, name| opened.is_ok().then_some(name);
+    let (number, options) = (cluster.cluster, options(Role::Replica));
+    match P::NAME {
+        RingSystem::NAME => {
+            let disk = DiskOf::<ChainSystem>::open(place, number, kind, options);
+            is_of(disk.map(drop), ChainSystem::NAME)
+        }
+        _ => {
+            let disk = DiskOf::<RingSystem>::open(place, number, kind, options);
+            is_of(disk.map(drop), RingSystem::NAME)
+        }
+    }
 }
 
 /// Whether a view can be one of a chain of the cluster file: the first one, or one that its coordinators
