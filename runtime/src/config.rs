@@ -12,6 +12,9 @@
 //! replicas = 3
 //! on-quorum-loss = "wait" # or "reform"
 //!
+//! [door]                  # optional: see `DoorConfig`
+//! connections = 10000
+//!
 //! [[node]]                # nodes stand in their chain in the order of this file
 //! id = 1
 //! chain = 1               # which chain its replica is in; 1 where it is left out
@@ -39,11 +42,13 @@
 //! A file that cannot be right is refused with a sentence that names the line.
 
 mod check;
+mod door;
 mod file;
 mod grow;
 mod ring;
 mod timeouts;
 
+pub use door::DoorConfig;
 pub use file::write;
 pub use grow::Changes;
 pub use ring::{OnQuorumLoss, RingConfig};
@@ -74,6 +79,8 @@ pub struct Cluster {
     pub ring: RingConfig,
     /// Up to where numbers were given out to nodes that are forgotten.
     pub given_out: GivenOut,
+    /// What the front doors take on.
+    pub door: DoorConfig,
     /// The nodes; those of a chain in its order.
     pub nodes: Vec<NodeConfig>,
 }
@@ -191,6 +198,8 @@ struct File {
     ring: Option<Spanned<RingConfig>>,
     #[serde(default, rename = "given-out", skip_serializing_if = "Option::is_none")]
     given_out: Option<GivenOut>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    door: Option<Spanned<DoorConfig>>,
     #[serde(default)]
     node: Vec<Spanned<NodeConfig>>,
 }
@@ -246,6 +255,7 @@ impl Cluster {
             timeouts: file.timeouts.map(Spanned::into_inner).unwrap_or_default(),
             ring: file.ring.map(Spanned::into_inner).unwrap_or_default(),
             given_out: file.given_out.unwrap_or_default(),
+            door: file.door.map(Spanned::into_inner).unwrap_or_default(),
             nodes: file.node.into_iter().map(Spanned::into_inner).collect(),
         })
     }
@@ -255,6 +265,7 @@ impl Cluster {
         let unspanned = 0..0;
         let timeouts = (self.timeouts != TimeoutsConfig::default()).then_some(self.timeouts);
         let ring = (self.protocol == Protocol::Ring).then_some(self.ring);
+        let door = (self.door != DoorConfig::default()).then_some(self.door);
         let file = File {
             cluster: self.cluster,
             protocol: self.protocol,
@@ -262,6 +273,7 @@ impl Cluster {
             timeouts: timeouts.map(|timeouts| Spanned::new(unspanned.clone(), timeouts)),
             ring: ring.map(|ring| Spanned::new(unspanned.clone(), ring)),
             given_out: (self.given_out != GivenOut::default()).then_some(self.given_out),
+            door: door.map(|door| Spanned::new(unspanned.clone(), door)),
             node: (self.nodes.iter())
                 .map(|node| Spanned::new(unspanned.clone(), node.clone()))
                 .collect(),
@@ -508,6 +520,18 @@ door = 5
     }
 
     #[test]
+    fn the_front_doors_have_a_table_of_their_own() {
+        assert!(!Cluster::parse(TWO).unwrap().to_text().contains("[door]"));
+        let table = "\"chain\"\n[door]\nconnections = 50\nwaiting-mib = 8\nmemory-mib = 32";
+        let cluster = Cluster::parse(&TWO.replace("\"chain\"", table)).unwrap();
+        assert_eq!(Cluster::parse(&cluster.to_text()).unwrap(), cluster);
+        let limits = cluster.door.limits();
+        assert_eq!((limits.connections, limits.waiting_bytes), (50, 8 << 20));
+        assert_eq!((limits.memory_bytes, limits.command_bytes), (32 << 20, 8 << 20));
+        assert_eq!(cluster.wire_number(), Cluster::parse(TWO).unwrap().wire_number());
+    }
+
+    #[test]
     fn the_deployment_example_is_a_cluster() {
         let text = include_str!("../../examples/deploy/cluster.toml");
         let cluster = Cluster::parse(text).unwrap();
@@ -548,6 +572,11 @@ door = 5
             ),
             ("\"chain\"", "\"chain\"\n[timeouts]\nlease = 900", 3, "is not less than grant = 300"),
             ("\"chain\"", "\"chain\"\n[timeouts]\nleash = 9", 4, "unknown field `leash`"),
+            ("\"chain\"", "\"chain\"\n[door]\nconections = 9", 4, "unknown field `conections`"),
+            ("\"chain\"", "\"chain\"\n[door]\nconnections = 0", 3, "connections = 0 is not"),
+            ("\"chain\"", "\"chain\"\n[door]\nwaiting-mib = 1", 3, "waiting-mib = 1 is not"),
+            ("\"chain\"", "\"chain\"\n[door]\nmemory-mib = 255", 3, "not between 256 and"),
+            ("\"chain\"", "\"chain\"\n[door]\nunfinished-after = 0", 3, "after = 0 is not"),
         ] {
             let text = TWO.replacen(from, to, 1);
             let error = Cluster::parse(&text).unwrap_err().to_string();

@@ -16,6 +16,7 @@
 pub mod clock;
 pub mod codec;
 pub mod config;
+mod descriptors;
 pub mod disk;
 mod door;
 pub mod driver;

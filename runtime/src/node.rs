@@ -16,11 +16,12 @@ mod parts;
 mod stores;
 
 use crate::config::{Cluster, NodeConfig, Protocol};
+use crate::descriptors;
 use crate::disk::DiskError;
 use crate::door::{Courier, Door};
 use crate::driver::{Driver, DriverConfig, DriverError, Handle, Outbox, Router, Routes};
 use crate::front::Front;
-use crate::resp::{Limits, Server};
+use crate::resp::Server;
 use crate::system::{ChainSystem, RingSystem, System, parts as parts_of};
 use crate::trace::{TraceFile, Tracer};
 use crate::transport::{
@@ -230,6 +231,18 @@ impl<P: System> Running<P> {
         options: NodeOptions,
     ) -> Result<Self, NodeError> {
         let parts = parts_of::<P>(cluster, node);
+        let mut limits = cluster.door.limits();
+        let files = descriptors::raise();
+        limits.connections = descriptors::connections(limits.connections, parts.len(), files);
+        if limits.connections < cluster.door.connections as usize {
+            let (connections, files) = (limits.connections, files.unwrap_or_default());
+            tracing::info!(
+                connections,
+                files,
+                "fewer connections than the cluster file allows, so that the stores can always open \
+                 files; raise the limit of open files (ulimit -n) for more"
+            );
+        }
         let disks = stores::open(cluster, node, &parts, base)?;
         let trace = match &options.trace {
             Some(path) => Some(
@@ -320,7 +333,7 @@ impl<P: System> Running<P> {
             return Err(stop(node.handles).await.err().unwrap_or(NodeError::EndedEarly));
         }
         let failed = |source| NodeError::Resp { address: server_at, source };
-        let server = Server::bind(server_at, front, Limits::default()).await.map_err(failed)?;
+        let server = Server::bind(server_at, front, limits).await.map_err(failed)?;
         node.resp = server.local_addr().map_err(failed)?;
         node.server = Some(server);
         Ok(node)

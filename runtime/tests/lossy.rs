@@ -41,6 +41,7 @@ fn three(protocol: Protocol) -> Cluster {
         timeouts,
         ring,
         given_out: Default::default(),
+        door: Default::default(),
         nodes,
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{CLUSTER_FILE, read};
 use chainring_runtime::config::{
-    Cluster, GivenOut, NodeConfig, PerChain, Protocol, RingConfig, TimeoutsConfig, write,
+    Cluster, DoorConfig, GivenOut, NodeConfig, PerChain, Protocol, RingConfig, TimeoutsConfig,
+    write,
 };
 use chainring_runtime::node;
 use std::io;
@@ -131,6 +132,7 @@ impl Plan {
             timeouts: TimeoutsConfig::default(),
             ring,
             given_out: GivenOut::default(),
+            door: DoorConfig::default(),
             nodes: made,
         })
     }

@@ -28,6 +28,11 @@ pub(super) fn file(file: &File, length: usize) -> Result<(), Mistake> {
     {
         return Err((ring.span(), mistake));
     }
+    if let Some(door) = &file.door
+        && let Some(mistake) = door.get_ref().mistake()
+    {
+        return Err((door.span(), mistake));
+    }
     let mut seen = Seen::default();
     for node in &file.node {
         seen.node(node.get_ref()).map_err(|what| (node.span(), what))?;

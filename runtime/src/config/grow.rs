@@ -106,9 +106,11 @@ impl Cluster {
                 && newer.nodes.iter().all(|kept| kept.id != node.id)
         };
         let (forgotten, stays): (Vec<_>, Vec<_>) = self.nodes.iter().partition(is_forgotten);
+        // Each node keeps its own bounds of its front door, from its start on.
         let same = Cluster {
             nodes: kept.into_iter().cloned().collect(),
             given_out: self.given_out,
+            door: self.door,
             ..newer.clone()
         };
         let then = Cluster { nodes: stays.into_iter().cloned().collect(), ..self.clone() };

@@ -3,8 +3,9 @@
 //! [`COMMANDS`] is the only place that knows. Arity checks, `COMMAND`, `COMMAND DOCS` (from which
 //! `redis-cli` takes its hints while one types) and [`markdown_table`] read it.
 
+use super::glob::Pattern;
+use super::left_out;
 use super::wire::{Reply, Words};
-use super::{glob, left_out};
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -887,7 +888,8 @@ pub(super) fn list(filter: &Words<'_>) -> Result<Reply, Reply> {
                     all.filter(|(_, command)| command.categories().contains(&category)).collect()
                 }
                 b"pattern" => {
-                    all.filter(|(name, _)| glob::matches(value, name.as_bytes())).collect()
+                    let pattern = Pattern::new(value)?;
+                    all.filter(|(name, _)| pattern.matches(name.as_bytes())).collect()
                 }
                 _ => return Err(Reply::error(super::connection::SYNTAX)),
             }

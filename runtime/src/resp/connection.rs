@@ -8,43 +8,60 @@
 //!
 //! Invariants: at most [`Limits::operations`] parts are in lanes, and slots in the queue; the rest of a
 //! command with more keys than that waits in `backlog`, and no command is read before it is empty. A
-//! key has a lane exactly while one of its parts runs.
+//! key has a lane exactly while one of its parts runs. Parts that read are further bounded by a
+//! [`Window`], and a command whose answers grow large goes on when it has a turn
+//! ([`budget`](super::budget)).
+//!
+//! A client may send everything before it reads anything. While replies wait that it does not take
+//! (`stalled`), commands are therefore still taken from the socket, up to [`Limits::waiting_bytes`], and carried
+//! out as far as their replies fit the same bound.
 //!
 //! Commands that the connection answers by itself are carried out when they are read, which may be before
 //! an earlier operation has its outcome; nobody can tell, because their replies wait in the queue, each
 //! with the version of the protocol that was spoken where its command stood.
 
+use super::budget::{BULK, Window};
 use super::client::{Choice, Client, Seat, client_name};
 use super::command::{self, Resolved, Verb, printable};
+use super::glob::Pattern;
+use super::group::{Group, Verdict};
 use super::info::{self, Wanted};
-use super::job::{self, Answer, Condition, Fold, Job, Patience};
+use super::job::{Answer, Condition, Fold, Job, Patience};
+use super::listing::Alone;
 use super::server::{Limits, Shared};
+use super::tally::Tally;
 use super::wire::{Protocol, Reader, Reply, WireError, Words};
-use super::{Position, Service, flush, glob, sentinel};
+use super::{Service, sentinel};
 use crate::system::Order;
 use chainring_model::chain::Reads;
-use chainring_model::kv::{Key, Op, Value};
+use chainring_model::kv::{Key, Op, Outcome, Refusal, Value};
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// What a connection's futures end with.
-pub(super) struct Finished {
-    slot: u64,
-    result: Result<Part, Reply>,
+pub(super) enum Finished {
+    /// One key of a command is answered.
+    Part(u64, Part),
+    /// The whole reply of a command is there.
+    Reply(u64, Reply),
+    /// A large reply has its turn to be gathered, or has waited too long for it.
+    Turn(Option<OwnedSemaphorePermit>),
 }
 
 /// One key of a command, answered.
-struct Part {
+pub(super) struct Part {
     index: usize,
     key: Key,
     answer: Answer,
+    size: Size,
 }
 
 /// One key of a command, waiting.
@@ -53,27 +70,41 @@ struct Waiting {
     index: usize,
     key: Key,
     job: Job,
+    size: Size,
+}
+
+/// What a part counts for.
+#[derive(Clone, Copy)]
+struct Size {
+    bytes: usize,
+    reads: usize,
 }
 
 /// The place of a command's reply in the queue.
 struct Slot {
     protocol: Protocol,
+    /// Whether the client wants no reply.
+    silent: bool,
     state: SlotState,
 }
 
 enum SlotState {
     /// When the reply only waits for the replies before it.
     Ready(Reply),
+    /// When the beginning of a long reply is in `out`, and these elements are not.
+    Emitting(std::vec::IntoIter<Reply>),
     /// When some of the command's keys are not answered for.
-    Gathering {
-        fold: Fold,
-        answers: Vec<Option<Answer>>,
-        missing: usize,
-        /// How many bytes `answers` hold.
-        held: usize,
-    },
+    Gathering(Tally),
     /// When the whole reply is made by one future.
     Alone,
+}
+
+/// Whether a large reply may be gathered now.
+enum Turn {
+    None,
+    Asked,
+    /// For the command in this slot.
+    Had(u64, #[allow(dead_code, reason = "it is held, and never looked at")] OwnedSemaphorePermit),
 }
 
 type Running = Pin<Box<dyn Future<Output = Finished> + Send>>;
@@ -99,8 +130,21 @@ pub(super) struct Session<S> {
     lanes: HashMap<Key, VecDeque<Waiting>>,
     /// How many parts are in lanes.
     admitted: usize,
+    /// How many of them read.
+    reading: usize,
+    window: Window,
+    turn: Turn,
+    /// About how many bytes the parts hold that wait or run.
+    pending: usize,
     /// How many bytes the answers and replies in the queue hold.
     held: usize,
+    group: Group,
+    /// Whether the client wants a reply to the command that is looked at.
+    wanted: bool,
+    /// Whether the client has not taken any of its replies for a while.
+    pub(super) stalled: bool,
+    /// Whether commands wait in the reader only because others are to have the thread.
+    pub(super) paused: bool,
     /// A command that wants the connection for itself.
     alone: Option<Alone>,
     /// Whether there may be a command in the reader that was not looked at for want of room.
@@ -109,16 +153,6 @@ pub(super) struct Session<S> {
     pub(super) closing: bool,
     /// Whether no further bytes come; whole commands that have come are still carried out.
     pub(super) ended: bool,
-}
-
-/// The commands that are not about a key and ask the replica: they wait until everything before them
-/// is answered, and what comes after waits for them.
-enum Alone {
-    Scan { cursor: u64, pattern: Option<Vec<u8>>, count: usize, strings: bool },
-    Keys { pattern: Vec<u8> },
-    Size,
-    Info { wanted: Wanted, local: SocketAddr },
-    Flush,
 }
 
 impl<S: Service> Session<S> {
@@ -138,7 +172,15 @@ impl<S: Service> Session<S> {
             backlog: VecDeque::new(),
             lanes: HashMap::new(),
             admitted: 0,
+            reading: 0,
+            window: Window::new(),
+            turn: Turn::None,
+            pending: 0,
             held: 0,
+            group: Group::default(),
+            wanted: true,
+            stalled: false,
+            paused: false,
             alone: None,
             full: false,
             closing: false,
@@ -156,28 +198,42 @@ impl<S: Service> Session<S> {
         Arc::clone(&self.shared)
     }
 
-    /// Does all that can be done without waiting: reads commands, starts operations, takes answers,
-    /// writes replies to `out`.
+    /// Does all that can be done without waiting, for a few milliseconds at the most: reads commands,
+    /// starts operations, takes answers, writes replies to `out`.
     pub(super) fn advance(&mut self) {
+        let end = Instant::now() + SLICE;
+        self.paused = false;
         loop {
-            let read = self.read_commands();
-            let mut answered = false;
+            let read = self.read_commands(end);
+            let mut answers = 0_usize;
             while let Some(Some(finished)) = self.running.next().now_or_never() {
                 self.finish(finished);
-                answered = true;
+                answers += 1;
+                if answers.is_multiple_of(16) && Instant::now() >= end {
+                    self.paused = true;
+                    break;
+                }
             }
             let emitted = self.emit();
             // Answers and written replies make room for commands that were left in the reader.
-            if !answered && !read && !emitted {
+            if self.paused || (answers == 0 && !read && !emitted) {
                 break;
             }
         }
-        self.seat.weighs(self.reader.waiting(), self.out.len(), self.held);
+        self.seat.weighs((self.reader.waiting(), self.reader.room()), self.out.len(), self.held);
+        if let Turn::Had(slot, _) = self.turn
+            && self.first > slot
+            && self.held + self.out.len() < BULK
+        {
+            self.turn = Turn::None;
+        }
+        self.reader.rest();
     }
 
-    /// Whether more bytes are of use now.
+    /// Whether more bytes are of use now. Where the client does not read, it may be busy sending.
     pub(super) fn wants_input(&self) -> bool {
-        !self.closing && !self.ended && !self.full
+        let ahead = self.stalled && self.reader.waiting() < self.shared.limits.waiting_bytes;
+        !self.closing && !self.ended && (!self.full || ahead)
     }
 
     /// Whether everything that will ever be said is in `out`, once [`advance`](Self::advance) has
@@ -186,41 +242,181 @@ impl<S: Service> Session<S> {
         (self.closing || (self.ended && !self.full)) && self.slots.is_empty()
     }
 
+    /// Whether replies that are not taken hold up the commands behind them.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.full && !self.closing && !self.has_room_for_replies(self.reader.waiting())
+    }
+
+    /// Whether a command has begun to come, and all before it is looked at.
+    pub(super) fn is_unfinished(&self) -> bool {
+        !self.full && !self.closing && !self.ended && self.reader.waiting() > 0
+    }
+
+    /// Whether the client has sent as much as may wait, and takes no replies.
+    pub(super) fn is_overrun(&self) -> bool {
+        self.stalled
+            && self.is_held_up()
+            && self.reader.waiting() >= self.shared.limits.waiting_bytes
+    }
+
+    /// Whether keys are being listed.
+    pub(super) fn is_listing(&self) -> bool {
+        matches!(self.slots.front(), Some(Slot { state: SlotState::Alone, .. }))
+    }
+
+    /// Whether the last byte in `out` is the last one of a reply.
+    pub(super) fn is_between_replies(&self) -> bool {
+        !matches!(self.slots.front(), Some(Slot { state: SlotState::Emitting(_), .. }))
+    }
+
+    /// About how many bytes the connection holds.
+    pub(super) fn weight(&self) -> usize {
+        let bytes = self.reader.capacity() + self.out.capacity() + self.pending + self.held;
+        // Small changes are not worth counting.
+        bytes / 4096 * 4096
+    }
+
+    /// Whether it has a turn for a large reply.
+    pub(super) fn has_turn(&self) -> bool {
+        matches!(self.turn, Turn::Had(..))
+    }
+
+    /// Lets others gather large replies, if its own is gathered and its client does not take it.
+    pub(super) fn let_go(&mut self) {
+        if self.backlog.is_empty() {
+            self.turn = Turn::None;
+        }
+    }
+
+    /// Carries out no further command, and says why.
+    pub(super) fn close(&mut self, why: String) {
+        self.wanted = true;
+        self.push(Reply::Error(why.into()));
+        self.closing = true;
+    }
+
     /// Takes one answer.
     pub(super) fn finish(&mut self, finished: Finished) {
-        let at = usize::try_from(finished.slot - self.first).unwrap_or(usize::MAX);
-        let slot = self.slots.get_mut(at).map(|slot| &mut slot.state);
-        match (finished.result, slot) {
-            (Err(reply), Some(state)) => {
-                self.held += reply.weight();
-                *state = SlotState::Ready(reply);
-            }
-            (Ok(part), Some(state)) => {
-                self.held += state.answer(part.index, part.answer, self.shared.limits.reply_bytes);
-                if let SlotState::Gathering { fold, answers, missing: 0, held } = state {
-                    self.held -= *held;
-                    let all: Option<Vec<Answer>> = answers.drain(..).collect();
-                    let reply = all.map_or_else(too_much, |answers| fold.reply(answers));
-                    self.held += reply.weight();
+        match finished {
+            Finished::Reply(slot, reply) => {
+                let weight = reply.weight();
+                if let Some(state) = self.state(slot) {
                     *state = SlotState::Ready(reply);
+                    self.held += weight;
                 }
-                self.admitted -= 1;
+            }
+            Finished::Turn(permit) => self.take_turn(permit),
+            Finished::Part(slot, part) => {
+                self.leave(part.size);
+                if part.size.reads > 0 {
+                    self.window.note(part.answer.weight(), self.shared.limits.operations);
+                }
+                let limit = self.shared.limits.reply_bytes;
+                if let Some(SlotState::Gathering(tally)) = self.state(slot) {
+                    let (before, given_up) = (tally.held(), tally.is_given_up());
+                    tally.take(part.index, part.answer, limit);
+                    let (after, gives_up) = (tally.held(), tally.is_given_up() && !given_up);
+                    self.held = self.held + after - before;
+                    if gives_up {
+                        self.forget(slot);
+                    }
+                    self.settle(slot);
+                }
                 self.pass_lane(&part.key);
             }
+        }
+    }
+
+    /// What is in this slot.
+    fn state(&mut self, slot: u64) -> Option<&mut SlotState> {
+        let at = usize::try_from(slot - self.first).unwrap_or(usize::MAX);
+        let state = self.slots.get_mut(at).map(|slot| &mut slot.state);
+        if state.is_none() {
             // A slot leaves the queue only when all of its parts are answered.
-            (_, None) => tracing::error!("an answer to a command that has left"),
+            tracing::error!("an answer to a command that has left");
+        }
+        state
+    }
+
+    /// Makes the reply of a command if all of its keys are answered for.
+    fn settle(&mut self, slot: u64) {
+        let Some(state) = self.state(slot) else { return };
+        if !matches!(state, SlotState::Gathering(tally) if tally.is_whole()) {
+            return;
+        }
+        // What stands there meanwhile is replaced at once.
+        if let SlotState::Gathering(tally) = std::mem::replace(state, SlotState::Alone) {
+            let held = tally.held();
+            let reply = tally.reply();
+            let weight = reply.weight();
+            *state = SlotState::Ready(reply);
+            self.held = self.held + weight - held;
+        }
+    }
+
+    /// Forgets those parts of a command that were not begun: its reply is known without them.
+    fn forget(&mut self, slot: u64) {
+        let (mut dropped, mut admitted) = (Vec::new(), Vec::new());
+        let of_slot = |part: &Waiting, into: &mut Vec<Size>| {
+            let is = part.slot == slot;
+            if is {
+                into.push(part.size);
+            }
+            !is
+        };
+        self.backlog.retain(|part| of_slot(part, &mut dropped));
+        for lane in self.lanes.values_mut() {
+            lane.retain(|part| of_slot(part, &mut admitted));
+        }
+        let unasked = dropped.len() + admitted.len();
+        self.pending -= dropped.iter().map(|size| size.bytes).sum::<usize>();
+        for size in admitted {
+            self.leave(size);
+        }
+        if let Some(SlotState::Gathering(tally)) = self.state(slot) {
+            tally.skip(unasked);
+        }
+    }
+
+    /// Counts a part out that was in a lane.
+    fn leave(&mut self, size: Size) {
+        self.admitted -= 1;
+        self.reading -= size.reads;
+        self.pending -= size.bytes;
+    }
+
+    fn take_turn(&mut self, permit: Option<OwnedSemaphorePermit>) {
+        self.turn = Turn::None;
+        let Some(slot) = self.backlog.front().map(|part| part.slot) else { return };
+        match permit {
+            Some(permit) => self.turn = Turn::Had(slot, permit),
+            None => {
+                if let Some(SlotState::Gathering(tally)) = self.state(slot) {
+                    let held = tally.held();
+                    tally.give_up(Reply::error(NO_TURN));
+                    self.held -= held;
+                    self.forget(slot);
+                    self.settle(slot);
+                }
+            }
         }
     }
 
     /// Reads commands while there is room; whether there was any.
-    fn read_commands(&mut self) -> bool {
+    fn read_commands(&mut self, end: Instant) -> bool {
         let mut any = self.admit();
+        let mut read = 0_usize;
         // Taken out, so that a command's arguments can stay where they are in its buffer.
         let mut reader =
             std::mem::replace(&mut self.reader, Reader::new(self.shared.limits.bounds()));
         loop {
-            self.full = !self.has_room();
+            self.full = !self.has_room(reader.waiting());
             if self.full || self.closing {
+                break;
+            }
+            read += 1;
+            if read.is_multiple_of(16) && Instant::now() >= end {
+                (self.full, self.paused) = (true, true);
                 break;
             }
             match reader.next() {
@@ -245,25 +441,39 @@ impl<S: Service> Session<S> {
         any
     }
 
-    fn has_room(&self) -> bool {
+    fn has_room(&self, waiting: usize) -> bool {
         let limits = &self.shared.limits;
         let alone = matches!(self.slots.back(), Some(Slot { state: SlotState::Alone, .. }));
         !alone
             && self.backlog.is_empty()
             && self.admitted < limits.operations
             && self.slots.len() < limits.operations
-            && self.held + self.out.len() < limits.buffered_bytes
+            && self.has_room_for_replies(waiting)
+    }
+
+    fn has_room_for_replies(&self, waiting: usize) -> bool {
+        self.held + self.out.len() < self.most_replies(waiting)
+    }
+
+    /// How many bytes of replies may wait, where so many bytes of commands do. A client that does not read
+    /// is to be able to send, so that it can come to read: when it has sent much, its commands are carried
+    /// out up to a higher bound.
+    fn most_replies(&self, waiting: usize) -> usize {
+        let limits = &self.shared.limits;
+        let ahead = self.stalled && waiting > limits.waiting_bytes / 2;
+        if ahead { limits.waiting_bytes } else { limits.buffered_bytes }
     }
 
     /// Moves parts from the backlog into lanes while there is room, and starts a command that waited for
     /// everything before it; whether any moved.
     fn admit(&mut self) -> bool {
         let mut any = false;
-        while self.admitted < self.shared.limits.operations
+        while self.may_admit()
             && let Some(part) = self.backlog.pop_front()
         {
             any = true;
             self.admitted += 1;
+            self.reading += part.size.reads;
             match self.lanes.get_mut(&part.key) {
                 Some(lane) => lane.push_back(part),
                 None => {
@@ -284,12 +494,50 @@ impl<S: Service> Session<S> {
         any
     }
 
+    /// Whether the next part of the backlog may go into its lane; asks for a turn if it needs one.
+    fn may_admit(&mut self) -> bool {
+        let Some(Waiting { slot, size, .. }) = self.backlog.front() else { return false };
+        let (slot, reads) = (*slot, size.reads);
+        if self.admitted >= self.shared.limits.operations
+            || (reads > 0 && self.reading >= self.window.width())
+        {
+            return false;
+        }
+        let at = usize::try_from(slot - self.first).unwrap_or(usize::MAX);
+        let state = self.slots.get(at).map(|slot| &slot.state);
+        if !matches!(state, Some(SlotState::Gathering(tally)) if tally.held() > BULK) {
+            return true;
+        }
+        match &mut self.turn {
+            Turn::Had(of, _) => *of = slot,
+            Turn::Asked => return false,
+            Turn::None => {
+                self.turn = Turn::Asked;
+                let shared = Arc::clone(&self.shared);
+                self.running
+                    .push(Box::pin(async move { Finished::Turn(shared.budget.turn().await) }));
+                return false;
+            }
+        }
+        true
+    }
+
     fn start(&mut self, part: Waiting) {
-        let Waiting { slot, index, key, job } = part;
+        let Waiting { slot, index, key, job, size } = part;
         let service = self.service.clone();
+        let expects = self.window.expects().filter(|_| size.reads > 0);
+        let shared = expects.map(|_| Arc::clone(&self.shared));
         self.running.push(Box::pin(async move {
+            let mut _room = None;
+            if let (Some(bytes), Some(shared)) = (expects, shared) {
+                _room = shared.budget.room(bytes).await;
+                if _room.is_none() {
+                    let answer = Answer::Outcome(Outcome::Refused(Refusal::Unavailable));
+                    return Finished::Part(slot, Part { index, key, answer, size });
+                }
+            }
             let answer = job.run(&service, &key).await;
-            Finished { slot, result: Ok(Part { index, key, answer }) }
+            Finished::Part(slot, Part { index, key, answer, size })
         }));
     }
 
@@ -305,16 +553,39 @@ impl<S: Service> Session<S> {
 
     /// Writes what is ready at the front of the queue; whether anything was.
     fn emit(&mut self) -> bool {
-        let before = self.first;
-        while self.out.len() < self.shared.limits.buffered_bytes
-            && let Some(Slot { protocol, state: SlotState::Ready(reply) }) = self.slots.front()
+        let mut any = false;
+        let most = self.most_replies(self.reader.waiting());
+        while self.out.len() < most
+            && let Some(Slot { protocol, silent, state }) = self.slots.front_mut()
         {
-            self.held -= reply.weight();
-            reply.encode(*protocol, &mut self.out);
-            self.slots.pop_front();
-            self.first += 1;
+            match state {
+                SlotState::Ready(Reply::Array(list)) if list.len() > LONG && !*silent => {
+                    Reply::begin_array(list.len(), &mut self.out);
+                    *state = SlotState::Emitting(std::mem::take(list).into_iter());
+                }
+                SlotState::Ready(reply) => {
+                    self.held -= reply.weight();
+                    if !*silent {
+                        reply.encode(*protocol, &mut self.out);
+                    }
+                    self.slots.pop_front();
+                    self.first += 1;
+                }
+                SlotState::Emitting(rest) => match rest.next() {
+                    Some(element) => {
+                        self.held -= element.weight_in_list();
+                        element.encode(*protocol, &mut self.out);
+                    }
+                    None => {
+                        self.slots.pop_front();
+                        self.first += 1;
+                    }
+                },
+                SlotState::Gathering(_) | SlotState::Alone => break,
+            }
+            any = true;
         }
-        self.first > before
+        any
     }
 
     /// Queues a reply that is ready.
@@ -324,7 +595,8 @@ impl<S: Service> Session<S> {
     }
 
     fn queue(&mut self, state: SlotState) -> u64 {
-        self.slots.push_back(Slot { protocol: self.protocol, state });
+        let (protocol, silent) = (self.protocol, !self.wanted);
+        self.slots.push_back(Slot { protocol, silent, state });
         self.first + (self.slots.len() as u64 - 1)
     }
 
@@ -335,14 +607,26 @@ impl<S: Service> Session<S> {
         {
             return self.push(refusal);
         }
-        let missing = jobs.len();
-        let answers = (0..missing).map(|_| None).collect();
-        let slot = self.queue(SlotState::Gathering { fold, answers, missing, held: 0 });
-        let parts = jobs.into_iter().enumerate();
-        self.backlog.extend(parts.map(|(index, (key, job))| Waiting { slot, index, key, job }));
+        let slot = self.queue(SlotState::Gathering(Tally::new(fold, jobs.len())));
+        for (index, (key, job)) in jobs.into_iter().enumerate() {
+            let reads = usize::from(job.is_read());
+            let size = Size { bytes: key.len() + job.bytes() + size_of::<Waiting>(), reads };
+            self.pending += size.bytes;
+            self.backlog.push_back(Waiting { slot, index, key, job, size });
+        }
     }
 
     fn execute(&mut self, arguments: &Words<'_>) {
+        let (verdict, wanted) = self.group.look(arguments);
+        self.wanted = wanted;
+        match verdict {
+            Verdict::CarryOut => self.resolve(arguments),
+            Verdict::Reply(reply) => self.push(reply),
+        }
+        self.wanted = true;
+    }
+
+    fn resolve(&mut self, arguments: &Words<'_>) {
         let resolved = match command::resolve(arguments) {
             Ok(resolved) => resolved,
             Err(reply) => return self.push(reply),
@@ -398,7 +682,7 @@ impl<S: Service> Session<S> {
             Verb::Del | Verb::Exists | Verb::MGet => {
                 let (fold, op) = match verb {
                     Verb::Del => (Fold::Count, Op::Delete),
-                    Verb::Exists => (Fold::Count, Op::Get),
+                    Verb::Exists => (Fold::Found, Op::Get),
                     _ => (Fold::Values, Op::Get),
                 };
                 let jobs =
@@ -419,7 +703,10 @@ impl<S: Service> Session<S> {
                 let scan = scan(arguments, &self.shared.limits)?;
                 self.wait_alone(scan)
             }
-            Verb::Keys => self.wait_alone(Alone::Keys { pattern: arguments[1].to_vec() }),
+            Verb::Keys => {
+                let pattern = Pattern::new(&arguments[1])?;
+                self.wait_alone(Alone::Keys { pattern })
+            }
             Verb::DbSize => self.wait_alone(Alone::Size),
             Verb::Ping => match &arguments[1..] {
                 [] => Ok(Some(Reply::Simple(Cow::Borrowed("PONG")))),
@@ -505,15 +792,17 @@ impl<S: Service> Session<S> {
             }
             Verb::Command => Ok(Some(command::info(&[]))),
             Verb::CommandCount => Ok(Some(command::count())),
-            Verb::CommandDocs => Ok(Some(command::docs(&arguments[2..]))),
-            Verb::CommandInfo => Ok(Some(command::info(&arguments[2..]))),
+            Verb::CommandDocs => Ok(Some(command::docs(few(&arguments[2..])?))),
+            Verb::CommandInfo => Ok(Some(command::info(few(&arguments[2..])?))),
             Verb::CommandList => command::list(&arguments[2..]).map(Some),
             Verb::CommandGetKeys => command::keys_of(&arguments[2..]).map(Some),
             Verb::ConfigGet => {
+                let patterns = few(&arguments[2..])?.iter();
+                let patterns = patterns.map(|pattern| Pattern::new(&pattern.to_ascii_lowercase()));
+                let patterns: Vec<Pattern> = patterns.collect::<Result<_, _>>()?;
                 let matching = Parameter::ALL.iter().filter(|parameter| {
                     let name = parameter.name().as_bytes();
-                    let mut patterns = arguments[2..].iter();
-                    patterns.any(|pattern| glob::matches(&pattern.to_ascii_lowercase(), name))
+                    patterns.iter().any(|pattern| pattern.matches(name))
                 });
                 let pair = |parameter: &Parameter| {
                     let setting = parameter.setting(&self.shared.limits, self.reads);
@@ -708,87 +997,8 @@ impl<S: Service> Session<S> {
         let (service, shared) = (self.service.clone(), self.shared.clone());
         self.running.push(Box::pin(async move {
             let reply = alone.run(&service, &shared).await;
-            Finished { slot, result: Err(reply) }
+            Finished::Reply(slot, reply)
         }));
-    }
-}
-
-impl SlotState {
-    /// Puts an answer into its place; how many bytes more are held. What is beyond `limit` is dropped,
-    /// and the reply says so.
-    fn answer(&mut self, index: usize, answer: Answer, limit: usize) -> usize {
-        let SlotState::Gathering { answers, missing, held, .. } = self else {
-            return 0;
-        };
-        *missing -= 1;
-        let weight = answer.weight();
-        // One value always fits: it was let into the store.
-        if *held > 0 && *held + weight > limit {
-            return 0;
-        }
-        if let Some(place) = answers.get_mut(index) {
-            *place = Some(answer);
-        }
-        *held += weight;
-        weight
-    }
-}
-
-impl Alone {
-    async fn run<S: Service>(self, service: &S, shared: &Arc<Shared>) -> Reply {
-        match self {
-            Alone::Info { wanted, local } => info::counted(&wanted, service, shared, local).await,
-            Alone::Flush => flush::flush(service, shared.limits.scan_page).await,
-            Alone::Size => match service.size().await {
-                Some(keys) => Reply::Integer(i64::try_from(keys).unwrap_or(i64::MAX)),
-                None => job::UNAVAILABLE,
-            },
-            Alone::Scan { cursor, pattern, count, strings } => {
-                let from = match cursor {
-                    0 => Position::default(),
-                    cursor => match shared.cursors().position(cursor) {
-                        Some(position) => position,
-                        None => {
-                            return Reply::error(
-                                "ERR unknown cursor: it is not of this node or was forgotten; \
-                                 begin again with SCAN 0",
-                            );
-                        }
-                    },
-                };
-                let Some(page) = service.scan(from, count).await else {
-                    return job::UNAVAILABLE;
-                };
-                let next = page.next.map_or(0, |position| shared.cursors().remember(position));
-                let matching = page.keys.iter().filter(|key| {
-                    strings && pattern.as_ref().is_none_or(|pattern| glob::matches(pattern, key))
-                });
-                let keys = matching.map(|key| Reply::Text(key.to_vec())).collect();
-                Reply::Array(vec![Reply::text(&next.to_string()), Reply::Array(keys)])
-            }
-            Alone::Keys { pattern } => {
-                let limits = &shared.limits;
-                let mut keys = Vec::new();
-                let mut from = Position::default();
-                loop {
-                    let Some(page) = service.scan(from, limits.scan_page).await else {
-                        return job::UNAVAILABLE;
-                    };
-                    let matching = page.keys.iter().filter(|key| glob::matches(&pattern, key));
-                    keys.extend(matching.map(|key| Reply::Text(key.to_vec())));
-                    if keys.len() > limits.keys {
-                        let text = format!("ERR more than {} keys match; use SCAN", limits.keys);
-                        return Reply::Error(text.into());
-                    }
-                    match page.next {
-                        Some(position) => from = position,
-                        None => return Reply::Array(keys),
-                    }
-                    // A long scan of a fast service lets others have the thread.
-                    tokio::task::yield_now().await;
-                }
-            }
-        }
     }
 }
 
@@ -856,6 +1066,17 @@ impl Parameter {
     }
 }
 
+/// How long a connection works before others have the thread.
+const SLICE: Duration = Duration::from_millis(2);
+
+/// A list with more elements is written piece by piece.
+const LONG: usize = 16;
+
+/// How many commands or settings may be asked for at once.
+const MOST_NAMES: usize = 256;
+
+const NO_TURN: &str = "TRYAGAIN other large replies are being read; nothing was changed: ask for \
+                       fewer keys at once";
 pub(super) const SYNTAX: &str = "ERR syntax error";
 const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 const NO_PASSWORD: &str = "ERR AUTH <password> called without any password configured for the \
@@ -924,7 +1145,7 @@ fn scan(arguments: &Words<'_>, limits: &Limits) -> Result<Alone, Reply> {
             return Err(Reply::error(SYNTAX));
         };
         match &option.to_ascii_uppercase()[..] {
-            b"MATCH" => pattern = Some(argument.to_vec()),
+            b"MATCH" => pattern = Some(Pattern::new(argument)?),
             b"COUNT" => {
                 let asked = integer(arguments, 2 * at + 3)?;
                 if asked < 1 {
@@ -950,6 +1171,13 @@ pub(super) fn number(text: &[u8]) -> Option<i64> {
     if text.len() > 20 { None } else { Value::from(text).as_number() }
 }
 
-fn too_much() -> Reply {
-    Reply::error("ERR the reply would be too large; ask for fewer keys at once")
+/// The words of a command that makes so much of each that they have to be few.
+fn few<'a, 'b>(words: &'a Words<'b>) -> Result<&'a Words<'b>, Reply> {
+    if words.len() > MOST_NAMES {
+        return Err(Reply::Error(
+            format!("ERR {} names are more than {MOST_NAMES}: ask for fewer at once", words.len())
+                .into(),
+        ));
+    }
+    Ok(words)
 }

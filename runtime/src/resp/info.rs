@@ -241,6 +241,7 @@ fn clients(shared: &Shared) -> Lines {
     let mut all = vec![line("connected_clients", shared.connected())];
     all.extend(lines(&[("cluster_connections", "0")]));
     all.push(line("maxclients", shared.limits.connections));
+    all.push(line("mem_clients", shared.budget.used()));
     all.extend(lines(&[
         ("blocked_clients", "0"),
         ("tracking_clients", "0"),
@@ -309,6 +310,7 @@ fn stats(shared: &Shared) -> Lines {
         line("total_net_input_bytes", load(&shared.bytes_in)),
         line("total_net_output_bytes", load(&shared.bytes_out)),
         line("rejected_connections", load(&shared.rejected)),
+        line("evicted_clients", shared.budget.closed()),
     ];
     // Keys neither expire nor are evicted, and there is nothing to subscribe to.
     let nothing = ["expired_keys", "evicted_keys", "pubsub_channels", "pubsub_patterns"];

@@ -72,8 +72,10 @@ pub(super) enum Fold {
     Created,
     /// `INCR` and its kin: the new number.
     Number,
-    /// `DEL`, `EXISTS`: for how many keys it was so.
+    /// `DEL`: how many keys there were.
     Count,
+    /// `EXISTS`: how many keys there are.
+    Found,
     /// `MGET`: the values.
     Values,
     /// `MSET`: OK.
@@ -92,6 +94,22 @@ impl Job {
             Job::Exchange { condition, new, patience } => {
                 exchange(service, key, &condition, &new, patience).await
             }
+        }
+    }
+
+    /// Whether it is one read.
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self, Job::Operation(op, _) if op.is_read())
+    }
+
+    /// How many bytes of values it holds.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Job::Operation(op, _) => op.bytes(),
+            Job::Exchange { condition: Condition::Equal(expected), new, .. } => {
+                expected.len() + new.len()
+            }
+            Job::Exchange { new, .. } => new.len(),
         }
     }
 
@@ -169,32 +187,14 @@ impl Answer {
 }
 
 impl Fold {
-    /// The reply to a command whose keys have all been answered for.
-    pub(super) fn reply(self, answers: Vec<Answer>) -> Reply {
-        let unknown = answers.iter().filter(|answer| answer.is_unknown()).count();
-        if unknown > 0 {
-            return unknown_outcome(unknown, answers.len());
-        }
-        let mut replies = Vec::with_capacity(answers.len());
-        for answer in answers {
-            match self.each(answer) {
-                Reply::Error(error) => return Reply::Error(error),
-                reply => replies.push(reply),
-            }
-        }
-        let count =
-            |replies: &[Reply]| replies.iter().filter(|reply| **reply == Reply::Integer(1)).count();
-        match self {
-            Fold::Values => Reply::Array(replies),
-            Fold::Count => Reply::Integer(i64::try_from(count(&replies)).unwrap_or(i64::MAX)),
-            Fold::AllWritten => Reply::OK,
-            // All others are about one key.
-            _ => replies.pop().unwrap_or(Reply::Nil),
-        }
+    /// Whether the command changes nothing.
+    pub(super) fn is_read(self) -> bool {
+        use Fold::{Found, Length, Type, Value, Values};
+        matches!(self, Value | Length | Type | Values | Found)
     }
 
     /// The reply for one key, or the error that becomes the reply for all of them.
-    fn each(self, answer: Answer) -> Reply {
+    pub(super) fn each(self, answer: Answer) -> Reply {
         use Outcome::{Done, Number, Refused};
         use Refusal::{Absent, Exists, Mismatch};
         let outcome = match answer {
@@ -216,21 +216,15 @@ impl Fold {
             (Fold::Created, Done) => Reply::Integer(1),
             (Fold::Created, Refused(Exists)) => Reply::Integer(0),
             (Fold::Number, Number(number)) => Reply::Integer(number),
-            (Fold::Count, Done | Outcome::Value(_)) => Reply::Integer(1),
-            (Fold::Count, Refused(Absent)) => Reply::Integer(0),
-            (_, Outcome::Unknown) => unknown_outcome(1, 1),
+            (Fold::Count, Done) | (Fold::Found, Outcome::Value(_)) => Reply::Integer(1),
+            (Fold::Count | Fold::Found, Refused(Absent)) => Reply::Integer(0),
+            (_, Outcome::Unknown) => UNKNOWN,
             (_, Refused(refusal)) => refused(refusal),
             (_, outcome) => {
                 tracing::error!(?self, ?outcome, "an outcome that its operation cannot have");
                 Reply::error("ERR the cluster's answer makes no sense")
             }
         }
-    }
-}
-
-impl Answer {
-    fn is_unknown(&self) -> bool {
-        matches!(self, Answer::Outcome(Outcome::Unknown))
     }
 }
 
@@ -241,7 +235,8 @@ const CONTENDED: &str =
 pub(super) const UNAVAILABLE: Reply =
     Reply::error("TRYAGAIN no replica could answer before the deadline; nothing was changed");
 
-fn refused(refusal: Refusal) -> Reply {
+/// The reply to an operation that was refused.
+pub(super) fn refused(refusal: Refusal) -> Reply {
     match refusal {
         Refusal::Unavailable => UNAVAILABLE,
         Refusal::NotANumber => Reply::error("ERR value is not an integer or out of range"),
@@ -261,16 +256,10 @@ fn refused(refusal: Refusal) -> Reply {
     }
 }
 
-fn unknown_outcome(unknown: usize, keys: usize) -> Reply {
-    let which = if keys == 1 { String::new() } else { format!(" for {unknown} of {keys} keys") };
-    Reply::Error(
-        format!(
-            "UNKNOWN the operation may or may not have happened{which}: its outcome could not be known \
-             in time"
-        )
-        .into(),
-    )
-}
+/// The reply where a write's deadline passed.
+const UNKNOWN: Reply = Reply::error(
+    "UNKNOWN the operation may or may not have happened: its outcome could not be known in time",
+);
 
 fn too_large(what: &str, length: usize, limit: usize) -> Reply {
     Reply::Error(

@@ -271,7 +271,6 @@ const GROUPS: &[Group] = &[
             "TIME",
             "CONFIG|REWRITE",
             "CONFIG|RESETSTAT",
-            "CLIENT|REPLY",
             "CLIENT|PAUSE",
             "CLIENT|UNPAUSE",
             "CLIENT|UNBLOCK",

@@ -23,12 +23,17 @@
 //! | reply | meaning |
 //! |---|---|
 //! | `UNKNOWN the operation may or may not have happened: …` | a write whose deadline passed, or, on a ring, one behind which too many others came before it was known. It may also happen later. Read the key before trying again, or use `SET … IFEQ` |
+//! | `UNKNOWN of N keys: …` | a write of several keys, of which some were carried out or may have been, and some were not: how many of which |
 //! | `TRYAGAIN …` | nothing was changed: a read that no replica could answer in time, a write that waited too long to be sent, or that a ring had not proposed by its deadline, or `SET … GET` that lost to other writers again and again |
 //! | `ERR value of N bytes is longer than …` | refused before it was sent anywhere; the connection goes on |
 //! | `ERR Protocol error: …` | bytes that make no sense, or a command beyond [`Limits::command_bytes`]; the connection ends |
 //!
-//! For a command on several keys the error says for how many of them the outcome is unknown, and the
-//! others have been carried out (`MSET`, `DEL`).
+//! For a command on several keys the error counts them: carried out, not carried out, unknown
+//! (`MSET`, `DEL`), or how many could not be read (`MGET`, `EXISTS`).
+//!
+//! **What is refused takes with it what depends on it.** There are no transactions: `MULTI` is refused, and
+//! so is every command up to `EXEC` or `DISCARD`. `CLIENT REPLY` is carried out, since without it replies
+//! would be taken for those of other commands.
 //!
 //! **The value before.** There is no operation that writes and returns what was there, so
 //! `SET … GET` and `GETSET` are put together: read the key, then write only if it still is so
@@ -50,21 +55,31 @@
 //!
 //! **Bounds.** Every byte from a socket is hostile. A connection has a bounded number of operations in
 //! flight, of commands waiting, of bytes of replies waiting; when one bound is reached it is not read
-//! any more until there is room, and TCP tells the client. Connections themselves are bounded.
+//! any more until there is room, and TCP tells the client. A client that takes no replies may be one
+//! that sends everything first: it is read up to [`Limits::waiting_bytes`], and beyond that closed with an
+//! error. What all connections hold together is bounded by [`Limits::memory_bytes`]: those that hold the most
+//! are closed. A command that was begun has to go on within [`Limits::unfinished_time`]. Patterns are
+//! bounded and compiled once; long work is done in slices of 2 ms, and ends when its reply will
+//! not fit or its client has gone. Connections themselves are bounded.
 //! There are no passwords and no encryption; bind to an address where everyone who can connect may write.
 //! Requests from web pages (`POST`, `Host:`) end the connection, as in Redis.
 
+mod budget;
 mod client;
 mod command;
 mod connection;
 mod cursor;
 mod flush;
 mod glob;
+mod group;
 mod info;
 mod job;
 mod left_out;
+mod listing;
 mod sentinel;
 mod server;
+mod socket;
+mod tally;
 mod wire;
 
 pub use command::markdown_table;

@@ -1,13 +1,14 @@
 //! The listener, and the sockets of its connections.
 
 use super::Service;
+use super::budget::Budget;
 use super::client::Clients;
 use super::connection::Session;
 use super::cursor::Cursors;
 use super::info::Memo;
 use super::job::Patience;
+use super::socket::{LINGER, converse};
 use super::wire::Bounds;
-use futures_util::StreamExt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -24,7 +25,9 @@ use tokio::task::JoinSet;
 ///
 /// A connection holds up to [`command_bytes`](Limits::command_bytes) of one command,
 /// [`buffered_bytes`](Limits::buffered_bytes) of replies, and the values that its
-/// [`operations`](Limits::operations) in flight bring.
+/// [`operations`](Limits::operations) in flight bring; one that takes no replies holds up to
+/// [`waiting_bytes`](Limits::waiting_bytes) of commands and as much of replies. All of them together hold up to
+/// [`memory_bytes`](Limits::memory_bytes).
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections at a time; one more is told so and closed.
@@ -32,8 +35,16 @@ pub struct Limits {
     /// Operations in flight, and commands without their reply, of one connection; beyond that it is
     /// not read.
     pub operations: usize,
-    /// Bytes of replies that wait for one connection's client; beyond that it is not read.
+    /// Bytes of replies that wait for one connection's client; beyond that no command is carried out, unless
+    /// the client takes none.
     pub buffered_bytes: usize,
+    /// Bytes of commands that wait while a client takes no replies, and of replies that it does not take;
+    /// beyond that it is told so and closed.
+    pub waiting_bytes: usize,
+    /// Bytes that all connections may hold; beyond that those that hold the most are closed.
+    pub memory_bytes: usize,
+    /// How long a command that was begun may stand still.
+    pub unfinished_time: Duration,
     /// The longest command, all of its arguments together; a longer one ends the connection.
     pub command_bytes: usize,
     /// The most arguments of a command; more end the connection.
@@ -53,6 +64,9 @@ pub struct Limits {
     /// How long a shutdown waits for operations in flight and for clients to take their replies.
     pub drain_time: Duration,
 }
+
+/// After how long an idle client's machine is asked whether it is there, as Redis does.
+const KEEP_ALIVE: Duration = Duration::from_secs(300);
 
 /// A front door that is bound to its address.
 #[derive(Debug)]
@@ -80,12 +94,11 @@ pub(super) struct Shared {
     pub(super) clients: Arc<Clients>,
     /// What `INFO` remembers.
     pub(super) memo: Memo,
+    /// What all connections hold.
+    pub(super) budget: Arc<Budget>,
     places: Arc<Semaphore>,
     cursors: Mutex<Cursors>,
 }
-
-/// How long a connection that ends by an error may go on sending before it is cut.
-const LINGER: Duration = Duration::from_millis(500);
 
 impl Default for Limits {
     fn default() -> Self {
@@ -93,6 +106,9 @@ impl Default for Limits {
             connections: 10_000,
             operations: 128,
             buffered_bytes: 1 << 20,
+            waiting_bytes: 64 << 20,
+            memory_bytes: 256 << 20,
+            unfinished_time: Duration::from_secs(60),
             command_bytes: 64 << 20,
             arguments: 1 << 17,
             reply_bytes: 64 << 20,
@@ -123,6 +139,8 @@ impl Shared {
         // Without room for one, nothing would ever happen.
         limits.operations = limits.operations.max(1);
         limits.buffered_bytes = limits.buffered_bytes.max(1);
+        // The longest command has to fit.
+        limits.waiting_bytes = limits.waiting_bytes.max(limits.command_bytes);
         limits.scan_page = limits.scan_page.max(1);
         limits.connections = limits.connections.clamp(1, Semaphore::MAX_PERMITS);
         Shared {
@@ -134,6 +152,7 @@ impl Shared {
             bytes_out: AtomicU64::new(0),
             clients: Arc::default(),
             memo: Memo::default(),
+            budget: Arc::new(Budget::new(limits.memory_bytes, limits.reply_bytes)),
             places: Arc::new(Semaphore::new(limits.connections)),
             cursors: Mutex::new(Cursors::new(limits.cursors)),
             limits,
@@ -226,68 +245,16 @@ async fn admit<S: Service>(
     };
     let served = async {
         stream.set_nodelay(true)?;
+        // A client whose machine has gone is found out, and its descriptor given back.
+        rustix::net::sockopt::set_socket_keepalive(&stream, true)?;
+        rustix::net::sockopt::set_tcp_keepidle(&stream, KEEP_ALIVE)?;
         let local = stream.local_addr()?;
         let seat = shared.clients.seat(number, stream.as_raw_fd(), (peer, local));
-        let session = Session::new(service, shared, seat);
-        converse(session, &mut stream, stopped).await
+        let account = shared.budget.open(number);
+        let session = Session::new(service, Arc::clone(&shared), seat);
+        converse(session, account, &shared.limits, &mut stream, stopped).await
     };
     if let Err(error) = served.await {
         tracing::debug!(%peer, %error, "a connection broke");
     }
-}
-
-/// Carries bytes between a session and its socket.
-async fn converse<S: Service>(
-    mut session: Session<S>,
-    stream: &mut TcpStream,
-    mut stopped: watch::Receiver<()>,
-) -> io::Result<()> {
-    let (mut input, mut output) = stream.split();
-    let (client, shared) = (session.client(), session.shared());
-    // How much of `out` is written; the rest is kept in place, so that a slow reader costs no copying.
-    let mut written = 0;
-    loop {
-        if written == session.out.len() {
-            session.out.clear();
-            session.out.shrink_to(64 << 10);
-            written = 0;
-        }
-        session.advance();
-        if session.out.is_empty() && session.is_finished() {
-            break;
-        }
-        let reads = session.wants_input();
-        let waits = !session.running.is_empty();
-        let writes = written < session.out.len();
-        let stoppable = !session.closing;
-        tokio::select! {
-            result = output.write(&session.out[written..]), if writes => {
-                match result? {
-                    0 => return Err(io::ErrorKind::WriteZero.into()),
-                    bytes => {
-                        written += bytes;
-                        shared.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
-                    }
-                }
-            }
-            Some(finished) = session.running.next(), if waits => session.finish(finished),
-            // Lazily: making space moves what is in the buffer, which is little only when it reads.
-            result = async { input.read_buf(session.reader.space()).await }, if reads => {
-                let bytes = result?;
-                session.ended = bytes == 0;
-                shared.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
-            }
-            () = client.killed() => return Ok(()),
-            _ = stopped.changed(), if stoppable => session.closing = true,
-        }
-    }
-    output.shutdown().await?;
-    if !session.ended {
-        // Closing a socket with unread bytes in it makes the other side lose what it has not read yet, the
-        // error that explains the end among it. So its bytes are read and dropped for a moment.
-        let mut rest = [0; 4096];
-        let drain = async { while input.read(&mut rest).await.is_ok_and(|bytes| bytes > 0) {} };
-        let _ = tokio::time::timeout(LINGER, drain).await;
-    }
-    Ok(())
 }

@@ -34,9 +34,6 @@ const MAX_HEADER_BYTES: usize = 32;
 /// How much room the buffer has at least for each read from the socket.
 const READ_BYTES: usize = 16 << 10;
 
-/// A buffer that one large command made bigger than this is given back when it is empty.
-const KEPT_BYTES: usize = 256 << 10;
-
 /// What a request may measure.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -132,20 +129,40 @@ impl Reader {
 
     /// Where the next bytes from the socket go, with room for some.
     pub(super) fn space(&mut self) -> &mut Vec<u8> {
-        if self.start > 0 {
+        // Not at each read: what waits behind it may be long.
+        if self.start > self.buffer.len() / 2 {
             self.buffer.drain(..self.start);
             self.start = 0;
         }
-        if self.buffer.is_empty() && self.buffer.capacity() > KEPT_BYTES {
-            self.buffer = Vec::new();
+        // A long command makes room by quarters, since what is reserved counts as held.
+        let length = self.buffer.len();
+        if self.buffer.capacity() - length < READ_BYTES {
+            self.buffer.reserve_exact(READ_BYTES.max(length / 4));
         }
-        self.buffer.reserve(READ_BYTES);
         &mut self.buffer
     }
 
-    /// How many bytes wait here, and for how many more there is room.
-    pub(super) fn waiting(&self) -> (usize, usize) {
-        (self.buffer.len() - self.start, self.buffer.capacity() - self.buffer.len())
+    /// For how many more bytes there is room.
+    pub(super) fn room(&self) -> usize {
+        self.buffer.capacity() - self.buffer.len()
+    }
+
+    /// Gives its room back if nothing is in it.
+    pub(super) fn rest(&mut self) {
+        if self.start == self.buffer.len() {
+            self.buffer = Vec::new();
+            self.start = 0;
+        }
+    }
+
+    /// How many bytes wait to be read as commands.
+    pub(super) fn waiting(&self) -> usize {
+        self.buffer.len() - self.start
+    }
+
+    /// How many bytes of memory it holds.
+    pub(super) fn capacity(&self) -> usize {
+        self.buffer.capacity()
     }
 
     /// The next command, or `None` until more bytes have come.
@@ -259,10 +276,20 @@ impl Reply {
             Reply::Value(value) => value.len(),
             Reply::Text(text) => text.len(),
             Reply::Verbatim(text) => text.len(),
-            Reply::Array(list) | Reply::Set(list) => list.iter().map(|r| 16 + r.weight()).sum(),
+            Reply::Array(list) | Reply::Set(list) => list.iter().map(Reply::weight_in_list).sum(),
             Reply::Map(pairs) => pairs.iter().map(|(k, v)| 32 + k.weight() + v.weight()).sum(),
             Reply::Simple(_) | Reply::Error(_) | Reply::Integer(_) | Reply::Nil => 0,
         }
+    }
+
+    /// What the reply adds to the weight of a list.
+    pub(super) fn weight_in_list(&self) -> usize {
+        size_of::<Reply>() + self.weight()
+    }
+
+    /// Writes the header of a list; its elements follow one by one. It is the same in both protocols.
+    pub(super) fn begin_array(length: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(format!("*{length}\r\n").as_bytes());
     }
 
     /// Writes the reply behind what `out` holds already.

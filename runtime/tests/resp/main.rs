@@ -1,5 +1,6 @@
 //! The front door, from outside: bytes in, bytes out.
 
+mod bounds;
 mod clients;
 mod hostile;
 mod memory;

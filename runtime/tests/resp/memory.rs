@@ -15,7 +15,8 @@ use tokio::task::JoinHandle;
 
 /// A map behind a lock. The beginning of a key says how it behaves:
 /// `unknown:` a write ends as unknown, a read as unavailable; `unsure:` reads work, writes end as unknown
-/// and do happen; `busy:` somebody else always comes between a read and a write.
+/// and do happen; `busy:` somebody else always comes between a read and a write; `away:` no replica can be
+/// asked.
 #[derive(Clone, Default)]
 pub struct Memory(Arc<Inner>);
 
@@ -38,6 +39,8 @@ pub struct State {
     flying_by_key: HashMap<Key, usize>,
     /// The most that ever were in flight on one key.
     pub most_by_key: usize,
+    /// Pages listed.
+    pub scans: usize,
 }
 
 impl Memory {
@@ -77,6 +80,9 @@ impl Service for Memory {
                 Outcome::Unknown
             };
         }
+        if key.starts_with(b"away:") {
+            return Outcome::Refused(Refusal::Unavailable);
+        }
         if key.starts_with(b"busy:") && !op.is_read() {
             return Outcome::Refused(match op {
                 Op::Create(_) => Refusal::Exists,
@@ -93,7 +99,8 @@ impl Service for Memory {
     }
 
     async fn scan(&self, from: Position, limit: usize) -> Option<ScanPage> {
-        let state = self.state();
+        let mut state = self.state();
+        state.scans += 1;
         if state.keys.contains_key(&Key::from("no replica")) {
             return None;
         }
