@@ -574,7 +574,7 @@ pub(super) const COMMANDS: &[Command] = &[
                 ..plain("MASTER", Verb::SentinelMaster, 3, LOCAL, "sentinel")
             },
             Command {
-                summary: "The same, in a list, under the name `chainring`.",
+                summary: "The same, in a list: by the names `mymaster` and `chainring`.",
                 since: "2.8.4",
                 ..plain("MASTERS", Verb::SentinelMasters, 2, LOCAL, "sentinel")
             },

@@ -38,7 +38,7 @@ use chainring_model::kv::{Key, Op, Outcome, Refusal, Value};
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -419,11 +419,13 @@ impl<S: Service> Session<S> {
                 (self.full, self.paused) = (true, true);
                 break;
             }
+            let waiting = (reader.waiting(), reader.room());
             match reader.next() {
                 Ok(None) => break,
                 Ok(Some(arguments)) => {
                     any = true;
                     self.shared.commands.fetch_add(1, Ordering::Relaxed);
+                    self.seat.weighs(waiting, self.out.len(), self.held);
                     self.execute(&arguments);
                     self.admit();
                 }
@@ -694,8 +696,8 @@ impl<S: Service> Session<S> {
                 if arguments.len().is_multiple_of(2) {
                     return wrong_arity();
                 }
-                let pairs = (1..arguments.len()).step_by(2);
-                let jobs = pairs.map(|at| (key(at), Job::Operation(Op::Put(value(at + 1)), reads)));
+                let jobs = last_of_each(arguments).into_iter();
+                let jobs = jobs.map(|at| (key(at), Job::Operation(Op::Put(value(at + 1)), reads)));
                 self.submit(Fold::AllWritten, jobs.collect());
                 Ok(None)
             }
@@ -870,9 +872,7 @@ impl<S: Service> Session<S> {
         match verb {
             Verb::SentinelAddress => sentinel::address(service, local),
             Verb::SentinelMaster => sentinel::master(service, local, name, run),
-            Verb::SentinelMasters => {
-                Reply::Array(vec![sentinel::master(service, local, name, run)])
-            }
+            Verb::SentinelMasters => sentinel::masters(service, local, run),
             Verb::SentinelSentinels => sentinel::sentinels(service),
             Verb::SentinelQuorum => sentinel::quorum(service),
             Verb::SentinelMyId => Reply::text(run),
@@ -1087,6 +1087,16 @@ const NO_EXPIRY: &str = "ERR keys do not expire here: EX, PX, EXAT, PXAT and KEE
 
 /// In Redis' words; there is no cluster mode, because there are no slots: every node serves every key.
 const NO_CLUSTER: &str = "ERR This instance has cluster support disabled";
+
+/// The places of the keys of `MSET`, and of a key that is named more than once only the last: what stands before it
+/// would be overwritten by the same command.
+fn last_of_each(arguments: &Words<'_>) -> Vec<usize> {
+    let mut seen = HashSet::new();
+    let places = (1..arguments.len()).step_by(2).rev();
+    let mut places: Vec<usize> = places.filter(|at| seen.insert(&arguments[*at])).collect();
+    places.reverse();
+    places
+}
 
 /// The options of `SET`.
 fn set(arguments: &Words<'_>, patience: Patience) -> Result<(Fold, Job), Reply> {

@@ -4,7 +4,7 @@
 //! asks again when its connection breaks. Here every node is a door to every key; so each is its own sentinel, and
 //! the master is the node that was asked: who answers lives. A client that lists all nodes as its sentinels
 //! therefore moves on to another node by itself when the one that it talks to dies. Whatever the master is called, the
-//! answer is the same.
+//! answer is the same; who asks for a list of all masters gets this node under each of [`NAMES`].
 //!
 //! Addresses are those of the cluster file, which clients have to be able to reach; where that says *any address of
 //! this machine*, it is the one at which the client is connected. Nothing is pushed: there is no `+switch-master`, and a
@@ -14,6 +14,9 @@ use super::command::printable;
 use super::wire::{Reply, Words};
 use super::{Doors, Service};
 use std::net::SocketAddr;
+
+/// What the master is called in lists: Redis' own example of a name, and ours.
+const NAMES: [&str; 2] = ["mymaster", "chainring"];
 
 /// The address of the node that was asked.
 fn own(doors: &Doors, local: SocketAddr) -> SocketAddr {
@@ -30,7 +33,12 @@ pub(super) fn address<S: Service>(service: &S, local: SocketAddr) -> Reply {
     Reply::Array(vec![Reply::text(&own.ip().to_string()), Reply::text(&own.port().to_string())])
 }
 
-/// `SENTINEL MASTER name`, and each of `SENTINEL MASTERS`.
+/// `SENTINEL MASTERS`.
+pub(super) fn masters<S: Service>(service: &S, local: SocketAddr, run: &str) -> Reply {
+    Reply::Array(NAMES.map(|name| master(service, local, name.as_bytes(), run)).into())
+}
+
+/// `SENTINEL MASTER name`.
 pub(super) fn master<S: Service>(service: &S, local: SocketAddr, name: &[u8], run: &str) -> Reply {
     let doors = service.doors();
     let own = own(&doors, local);
@@ -72,7 +80,7 @@ pub(super) fn quorum<S: Service>(service: &S) -> Reply {
 
 /// The name that a subcommand is about.
 pub(super) fn named<'a>(words: &'a Words<'_>) -> &'a [u8] {
-    words.get(2).map_or(b"chainring", |name| name)
+    words.get(2).map_or(NAMES[0].as_bytes(), |name| name)
 }
 
 fn field(name: &str, value: &str) -> (Reply, Reply) {

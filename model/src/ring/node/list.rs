@@ -5,9 +5,11 @@
 //! is worth follows from quorums: a register that a majority of the key's old replicas tell of, by the
 //! highest ballot among them, is at least as new as what was chosen before the first of them answered. So
 //! a key that is there throughout is listed once, and one that was deleted before is not, as long as every
-//! span that a page covers has a majority of answers. Both, question and answer, carry the epoch, and a node
-//! answers in its own only; *old* replicas alone are counted, since in a joint view they are the ones
-//! who have everything.
+//! span that a page covers has a quorum of answers. Both, question and answer, carry the epoch, and a node
+//! answers in its own only. What is merged is what *old* replicas tell, since in a joint view they are the ones
+//! who have everything; but a majority of the new ones has to answer, too: a ring that has gone on to the new
+//! replicas alone may have taken writes there of which no old one knows, and whoever asks, and a majority of the
+//! old ones, may not have heard of that yet. A majority of the new ones has.
 //!
 //! An answer is bounded by the registers and by the bytes that it takes to make it, not by what the question
 //! says.

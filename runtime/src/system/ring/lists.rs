@@ -1,9 +1,9 @@
-//! How a ring's keys are listed: everyone is asked, and a majority of each key's replicas has to answer.
+//! How a ring's keys are listed: everyone is asked, and a quorum of each key's replicas has to answer.
 //!
-//! A page is a stretch of the circle. All members of the (old) ring are asked at once for their registers behind the
+//! A page is a stretch of the circle. All members of the view are asked at once for their registers behind the
 //! page's beginning, each for about its share of a page. The page ends where the first of those who have
-//! answered ends, and is complete when every range in it has answers of a majority of its old replicas: so one
-//! of three may be away, and nobody waits for it. Of each key the highest ballot says whether it is there.
+//! answered ends, and is complete when every range in it has answers of a quorum, in a joint view of its old and of its
+//! new replicas: so one of three may be away, and nobody waits for it. Of each key the highest ballot says whether it is there.
 //! What that is worth is said in the model, in `ring/node/list.rs`.
 
 use super::{Msg, RingSystem};
@@ -11,7 +11,7 @@ use crate::door::{Door, Enquiry};
 use crate::front::Front;
 use crate::resp::{Position, ScanPage};
 use chainring_model::kv::Key;
-use chainring_model::ring::place::{is_majority, position};
+use chainring_model::ring::place::position;
 use chainring_model::ring::{Ballot, Listed, View};
 use stateright::actor::Id;
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ struct Merge<'a> {
     limit: usize,
     /// The view in which everyone was asked.
     view: Option<View>,
-    /// Invariant: of that view's epoch, and of members of its old ring.
+    /// Invariant: of that view's epoch, and of members of its rings.
     answers: BTreeMap<Id, Page>,
 }
 
@@ -84,8 +84,9 @@ impl Enquiry<RingSystem> for Merge<'_> {
         if self.view.as_ref().is_none_or(|asked| asked.epoch != view.epoch) {
             self.answers.clear();
         }
-        let members = view.old.members();
-        let share = (self.limit * usize::from(view.old.replicas)).div_ceil(members.len().max(1));
+        let members = view.members();
+        let holders = view.old.members().len().max(1);
+        let share = (self.limit * usize::from(view.old.replicas)).div_ceil(holders);
         let limit = (share + SPARE) as u32; // a page's, at most
         let (epoch, after) = (view.epoch, &self.after);
         let missing = members.into_iter().filter(|id| !self.answers.contains_key(id));
@@ -100,7 +101,7 @@ impl Enquiry<RingSystem> for Merge<'_> {
 
     fn take(&mut self, src: Id, page: Page) -> Option<Self::Answer> {
         let view = self.view.as_ref()?;
-        if page.epoch != view.epoch || !view.old.has(src) {
+        if page.epoch != view.epoch || !view.members().contains(&src) {
             return None;
         }
         self.answers.insert(src, page);
@@ -119,7 +120,7 @@ fn merge(
     let is_covered = view.spans().into_iter().all(|span| {
         after.is_some_and(|(at, _)| span.upto < *at)
             || end.is_some_and(|(at, _)| span.from > *at)
-            || is_majority(&view.old_replicas(span.upto), |id| answers.contains_key(&id))
+            || view.is_quorum(span.upto, |id| answers.contains_key(&id))
     });
     if !is_covered {
         return None;
@@ -212,5 +213,21 @@ mod tests {
             assert_eq!(listed.len(), there.len(), "each once");
             assert_eq!(listed.iter().collect::<BTreeSet<_>>(), there);
         }
+    }
+
+    /// A ring of three has gone on to three others, who have taken a write, and neither whoever asks nor the old ones
+    /// have heard of it: what these tell is no page.
+    #[test]
+    fn old_replicas_that_have_not_heard_of_the_next_ring_are_not_enough() {
+        let ring = |ids: std::ops::Range<usize>| Ring::with(ids.map(Id::from), 8, 3);
+        let view = View::joint(1, ring(0..3), ring(3..6));
+        let nothing = BTreeMap::new();
+        let answer = |id: usize| (Id::from(id), page(&view, Id::from(id), &nothing, None, 20));
+        let merged =
+            |ids: &[usize]| merge(&view, None, &ids.iter().map(|id| answer(*id)).collect(), 30);
+        assert_eq!(merged(&[0, 1, 2]), None, "they may be behind");
+        assert_eq!(merged(&[0, 3, 4, 5]), None, "one of the old ones may be behind");
+        assert_eq!(merged(&[0, 1, 3]), None, "one of the new ones may be the only one behind");
+        assert_eq!(merged(&[0, 1, 3, 4]), Some((Vec::new(), None)));
     }
 }
