@@ -82,6 +82,11 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::time::Duration;
 
+/// How much the clocks of two machines may differ: the slower one runs at 5/6 of the rate of the faster one, at
+/// least. So a lease ends before its grant, which is armed later, if `lease * 6 <= grant * 5`. This is the one
+/// assumption about clocks.
+pub const RATES: (u32, u32) = (5, 6);
+
 /// A coordinator, as a value: what it is configured with. Its state is a [`CoordinatorState`].
 #[derive(Clone, Debug)]
 pub struct Coordinator<V, S, M = Intact> {
@@ -228,7 +233,7 @@ pub struct Timeouts {
     /// How often a member sends a heartbeat.
     pub heartbeat: Range<Duration>,
     /// How long a lease lasts, from when its heartbeat was sent. It must be less than `grant` by more than
-    /// the rates of two clocks may differ.
+    /// the rates of two clocks may differ: see [`RATES`].
     pub lease: Duration,
     /// How long a coordinator waits for a lease that it granted to end ([`Timer::Expire`]).
     pub grant: Duration,
@@ -421,8 +426,11 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         {
             return;
         }
-        state.leases.insert(src, true);
-        out.set_timer(Timer::Expire(src), self.grant());
+        if state.leases.insert(src, true) != Some(true)
+            || self.mechanisms.has(Mechanism::GrantsTimed)
+        {
+            out.set_timer(Timer::Expire(src), self.grant());
+        }
         out.send(src, Msg::Lease { boot, n });
     }
 

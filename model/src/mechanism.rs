@@ -107,10 +107,16 @@ mechanisms! {
     LeaseForReads = "reads without a lease",
     /// A lease is counted from when its heartbeat was sent.
     LeaseFromSending = "lease counted from receipt",
+    /// A lease lasts less than its grant, by more than clocks differ.
+    LeaseShorter = "a lease as long as its grant",
+    /// Each heartbeat that may become the lease has a timer of its own.
+    LapseEach = "one timer for all heartbeats",
     /// A grant counts only in the start of the replica that asked for it.
     BootCheck = "heartbeat without boot",
     /// A view that leaves a member out is voted for only when no grant to it may be live.
     LeaseWait = "no lease wait",
+    /// A coordinator times each grant, also while an earlier one lives.
+    GrantsTimed = "a grant is not timed while another one lives",
     /// Every acceptor waits for its own grants, not the proposer alone.
     EveryVoteWaits = "an acceptor votes while its own grant lives",
     /// A coordinator that voted for a view that leaves a member out grants that member nothing.

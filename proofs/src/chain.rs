@@ -453,10 +453,7 @@ impl Setup {
         if self.coordinators > 0 {
             let this = self.clone();
             model = model.scope(move |system, action| this.is_in_scope(system, action));
-            model = model.witness(witness);
-            if mechanisms.has(Mechanism::LeaseFromSending) {
-                model = model.assume(clocks_run_alike);
-            }
+            model = model.witness(witness).measured(measured);
         }
         let (actors, stores): (Vec<_>, Vec<_>) = self.actors(mechanisms).into_iter().unzip();
         let all: Arc<[_]> = actors.clone().into();
@@ -671,8 +668,8 @@ impl Display for Setup {
             )?;
             write!(f, ", {views} view change{}", plural(views as usize))?;
             match self.swift_leases {
-                true => f.write_str(", leases granted at once, clocks run alike")?,
-                false => write!(f, ", {} more heartbeats, clocks run alike", self.heartbeats)?,
+                true => f.write_str(", leases granted at once")?,
+                false => write!(f, ", {} more heartbeats", self.heartbeats)?,
             }
         }
         if self.complaints {
@@ -708,33 +705,20 @@ fn awaits_end<M: Mechanisms>(system: &System<M>, coordinator: Id, member: Id) ->
         })
 }
 
-/// **The clock assumption**, and the only one: a replica's timer for a heartbeat, set before the heartbeat
-/// was sent, ends before the timer of a coordinator that granted it, set later and for longer. So there is
-/// no state in which a coordinator's *own timer* has ended its newest grant to a replica while that replica
-/// still counts a grant that this coordinator gave it.
-///
-/// Grants are told apart by the start and the number of their heartbeat. A replica that counts a grant
-/// which was never given, and a coordinator that does not wait because it has forgotten a grant, are errors
-/// of the protocol, and stay.
-fn clocks_run_alike<M: Mechanisms>(system: &System<M>) -> bool {
-    let decisions = system.history.decisions();
-    system.actor_states.iter().enumerate().all(|(id, state)| match &**state {
-        ChainState::Replica(replica) => {
-            let lease = &replica.lease;
-            decisions.ended(Id::from(id)).all(|(coordinator, ended)| {
-                !lease.counted().any(|heartbeat| {
-                    heartbeat.grants.contains(&coordinator) && (lease.boot, heartbeat.n) <= ended
-                })
-            })
-        }
-        _ => true,
-    })
+/// The timers of a member's lease: of its heartbeats, and of coordinators' grants to it. See
+/// [`clock`](crate::clock).
+fn measured(id: Id, timer: &Timer) -> Option<Id> {
+    match timer {
+        Timer::Lapse(_) => Some(id),
+        Timer::Views(coordinator::Timer::Expire(member)) => Some(*member),
+        _ => None,
+    }
 }
 
-/// What a step does to views and leases.
+/// What a step does to views.
 fn witness<M: Mechanisms, Msg>(
     before: &System<M>,
-    action: &ActorModelAction<Msg, Timer, ()>,
+    _: &ActorModelAction<Msg, Timer, ()>,
     after: &System<M>,
 ) -> Option<History> {
     let mut decisions = after.history.decisions().clone();
@@ -752,24 +736,7 @@ fn witness<M: Mechanisms, Msg>(
     let coordinators = after.actor_storages.iter().flatten();
     let epochs = coordinators.filter_map(|store| Some(decided(store)?.epoch));
     decisions.forget(epochs.min().unwrap_or(0));
-    if let ActorModelAction::Timeout(id, Timer::Views(coordinator::Timer::Expire(member))) = action
-    {
-        decisions.end_grants(*id, *member);
-    }
-    decisions.keep_grants(|member, upto| may_count(after, member, upto));
     (decisions != *after.history.decisions()).then(|| after.history.decided(decisions))
-}
-
-/// Whether a member counts, or may yet count, a grant for a heartbeat up to this one. Those that it sends later
-/// have greater numbers, and so have those of its next start.
-fn may_count<M: Mechanisms>(system: &System<M>, member: Id, upto: (u32, u64)) -> bool {
-    match &*system.actor_states[usize::from(member)] {
-        ChainState::Replica(replica) => {
-            let lease = &replica.lease;
-            lease.counted().any(|heartbeat| (lease.boot, heartbeat.n) <= upto)
-        }
-        _ => false,
-    }
 }
 
 /// An operation, as short as it can be read.

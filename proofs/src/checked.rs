@@ -18,6 +18,8 @@
 //!   once loses nothing, because an operation begins when its first message is *received*, as late as a
 //!   client can have thought: see [`history`](crate::history). (Tests compare this with runs in which
 //!   local messages may arrive at any time.)
+//! - **Of two timers, the one that was armed earlier for less time ends first**, where a model says which
+//!   timers are measured: see [`clock`](crate::clock).
 //! - **Some timers fire so often and no more**, where a model says so (its *scope*).
 //! - **Impossible states are left out**, where a model names an assumption about the world.
 //! - **Obsolete messages are dropped.** An actor says which messages are no-ops to it now and for ever
@@ -57,6 +59,7 @@ where
     spent: Option<Spent<A, H>>,
     alike: Option<Alike<A>>,
     representative: Option<Representative<A, H>>,
+    measured: Measured<A>,
     scope: Option<Scope<A, H>>,
     assumption: Option<Assumption<A, H>>,
     witness: Option<Witness<A, H>>,
@@ -83,6 +86,9 @@ type Alike<A> = Arc<dyn Fn(&Parcel<A>) -> Option<Vec<Id>> + Send + Sync>;
 
 /// The system that stands for all that differ from it in nothing but who is who.
 type Representative<A, H> = Arc<dyn Fn(&System<A, H>) -> Option<System<A, H>> + Send + Sync>;
+
+/// Of whose time an actor's timer is, where it is measured.
+type Measured<A> = fn(Id, &<A as Actor>::Timer) -> Option<Id>;
 
 /// Which actions belong to a model.
 type Scope<A, H> = Arc<
@@ -189,6 +195,7 @@ where
             spent: None,
             alike: None,
             representative: None,
+            measured: |_, _| None,
             scope: None,
             assumption: None,
             witness: None,
@@ -256,6 +263,13 @@ where
         representative: impl Fn(&System<A, H>) -> Option<System<A, H>> + Send + Sync + 'static,
     ) -> Self {
         self.representative = Some(Arc::new(representative));
+        self
+    }
+
+    /// Which timers are measured, and of whose time: of two of one member's, the one that was armed earlier for
+    /// less time ends first.
+    pub fn measured(mut self, measured: Measured<A>) -> Self {
+        self.measured = measured;
         self
     }
 
@@ -407,8 +421,29 @@ where
                     }
                     system.network.insert(self.one_of(parcel));
                 }
-                deed => system.perform(id, deed),
+                deed => self.perform(system, id, deed),
             }
+        }
+    }
+
+    /// Carries out a command that sends nothing, and keeps the time.
+    fn perform(&self, system: &mut System<A, H>, id: Id, deed: &DeedOf<A>) {
+        system.perform(id, deed);
+        match deed {
+            Deed::Set(timer, lasts) => {
+                if let Some(whose) = (self.measured)(id, timer) {
+                    system.change_clock(|clock| clock.arm(id, timer, whose, lasts));
+                }
+            }
+            Deed::Cancel(timer) => self.stop(system, id, timer),
+            Deed::Send(_) | Deed::Save(_) => {}
+        }
+    }
+
+    /// A timer ends: nothing waits for it any more.
+    fn stop(&self, system: &mut System<A, H>, id: Id, timer: &A::Timer) {
+        if (self.measured)(id, timer).is_some() {
+            system.change_clock(|clock| clock.end(id, timer));
         }
     }
 
@@ -444,6 +479,7 @@ where
                 let step = self.expire(last, *id, timer)?;
                 next = last.clone();
                 next.cancel(*id, timer);
+                self.stop(&mut next, *id, timer);
                 self.take(step, &mut next, *id, &mut touched);
             }
             ActorModelAction::Drop(parcel) => {
@@ -566,7 +602,8 @@ where
         }
         for (index, timers) in system.timers_set.iter().enumerate() {
             let id = Id::from(index);
-            for timer in timers.iter().filter(|_| touched.has(id)) {
+            let is_due = |timer: &&A::Timer| touched.has(id) && system.clock.may_fire(id, timer);
+            for timer in timers.iter().filter(is_due) {
                 let action = ActorModelAction::Timeout(id, timer.clone());
                 if self.scope.as_ref().is_none_or(|scope| scope(system, &action))
                     && let Some(step) = self.expire(system, id, timer)
@@ -595,12 +632,15 @@ where
     ) -> bool {
         let index = usize::from(id);
         let timers = &system.timers_set[index];
-        let is_again = |deed: &DeedOf<A>| matches!(deed, Deed::Set(timer) if Some(timer) == fired);
+        let is_again =
+            |deed: &DeedOf<A>| matches!(deed, Deed::Set(timer, _) if Some(timer) == fired);
         step.state.is_none_or(|state| state == system.actor_states[index])
             && fired.is_none_or(|_| step.deeds.iter().any(is_again))
             && step.deeds.iter().all(|deed| match deed {
                 Deed::Send(parcel) => self.record(&system.history, parcel, false).is_none(),
-                Deed::Set(timer) => timers.contains(timer),
+                Deed::Set(timer, _) => {
+                    timers.contains(timer) && (self.measured)(id, timer).is_none()
+                }
                 Deed::Cancel(timer) => !timers.contains(timer),
                 Deed::Save(saved) => system.actor_storages[index] == Some(*saved),
             })
@@ -678,7 +718,9 @@ where
         for Envelope { src, dst, msg } in self.in_flight.iter().cloned() {
             system.network.insert(Envelope { src, dst, msg: Shared::new(msg) });
         }
-        for id in ids() {
+        // Coordinators, which come last, start first: so none of their timers waits for one of a member's
+        // that nothing has been granted for, which allows more than the other order.
+        for id in ids().rev() {
             let started = self.step(&system, &ActorModelAction::Recover(id));
             (system, _) = started.expect("a crashed actor can always recover");
         }
@@ -704,8 +746,9 @@ where
             msg: *msg,
         }));
         for (id, timers) in ids().zip(&system.timers_set) {
+            let is_due = |timer: &&A::Timer| system.clock.may_fire(id, timer);
             let fire = |timer: &A::Timer| ActorModelAction::Timeout(id, timer.clone());
-            actions.extend(timers.iter().map(fire));
+            actions.extend(timers.iter().filter(is_due).map(fire));
         }
         if state.crashes < self.crashes && !system.crashed.contains(&true) {
             let mortal = ids().filter(|id| self.mortal.contains(id));

@@ -128,7 +128,6 @@ fn witness<M: Mechanisms, Msg>(
     }
     let epochs = after.actor_storages.iter().filter_map(|saved| Some(decided(saved)?.epoch));
     decisions.forget(epochs.min().unwrap_or(0));
-    decisions.keep_grants(|_, _| false); // nobody counts any
     (decisions != after.history).then_some(decisions)
 }
 

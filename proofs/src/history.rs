@@ -17,7 +17,7 @@
 //!
 //! A history is part of a state, so what it remembers multiplies states. It remembers what bears on what may
 //! be said later, and no more: of a key, how it may stand ([`Possible`]), not how that came about; of views,
-//! those that somebody could still decide again; of grants, those that a lease could still count.
+//! those that a coordinator could still decide again.
 
 use crate::possible::Possible;
 use chainring_model::chain::{Msg, View};
@@ -76,7 +76,7 @@ struct Seen {
     decisions: Decisions,
 }
 
-/// What happened to views and leases.
+/// What happened to views.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Decisions {
     /// The views that a coordinator has moved on to and that another one has not, by epoch: digests of them.
@@ -85,10 +85,6 @@ pub struct Decisions {
     torn: bool,
     /// Whether an actor has gone back to an older one.
     went_back: bool,
-    /// The newest heartbeat of a member that a coordinator has granted, and not ended.
-    granted: BTreeMap<(Id, Id), (u32, u64)>,
-    /// What of that the coordinator's own timer has ended.
-    ended: BTreeMap<(Id, Id), (u32, u64)>,
 }
 
 impl History {
@@ -230,12 +226,12 @@ impl History {
         !self.seen.listed_nothing && self.seen.keys.values().all(Possible::is_possible)
     }
 
-    /// What happened to views and leases.
+    /// What happened to views.
     pub fn decisions(&self) -> &Decisions {
         &self.seen.decisions
     }
 
-    /// The same, where something else happened to views and leases.
+    /// The same, where something else happened to views.
     pub fn decided(&self, decisions: Decisions) -> History {
         self.with(|seen| seen.decisions = decisions)
     }
@@ -272,26 +268,6 @@ impl Seen {
 }
 
 impl Decisions {
-    /// A coordinator grants a lease.
-    pub fn grant(&mut self, coordinator: Id, member: Id, heartbeat: (u32, u64)) {
-        let newest = self.granted.entry((coordinator, member)).or_default();
-        *newest = (*newest).max(heartbeat);
-    }
-
-    /// The coordinator's own timer for its grants to the member ends: all that it ever gave are over.
-    pub fn end_grants(&mut self, coordinator: Id, member: Id) {
-        let pair = (coordinator, member);
-        if let Some(newest) = self.granted.remove(&pair) {
-            self.ended.insert(pair, newest);
-        }
-    }
-
-    /// Forgets those grants for heartbeats up to some number of which their members would count none any more.
-    pub fn keep_grants(&mut self, may_count: impl Fn(Id, (u32, u64)) -> bool) {
-        self.granted.retain(|(_, member), upto| may_count(*member, *upto));
-        self.ended.retain(|(_, member), upto| may_count(*member, *upto));
-    }
-
     /// An actor moves from one view to another.
     pub fn move_on<V: coordinator::View>(&mut self, from: &V, to: &V) {
         self.went_back |= to.epoch() < from.epoch();
@@ -326,13 +302,6 @@ impl Decisions {
     pub fn advance(&self) -> bool {
         !self.went_back
     }
-
-    /// The coordinators whose own timers have ended grants to `member`, and up to which heartbeat of it,
-    /// by start and number.
-    pub fn ended(&self, member: Id) -> impl Iterator<Item = (Id, (u32, u64))> {
-        let of_it = self.ended.iter().filter(move |((_, other), _)| *other == member);
-        of_it.map(|((coordinator, _), newest)| (*coordinator, *newest))
-    }
 }
 
 /// What a listing counts as, in the history of each key.
@@ -341,28 +310,22 @@ fn of_listing(client: Id, ticket: u64) -> OpId {
 }
 
 impl Recorder<coordinator::MsgOf<View>> for Decisions {
-    fn sent(&self, envelope: Envelope<&coordinator::MsgOf<View>>) -> Option<Self> {
-        let coordinator::Msg::Lease { boot, n } = *envelope.msg else { return None };
-        let mut next = self.clone();
-        next.grant(envelope.src, envelope.dst, (boot, n));
-        Some(next)
+    fn sent(&self, _: Envelope<&coordinator::MsgOf<View>>) -> Option<Self> {
+        None
     }
 
     fn received(&self, _: Envelope<&coordinator::MsgOf<View>>) -> Option<Self> {
         None
     }
 
-    fn heeds(msg: &coordinator::MsgOf<View>) -> bool {
-        matches!(msg, coordinator::Msg::Lease { .. })
+    fn heeds(_: &coordinator::MsgOf<View>) -> bool {
+        false
     }
 }
 
 impl Recorder<Msg> for History {
-    fn sent(&self, Envelope { src, dst, msg }: Envelope<&Msg>) -> Option<Self> {
+    fn sent(&self, Envelope { src, msg, .. }: Envelope<&Msg>) -> Option<Self> {
         match msg {
-            Msg::Views(msg) => {
-                self.seen.decisions.sent(Envelope { src, dst, msg }).map(|it| self.decided(it))
-            }
             Msg::Invoke { id, key, op, .. } => Some(self.call(src, *id, key, op)),
             Msg::Opened { incarnation } => Some(self.start(src, *incarnation)),
             _ => None,
@@ -385,7 +348,6 @@ impl Recorder<Msg> for History {
                 true
             }
             Msg::Scan { .. } | Msg::Scanned { .. } => true,
-            Msg::Views(msg) => <Decisions as Recorder<_>>::heeds(msg),
             _ => false,
         }
     }

@@ -18,6 +18,7 @@
 pub mod catalogue;
 pub mod chain;
 pub mod checked;
+pub mod clock;
 pub mod council;
 pub mod drive;
 pub mod explore;

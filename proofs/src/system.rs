@@ -1,5 +1,6 @@
 //! A system of actors as a state: what stateright's [`ActorModelState`] is, made of [`Shared`] parts.
 
+use crate::clock::Clock;
 use crate::history::Recorder;
 use crate::shared::{Share, Shared};
 use stateright::actor::{
@@ -8,7 +9,9 @@ use stateright::actor::{
 use std::collections::BTreeSet;
 use std::fmt::{self, Debug, Formatter};
 use std::hash::{Hash, Hasher};
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An actor whose parts can be shared. It chooses nothing at random.
 pub trait Part:
@@ -32,6 +35,8 @@ pub struct System<A: Part, H> {
     pub network: Parcels<A>,
     /// The timers that each actor has set.
     pub timers_set: Vec<Shared<BTreeSet<A::Timer>>>,
+    /// Which of those that are measured end before which others.
+    pub clock: Shared<Clock<A::Timer>>,
     /// Which actors are down.
     pub crashed: Vec<bool>,
     /// What was recorded.
@@ -48,8 +53,8 @@ pub struct Parcels<A: Part>(Vec<Parcel<A>>);
 pub enum Deed<Msg: 'static, Timer, Storage: 'static> {
     /// A message is sent.
     Send(Envelope<Shared<Msg>>),
-    /// A timer is set.
-    Set(Timer),
+    /// A timer is set, for so long.
+    Set(Timer, Range<Duration>),
     /// A timer is cancelled.
     Cancel(Timer),
     /// This is saved.
@@ -69,6 +74,7 @@ impl<A: Part, H: Recorder<A::Msg>> System<A, H> {
         System {
             network: Parcels(Vec::new()),
             timers_set: vec![Shared::new(BTreeSet::new()); down.len()],
+            clock: Shared::new(Clock::default()),
             crashed: vec![true; down.len()],
             history,
             actor_storages: storages.into_iter().map(|it| it.map(Shared::new)).collect(),
@@ -81,7 +87,7 @@ impl<A: Part, H: Recorder<A::Msg>> System<A, H> {
         let index = usize::from(id);
         match deed {
             Deed::Send(parcel) => self.network.insert(*parcel),
-            Deed::Set(timer) => self.change_timers(index, timer, true),
+            Deed::Set(timer, _) => self.change_timers(index, timer, true),
             Deed::Cancel(timer) => self.change_timers(index, timer, false),
             Deed::Save(storage) => self.actor_storages[index] = Some(*storage),
         }
@@ -105,11 +111,19 @@ impl<A: Part, H: Recorder<A::Msg>> System<A, H> {
         }
     }
 
+    /// What is known of time changes.
+    pub fn change_clock(&mut self, change: impl FnOnce(&mut Clock<A::Timer>)) {
+        let mut clock = Shared::get(self.clock).clone();
+        change(&mut clock);
+        self.clock = Shared::new(clock);
+    }
+
     /// An actor crashes: from now on its state is this.
     pub fn crash(&mut self, id: Id, down: A::State) {
         let index = usize::from(id);
         self.actor_states[index] = Shared::new(down);
         self.timers_set[index] = Shared::new(BTreeSet::new());
+        self.change_clock(|clock| clock.crash(id));
         self.crashed[index] = true;
     }
 
@@ -147,7 +161,7 @@ impl<A: Part, H: Recorder<A::Msg>> System<A, H> {
 pub fn deeds<A: Part>(id: Id, out: Out<A>) -> Vec<DeedOf<A>> {
     let deed = |command| match command {
         Command::Send(dst, msg) => Deed::Send(Envelope { src: id, dst, msg: Shared::new(msg) }),
-        Command::SetTimer(timer, _) => Deed::Set(timer),
+        Command::SetTimer(timer, lasts) => Deed::Set(timer, lasts),
         Command::CancelTimer(timer) => Deed::Cancel(timer),
         Command::Save(storage) => Deed::Save(Shared::new(storage)),
         Command::ChooseRandom(..) => unreachable!("actors here choose nothing at random"),
@@ -218,6 +232,7 @@ impl<A: Part, H: Clone> Clone for System<A, H> {
             actor_states: self.actor_states.clone(),
             network: self.network.clone(),
             timers_set: self.timers_set.clone(),
+            clock: self.clock,
             crashed: self.crashed.clone(),
             history: self.history.clone(),
             actor_storages: self.actor_storages.clone(),
@@ -230,6 +245,7 @@ impl<A: Part, H: PartialEq> PartialEq for System<A, H> {
         self.actor_states == other.actor_states
             && self.network.0 == other.network.0
             && self.timers_set == other.timers_set
+            && self.clock == other.clock
             && self.crashed == other.crashed
             && self.history == other.history
             && self.actor_storages == other.actor_storages
@@ -241,6 +257,7 @@ impl<A: Part, H: Hash> Hash for System<A, H> {
         self.actor_states.hash(hasher);
         self.network.0.hash(hasher);
         self.timers_set.hash(hasher);
+        self.clock.hash(hasher);
         self.crashed.hash(hasher);
         self.history.hash(hasher);
         self.actor_storages.hash(hasher);
@@ -253,6 +270,7 @@ impl<A: Part, H: Debug> Debug for System<A, H> {
             .field("actor_states", &self.actor_states)
             .field("history", &self.history)
             .field("timers_set", &self.timers_set)
+            .field("clock", &self.clock)
             .field("network", &self.network.0)
             .field("crashed", &self.crashed)
             .field("actor_storages", &self.actor_storages)

@@ -84,7 +84,7 @@ impl<M: Mechanisms> Torn<M> {
         }
         // Timers are volatile: nobody can tell when in a step they were set.
         let (timers, rest): (Vec<_>, Vec<_>) =
-            (effects.into_iter()).partition(|deed| matches!(deed, Deed::Set(_) | Deed::Cancel(_)));
+            (effects.into_iter()).partition(|deed| matches!(deed, Deed::Set(..) | Deed::Cancel(_)));
         for deed in timers {
             perform(&mut state.system, id, &deed);
         }

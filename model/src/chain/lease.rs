@@ -56,8 +56,12 @@ impl Lease {
 
     /// A heartbeat is sent that may become the lease: the number for it, and the timer that counts its time. Where
     /// all timers are taken, the oldest heartbeat that waits is given up for it.
-    pub(super) fn ask(&mut self) -> (u64, u8) {
+    pub(super) fn ask(&mut self, has_own_timers: bool) -> (u64, u8) {
         let n = self.number();
+        if !has_own_timers {
+            self.asked.push(Heartbeat { n, slot: 0, grants: BTreeSet::new() });
+            return (n, 0);
+        }
         let free = (0..SLOTS).find(|slot| self.counted().all(|heartbeat| heartbeat.slot != *slot));
         let slot = free.unwrap_or_else(|| self.asked.remove(0).slot);
         self.asked.push(Heartbeat { n, slot, grants: BTreeSet::new() });
@@ -109,14 +113,14 @@ mod tests {
     fn a_lease_is_renewed_under_another_timer() {
         let (a, b, c) = (Id::from(7), Id::from(8), Id::from(9));
         let mut lease = Lease::default();
-        assert_eq!(lease.ask(), (1, 0));
+        assert_eq!(lease.ask(true), (1, 0));
         assert!(lease.awaits(a, 1) && !lease.awaits(a, 2));
         assert!(lease.count(a, 1, 2).is_empty());
         assert!(!lease.awaits(a, 1) && !lease.is_live(), "one vote is one vote");
         assert!(lease.count(b, 1, 2).is_empty());
         assert!(lease.is_live() && !lease.awaits(c, 1));
-        assert_eq!(lease.ask(), (2, 1));
-        assert_eq!(lease.ask(), (3, 2));
+        assert_eq!(lease.ask(true), (2, 1));
+        assert_eq!(lease.ask(true), (3, 2));
         assert!(lease.count(a, 2, 2).is_empty() && lease.count(a, 3, 2).is_empty());
         assert_eq!(lease.count(b, 2, 2), [0], "grants may come when later heartbeats are out");
         assert_eq!(lease.count(c, 3, 2), [1]);
@@ -130,8 +134,8 @@ mod tests {
     fn a_late_grant_does_not_bring_an_older_heartbeat_back() {
         let (a, b) = (Id::from(7), Id::from(8));
         let mut lease = Lease::default();
-        lease.ask();
-        lease.ask();
+        lease.ask(true);
+        lease.ask(true);
         lease.count(a, 1, 2);
         lease.count(a, 2, 2);
         assert_eq!(lease.count(b, 2, 2), [0]);
@@ -143,7 +147,7 @@ mod tests {
     #[test]
     fn timers_are_bounded() {
         let mut lease = Lease::default();
-        let slots: Vec<_> = (0..20).map(|_| lease.ask().1).collect();
+        let slots: Vec<_> = (0..20).map(|_| lease.ask(true).1).collect();
         assert!(slots.iter().all(|slot| *slot < SLOTS));
         assert_eq!(lease.asked.len(), usize::from(SLOTS));
         assert!(!lease.awaits(Id::from(7), 12) && lease.awaits(Id::from(7), 13));

@@ -86,6 +86,15 @@ impl TimeoutsConfig {
                  coordinators have stopped waiting for it, and could return old values"
             ));
         }
+        let (slow, fast) = (u128::from(coordinator::RATES.0), u128::from(coordinator::RATES.1));
+        if lease * fast > grant * slow {
+            let most = grant * slow / fast;
+            return Some(format!(
+                "lease = {lease} is too close to grant = {grant}: the clocks of two machines may differ by \
+                 {slow} to {fast}, so a lease lasts {most} at the most, or a member could answer reads \
+                 after coordinators have stopped waiting for it"
+            ));
+        }
         if heartbeat >= lease {
             return Some(format!(
                 "lease = {lease} is over before the next heartbeat ({heartbeat} ms at the latest), so \
@@ -130,6 +139,7 @@ mod tests {
         for (timeouts, what) in [
             (TimeoutsConfig { lease: Some(300), ..none }, "is not less than grant = 300"),
             (TimeoutsConfig { grant: Some(250), ..none }, "is not less than grant = 250"),
+            (TimeoutsConfig { lease: Some(251), ..none }, "a lease lasts 250 at the most"),
             (TimeoutsConfig { heartbeat: Some(0), ..none }, "never stop"),
             (TimeoutsConfig { heartbeat: Some(220), ..none }, "over before the next heartbeat"),
             (TimeoutsConfig { suspect: Some(100), ..none }, "one lost datagram"),

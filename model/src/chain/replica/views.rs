@@ -175,7 +175,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         let n = if is_member {
             self.sweep(id, state, out);
-            let (n, slot) = state.lease.ask();
+            let (n, slot) = state.lease.ask(self.mechanisms.has(Mechanism::LapseEach));
             if self.mechanisms.has(Mechanism::LeaseFromSending) {
                 self.set_lapse(slot, out);
             }
@@ -219,7 +219,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     }
 
     fn set_lapse(&self, slot: u8, out: &mut Out<ChainActor<S, M>>) {
-        let lease = self.timeouts.views.lease;
+        let coordinator::Timeouts { lease, grant, .. } = self.timeouts.views;
+        let lease = if self.mechanisms.has(Mechanism::LeaseShorter) { lease } else { grant };
         out.set_timer(Timer::Lapse(slot), lease..lease);
     }
 }
