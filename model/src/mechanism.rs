@@ -229,6 +229,12 @@ mechanisms! {
     FetchEachView = "newcomer does not fetch again",
     /// Ring: a register that was fetched does not count for a read.
     CopyIsNoVote = "a copy counts as a vote",
+    /// Ring: a register that was copied from another replica does not count for a read.
+    RepairIsNoVote = "a repaired copy counts as a vote",
+    /// Ring: a register is copied from another replica only where it is newer.
+    RepairNewer = "an older copy replaces a newer register",
+    /// Ring: what was purged is not copied from another replica.
+    RepairFloor = "a repaired copy brings back what was purged",
     /// A view is decided by a majority of coordinators.
     ViewsByMajority = "suspicion removes without consensus",
     /// Ring: a new ring alone is decided when every newcomer has reported.

@@ -20,6 +20,9 @@
 //! | [`Refuse`](Msg::Refuse) | node → gateway | a higher ballot was promised | 1802.07000 §2.2 |
 //! | [`Sweep`](Msg::Sweep) / [`Held`](Msg::Held) | node ↔ node | a tombstone, on its way to being purged | |
 //! | [`Fetch`](Msg::Fetch) / [`Rows`](Msg::Rows) | newcomer ↔ old replica | registers of a span of the ring | |
+//! | [`Compare`](Msg::Compare) / [`Compared`](Msg::Compared) | node ↔ node | whether both hold the same of a slice of the circle | |
+//! | [`Want`](Msg::Want) / [`Copies`](Msg::Copies) | node ↔ node | registers that one of two replicas has missed | |
+//! | [`Behind`](Msg::Behind) | gateway → node | a read shows that it has missed a write | |
 //! | [`Scan`](Msg::Scan) / [`Scanned`](Msg::Scanned) | client ↔ node | a part of its keys; not linearizable | |
 //! | [`Belong`](Msg::Belong) | operator → node | it is to join the ring, or to leave it | |
 //! | [`Members`](Msg::Members) | member ↔ member | who is there: the table of [`membership`] | |
@@ -84,6 +87,12 @@
 //! was in its `recent` comes out as unknown rather than being applied again. (A gateway whose attempts
 //! all came after the purge sees the floor as its base, and is not affected.)
 //!
+//! # Repairs
+//!
+//! A write ends at a quorum, and the replica that missed it would lack it until the next one. So the replicas of a
+//! stable view compare what they hold, round after round, and each copies what it lacks: see `node/repair.rs`. A read
+//! whose votes show that a replica is behind tells it so. What is copied is a copy, as in a fetch, and no vote.
+//!
 //! # Views
 //!
 //! See [`view`] for which may follow which, and for what coordinators choose. A lost announcement repairs
@@ -111,7 +120,7 @@ pub mod view;
 
 pub use actor::{RingActor, RingState};
 pub use gateway::{Gateway, GatewayState, Lane, Pending, Phase};
-pub use node::{Node, NodeState};
+pub use node::{Node, NodeState, Walk};
 pub use oracle::{Oracle, OracleState};
 pub use place::{Ring, Span};
 pub use script::{Script, ScriptState};
@@ -214,6 +223,27 @@ pub struct Listed {
     pub accepted: Ballot,
     /// Whether it holds a value, rather than that the key was deleted.
     pub is_live: bool,
+}
+
+/// A part of the circle, as replicas compare it: behind one place, up to another, or to an end.
+#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Slice {
+    /// It begins behind this key; `None` where the circle does.
+    pub after: Option<(u64, kv::Key)>,
+    /// It ends with this key; `None` where the circle does.
+    pub upto: Option<(u64, kv::Key)>,
+}
+
+/// What registers come to, as replicas compare them: equal for the same accepted ballots of the same keys, in any
+/// order. It guards against chance, not against members that lie.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize,
+)]
+pub struct Digest {
+    /// How many they are.
+    pub count: u64,
+    /// The sum of their hashes.
+    pub sum: u64,
 }
 
 /// What the actors of a ring say to each other; the [module's table](self) tells who to whom.
@@ -386,6 +416,53 @@ pub enum Msg {
     Views(coordinator::MsgOf<View>),
     /// When those who detect failures gossip: see [`membership`].
     Members(membership::Msg),
+    /// When a node asks another replica whether both hold the same: see `node/repair.rs`.
+    Compare {
+        /// The sender's epoch.
+        epoch: u64,
+        /// Of which part of the circle.
+        slice: Slice,
+        /// What the sender holds there of which both are replicas.
+        digest: Digest,
+    },
+    /// When that one tells.
+    Compared {
+        /// Of the `Compare`.
+        epoch: u64,
+        /// Of the `Compare`.
+        slice: Slice,
+        /// What it holds there of which both are replicas, in ascending order; `None` if it comes to the same.
+        rows: Option<Vec<Listed>>,
+        /// How far it has looked; `None` for all of it.
+        looked: Option<(u64, kv::Key)>,
+    },
+    /// When a node has missed what another replica holds.
+    Want {
+        /// The sender's epoch.
+        epoch: u64,
+        /// Which keys.
+        keys: Vec<kv::Key>,
+        /// What is to be compared after that; comes back with the answer.
+        then: Option<Slice>,
+    },
+    /// When a replica gives that.
+    Copies {
+        /// Of the `Want`.
+        epoch: u64,
+        /// As many as a message carries.
+        rows: Vec<Copied>,
+        /// The others.
+        rest: Vec<kv::Key>,
+        /// Of the `Want`.
+        then: Option<Slice>,
+    },
+    /// When a read has shown a gateway that a replica has missed a write.
+    Behind {
+        /// The gateway's epoch.
+        epoch: u64,
+        /// Of which key.
+        key: kv::Key,
+    },
 }
 
 /// The timers of a ring's actors.
@@ -409,6 +486,8 @@ pub enum Timer {
     Members(membership::Timer),
     /// When an oracle decides a view: the one at this place of its plan.
     Decide(u8),
+    /// When a node compares the next slice of the circle with its other replicas.
+    Repair,
 }
 
 /// How long to wait for what. Ranges are drawn from by the runtime, so that actors do not beat in step.
@@ -424,6 +503,10 @@ pub struct Timeouts {
     pub deadline: Option<Duration>,
     /// Of [`Timer::Sweep`]; `None` keeps tombstones for ever.
     pub sweep: Option<Range<Duration>>,
+    /// Of [`Timer::Repair`], from one round to the next; `None` leaves what was missed as it is.
+    pub repair: Option<Range<Duration>>,
+    /// Of [`Timer::Repair`], from one slice to the next, and after a start.
+    pub slice: Range<Duration>,
     /// Of [`Timer::Fetch`].
     pub fetch: Range<Duration>,
     /// Of [`Timer::Follow`].
@@ -441,6 +524,8 @@ impl Default for Timeouts {
             doublings: 3,
             deadline: Some(Duration::from_secs(5)),
             sweep: Some(millis(10_000, 20_000)),
+            repair: Some(millis(8_000, 12_000)),
+            slice: millis(100, 150),
             fetch: millis(200, 300),
             follow: millis(400, 600),
             views: coordinator::Timeouts::default(),
@@ -568,6 +653,19 @@ impl Register {
     /// Whether it says that the key was deleted.
     pub fn is_tombstone(&self) -> bool {
         self.accepted > Ballot::default() && self.content.value.is_none()
+    }
+}
+
+impl Digest {
+    /// And this one.
+    pub fn add(&mut self, row: &Listed) {
+        let Ballot { epoch, n, gateway, incarnation } = row.accepted;
+        let mut bytes = row.key.to_vec();
+        for part in [epoch, n, usize::from(gateway) as u64, incarnation.into()] {
+            bytes.extend(part.to_be_bytes());
+        }
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(place::position(&bytes));
     }
 }
 

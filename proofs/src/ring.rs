@@ -32,8 +32,8 @@ use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{Key as ClientKey, Op, Value};
 use chainring_model::ring::place::position;
 use chainring_model::ring::{
-    Ballot, Content, Gateway, Key, Msg, Nested, Node, Oracle, Phase, Register, Report, Ring,
-    RingActor, RingState, Row, Script, Timeouts, Timer, View,
+    Ballot, Content, Copied, Gateway, Key, Msg, Nested, Node, Oracle, Phase, Register, Report,
+    Ring, RingActor, RingState, Row, Script, Timeouts, Timer, View,
 };
 use chainring_model::store::MapStore;
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
@@ -115,6 +115,11 @@ pub struct Setup {
     pub planted: Vec<(usize, Planted)>,
     /// Whether tombstones are swept, at any moment.
     pub sweeps: bool,
+    /// Where what was missed is made good: which nodes compare what they hold with others', at any moment, besides
+    /// gateways that tell of what reads have shown.
+    pub repairs: Option<Vec<usize>>,
+    /// Copies that are under way at the beginning: from one node, to another.
+    pub late: Option<(usize, usize, Planted)>,
     /// Whether a deadline may pass at any moment.
     pub deadlines: bool,
     /// Whether messages are lost for good.
@@ -208,6 +213,8 @@ impl Setup {
             fetching: None,
             planted: Vec::new(),
             sweeps: false,
+            repairs: None,
+            late: None,
             deadlines: false,
             lossy: false,
             reached: vec![Reached::AllReturned],
@@ -256,6 +263,18 @@ impl Setup {
     /// With tombstones swept.
     pub fn sweeps(mut self) -> Self {
         self.sweeps = true;
+        self
+    }
+
+    /// With what was missed made good: by these nodes, which compare, and by gateways that read.
+    pub fn repairs(mut self, nodes: impl IntoIterator<Item = usize>) -> Self {
+        self.repairs = Some(nodes.into_iter().collect());
+        self
+    }
+
+    /// With copies of this that are under way from one node to another.
+    pub fn late(mut self, from: usize, to: usize, planted: Planted) -> Self {
+        self.late = Some((from, to, planted));
         self
     }
 
@@ -337,6 +356,7 @@ impl Setup {
         let timeouts = Timeouts {
             deadline: self.deadlines.then_some(Duration::ZERO),
             sweep: self.sweeps.then(model_timeout),
+            repair: self.repairs.is_some().then(model_timeout),
             views: coordinator::Timeouts { pause: 0, ..coordinator::Timeouts::default() },
             ..Timeouts::default()
         };
@@ -350,7 +370,10 @@ impl Setup {
             for (_, planted) in self.planted.iter().filter(|(node, _)| *node == number) {
                 Node::plant(&mut store, &self.key.into(), planted.register());
             }
-            let mut node = Node::with(self.recent, timeouts.clone(), mechanisms.clone());
+            let repairs = self.repairs.as_ref().is_some_and(|nodes| nodes.contains(&number));
+            let repair = timeouts.repair.clone().filter(|_| repairs);
+            let timeouts = Timeouts { repair, ..timeouts.clone() };
+            let mut node = Node::with(self.recent, timeouts, mechanisms.clone());
             if let Some(spans) = self.fetching {
                 node = node.fetching(spans);
             }
@@ -421,6 +444,13 @@ impl Setup {
         let src = outside(self.gone.len() + 1);
         let belong = dst.map(|dst| Envelope { src, dst, msg: Msg::Belong { wanted: false } });
         said.extend(belong);
+        said.extend(self.late.map(|(src, dst, planted)| {
+            let Register { accepted, voted, content, .. } = planted.register();
+            let row = Copied { key: self.key.into(), accepted, voted, content };
+            let (rest, then) = (Vec::new(), None);
+            let msg = Msg::Copies { epoch: EPOCH, rows: vec![row], rest, then };
+            Envelope { src: Id::from(src), dst: Id::from(dst), msg }
+        }));
         said
     }
 
@@ -485,6 +515,9 @@ impl Setup {
             !(loses && given_up.contains(name)) && (self.rounds.is_none() || *name != "no dead end")
         };
         let claimed = of_ring(self.recent).into_iter().filter(|claim| is_claimed(&claim.name));
+        if self.repairs.is_some() {
+            model = model.property(invariants::gone_for_good());
+        }
         if self.tells() {
             model = model.property(invariants::known());
         }
@@ -500,7 +533,9 @@ impl Setup {
             .collect();
         let is_everywhere = self.ring.len() <= usize::from(self.replicas);
         let is_even = rings.iter().all(|ring| ring.len() == self.ring.len());
-        if self.coordinators > 0 || !is_everywhere || !is_even {
+        // Who compares, and who has said what, tells nodes apart.
+        let is_repaired = self.repairs.is_some() || self.late.is_some();
+        if self.coordinators > 0 || !is_everywhere || !is_even || is_repaired {
             return Vec::new();
         }
         let mut groups: BTreeMap<Vec<bool>, Vec<usize>> = BTreeMap::new();
@@ -689,6 +724,13 @@ impl Display for Setup {
         }
         if self.sweeps {
             f.write_str(", sweeps at any moment")?;
+        }
+        if let Some(nodes) = &self.repairs {
+            write!(f, ", nodes {nodes:?} compare at any moment")?;
+        }
+        if let Some((src, dst, Planted { n, value, .. })) = &self.late {
+            let value = value.unwrap_or("tombstone");
+            write!(f, ", copies of {value}#{n} under way from {src} to {dst}")?;
         }
         if self.deadlines {
             f.write_str(", deadlines at any moment")?;

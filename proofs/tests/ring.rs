@@ -33,6 +33,11 @@ fn smallest() -> Vec<Setup> {
             .sweeps()
             .of_two()
             .planted([0, 1], Planted::value(1, "1")),
+        Setup::new([Client::new(0, [Op::Get])])
+            .attempts(1)
+            .of_two()
+            .planted([0], Planted::value(1, "1"))
+            .repairs([1]),
         Setup::new([]).of_two().plan(&[(&[0, 1], &[1, 2]), (&[1, 2], &[1, 2])]),
         Setup::new([])
             .sweeps()

@@ -4,16 +4,34 @@
 //! too long for it, a range that ends before it begins is nobody's to scan, and what is counted on is counted on.
 
 use super::place::position;
-use super::{Ballot, Content, MAX_KEY_BYTES, Msg, Span};
+use super::{Ballot, Content, Copied, MAX_KEY_BYTES, Msg, Slice, Span};
 use crate::kv;
 
 /// Nobody counts that far.
 const BEYOND: u64 = u64::MAX / 2;
 
+/// How many registers one node lists to another at the most.
+pub(super) const SHOWN: usize = 1024;
+
 /// Whether an actor of a ring can have sent this.
 pub(super) fn is_believable(msg: &Msg) -> bool {
     match msg {
-        Msg::Read { key, .. } => fits(key),
+        Msg::Read { key, .. } | Msg::Behind { key, .. } => fits(key),
+        Msg::Compare { slice, .. } => is_slice(slice),
+        Msg::Compared { slice, rows, looked, .. } => {
+            let rows = rows.as_deref().unwrap_or_default();
+            is_slice(slice)
+                && looked.as_ref().is_none_or(|(_, key)| fits(key))
+                && rows.len() <= SHOWN
+                && rows.iter().all(|row| fits(&row.key) && is_counted(&row.accepted))
+        }
+        Msg::Want { keys, then, .. } => are_named(keys) && then.iter().all(is_slice),
+        Msg::Copies { rows, rest, then, .. } => {
+            are_named(rest)
+                && then.iter().all(is_slice)
+                && rows.len() <= SHOWN
+                && rows.iter().all(is_copied)
+        }
         Msg::Prepare { key, ballot, .. } | Msg::Held { key, ballot, .. } => {
             fits(key) && is_counted(ballot)
         }
@@ -28,11 +46,7 @@ pub(super) fn is_believable(msg: &Msg) -> bool {
                 && is_counted(&floors.ballot)
                 && floors.version < BEYOND
                 && rows.iter().all(|row| {
-                    let at = position(&row.key);
-                    fits(&row.key)
-                        && (span.from..=span.upto).contains(&at)
-                        && is_counted(&row.accepted)
-                        && is_dated(&row.content)
+                    is_copied(row) && (span.from..=span.upto).contains(&position(&row.key))
                 })
         }
         Msg::Scan { after, .. } => after.as_ref().is_none_or(|(_, key)| fits(key)),
@@ -42,6 +56,21 @@ pub(super) fn is_believable(msg: &Msg) -> bool {
 
 fn fits(key: &kv::Key) -> bool {
     key.len() <= MAX_KEY_BYTES
+}
+
+fn are_named(keys: &[kv::Key]) -> bool {
+    keys.len() <= SHOWN && keys.iter().all(fits)
+}
+
+fn is_copied(row: &Copied) -> bool {
+    fits(&row.key) && is_counted(&row.accepted) && is_dated(&row.content)
+}
+
+/// Whether its ends are places, the first one not behind the last.
+fn is_slice(slice: &Slice) -> bool {
+    let Slice { after, upto } = slice;
+    let is_ordered = upto.is_none() || after <= upto;
+    is_ordered && after.iter().chain(upto).all(|(_, key)| fits(key))
 }
 
 fn is_counted(ballot: &Ballot) -> bool {
@@ -115,6 +144,28 @@ mod tests {
             let (after, floors) = (None, Floors::default());
             Msg::Rows { epoch: 1, span, after, rows: vec![row], more: false, floors }
         };
+        let slice = |after: Option<u64>, upto: Option<u64>, length: usize| {
+            let place = |at| (at, kv::Key::from(vec![b'k'; length]));
+            Slice { after: after.map(place), upto: upto.map(place) }
+        };
+        let compare = |slice| Msg::Compare { epoch: 1, slice, digest: Default::default() };
+        assert!(is_answered(compare(slice(None, None, 1))));
+        assert!(is_answered(compare(slice(Some(1), Some(1), 1))));
+        assert!(!is_answered(compare(slice(Some(2), Some(1), 1))));
+        assert!(!is_answered(compare(slice(Some(1), None, MAX_KEY_BYTES + 1))));
+        let want = |keys, length| {
+            let keys = vec![kv::Key::from(vec![b'k'; length]); keys];
+            Msg::Want { epoch: 1, keys, then: None }
+        };
+        assert!(is_answered(want(SHOWN, 1)));
+        assert!(!is_answered(want(SHOWN + 1, 1)) && !is_answered(want(1, MAX_KEY_BYTES + 1)));
+        let copies = |rows, n| {
+            let (key, content) = ("k".into(), Content::default());
+            let row = Copied { key, accepted: ballot(n), voted: true, content };
+            Msg::Copies { epoch: 1, rows: vec![row; rows], rest: vec![], then: None }
+        };
+        assert!(is_believable(&copies(SHOWN, 1)));
+        assert!(!is_believable(&copies(1, u64::MAX)) && !is_believable(&copies(SHOWN + 1, 1)));
         let at = position(b"k");
         assert!(is_believable(&rows("k", Span { from: at, upto: at })));
         assert!(!is_believable(&rows("k", Span { from: at + 1, upto: u64::MAX })));

@@ -60,6 +60,9 @@ pub struct Lane {
     pub seq: u64,
     /// What it is, while it is under way.
     pub pending: Option<Pending>,
+    /// Which ballot of which key it was answered by, if it was a read that not all replicas have agreed with: those who
+    /// are behind are told.
+    pub read: Option<(kv::Key, Ballot)>,
 }
 
 /// An operation that is under way.
@@ -225,7 +228,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let state = state.to_mut();
         let too_long = if key.len() > MAX_KEY_BYTES { Err(Refusal::TooLarge) } else { Ok(()) };
         if let Err(refusal) = op.check(&key).and(too_long) {
-            state.lanes.insert(id.lane, Lane { seq: id.seq, pending: None });
+            state.lanes.insert(id.lane, Lane { seq: id.seq, pending: None, read: None });
             let outcome = Outcome::Refused(refusal);
             return out.send(client, Msg::Return { id, outcome });
         }
@@ -233,7 +236,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let phase = Phase::Waiting;
         let (attempts, base, proposed) = (0, None, false);
         let pending = Pending { client, key, op, attempts, base, proposed, phase };
-        state.lanes.insert(id.lane, Lane { seq: id.seq, pending: Some(pending) });
+        let pending = Some(pending);
+        state.lanes.insert(id.lane, Lane { seq: id.seq, pending, read: None });
         if let Some(deadline) = self.timeouts.deadline {
             out.set_timer(Timer::Deadline(id.lane), deadline..deadline);
         }
@@ -256,7 +260,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         out: &mut Out<RingActor<S, M>>,
     ) {
         let Some(Pending { key, phase: Phase::Reading { votes }, .. }) = state.pending(&id) else {
-            return;
+            return self.on_late_vote(state, src, (epoch, id), vote.0, out);
         };
         let at = position(key);
         if epoch != state.view.epoch
@@ -282,12 +286,56 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             None
         };
         if let Some(value) = answer {
+            self.note_read(state, (id, at), ballot, out);
             let (_, outcome) = Op::Get.apply(value.as_ref());
             return self.end(state, id, outcome, out);
         }
         // Somebody who has not answered yet may settle it without getting into a writer's way.
         if view.replicas(at).iter().all(|id| votes.contains_key(id)) {
             self.attempt(gateway, state, id.lane, out);
+        }
+    }
+
+    /// A read is about to be answered by what a quorum has voted for: whoever has shown less is told so, and who has not
+    /// answered may yet show less.
+    fn note_read(
+        &self,
+        state: &mut GatewayState<S>,
+        (id, at): (OpId, u64),
+        ballot: Ballot,
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        let Some(Lane { pending: Some(pending), read, .. }) = state.lanes.get_mut(&id.lane) else {
+            return;
+        };
+        let Phase::Reading { votes } = &pending.phase else { return };
+        if self.timeouts.repair.is_none() || !state.view.is_stable() {
+            return;
+        }
+        let (epoch, key) = (state.view.epoch, &pending.key);
+        for (node, _) in votes.iter().filter(|(_, (shown, ..))| *shown < ballot) {
+            out.send(*node, Msg::Behind { epoch, key: key.clone() });
+        }
+        if votes.len() < state.view.replicas(at).len() {
+            *read = Some((key.clone(), ballot));
+        }
+    }
+
+    /// A node answers a read that has ended. If it has missed the write that the read returned, it is told so.
+    fn on_late_vote(
+        &self,
+        state: &GatewayState<S>,
+        src: Id,
+        (epoch, id): (u64, OpId),
+        shown: Ballot,
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        if let Some((key, ballot)) = state.last_read(&id)
+            && epoch == state.view.epoch
+            && shown < *ballot
+            && state.view.replicas(position(key)).contains(&src)
+        {
+            out.send(src, Msg::Behind { epoch, key: key.clone() });
         }
     }
 
@@ -510,7 +558,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         number: u32,
         out: &mut Out<RingActor<S, M>>,
     ) {
-        let Some(Lane { seq, pending: Some(pending) }) = state.lanes.get(&number) else {
+        let Some(Lane { seq, pending: Some(pending), .. }) = state.lanes.get(&number) else {
             return;
         };
         let at = position(&pending.key);
@@ -534,7 +582,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         number: u32,
         out: &mut Out<RingActor<S, M>>,
     ) {
-        let Some(Lane { seq, pending: Some(pending) }) = state.lanes.get(&number) else {
+        let Some(Lane { seq, pending: Some(pending), .. }) = state.lanes.get(&number) else {
             return;
         };
         let outcome = if pending.proposed {
@@ -669,6 +717,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
                 *epoch < state.view.epoch
                     || (*epoch == state.view.epoch
                         && is_past(id)
+                        && state.last_read(id).is_none()
                         && !matches!(
                             phase(id),
                             Some(Phase::Reading { votes }) if !votes.contains_key(&src)
@@ -717,6 +766,13 @@ impl<S> GatewayState<S> {
         let lane = self.lanes.get(&id.lane)?;
         let is_this = id.incarnation == self.incarnation && lane.seq == id.seq;
         lane.pending.as_ref().filter(|_| is_this)
+    }
+
+    /// What the newest operation of a lane was answered by, if it is this one, a read, and may have to be repaired.
+    fn last_read(&self, id: &OpId) -> Option<&(kv::Key, Ballot)> {
+        let lane = self.lanes.get(&id.lane)?;
+        let is_this = id.incarnation == self.incarnation && lane.seq == id.seq;
+        lane.read.as_ref().filter(|_| is_this)
     }
 
     fn pending_mut(&mut self, id: &OpId) -> Option<&mut Pending> {

@@ -1,10 +1,12 @@
 //! The node: an acceptor of the registers in its ranges.
 //!
 //! Every handler refuses first, and changes state last: persist, then speak. What a newcomer does is in
-//! `node/fetch.rs`, how deleted keys are forgotten in `node/sweep.rs`, how keys are listed in `node/list.rs`.
+//! `node/fetch.rs`, how deleted keys are forgotten in `node/sweep.rs`, how keys are listed in `node/list.rs`, how what was
+//! missed is made good in `node/repair.rs`.
 
 mod fetch;
 mod list;
+mod repair;
 mod sweep;
 
 use super::bounds::is_believable;
@@ -47,6 +49,21 @@ pub struct NodeState<S> {
     pub transfers: BTreeMap<u64, Transfer>,
     /// Which other replicas hold the tombstones that it shows around. Volatile.
     pub sweeping: BTreeMap<kv::Key, (Ballot, BTreeSet<Id>)>,
+    /// Where it compares what it holds with its other replicas. Volatile.
+    pub walk: Walk,
+}
+
+/// Which slice of the circle a node compares with its other replicas: see `node/repair.rs`.
+#[derive(Clone, Debug, Default, Hash, PartialEq)]
+pub struct Walk {
+    /// Behind which register the slice begins; `None` where the circle does.
+    pub from: Option<(u64, kv::Key)>,
+    /// With which register it ends; `None` where the circle does, and with it the round.
+    pub upto: Option<(u64, kv::Key)>,
+    /// Whether copies have come in since: it is compared again.
+    pub copied: bool,
+    /// How often it was compared again.
+    pub again: u8,
 }
 
 impl<S: Store<Key, Row>> Node<S> {
@@ -106,13 +123,17 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             _ => None,
         });
         let transfers = transfers.collect();
-        let state = NodeState { store, view, floors, transfers, sweeping: BTreeMap::new() };
+        let (sweeping, walk) = (BTreeMap::new(), Walk::default());
+        let state = NodeState { store, view, floors, transfers, sweeping, walk };
         if !state.view.is_stable() && !state.view.fetches(id).is_empty() {
             out.set_timer(Timer::Fetch, self.timeouts.fetch.clone());
             self.fetch_on(id, &state, out);
         }
         if let Some(sweep) = &self.timeouts.sweep {
             out.set_timer(Timer::Sweep, sweep.clone());
+        }
+        if self.timeouts.repair.is_some() {
+            out.set_timer(Timer::Repair, self.timeouts.slice.clone());
         }
         if !state.view.coordinators.is_empty() {
             self.follow(id, &state, out);
@@ -135,7 +156,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             && epoch != state.view.epoch
             && self.mechanisms.has(Mechanism::RingEpochCheck)
         {
-            let is_answer = matches!(msg, Msg::Held { .. } | Msg::Rows { .. });
+            let is_answer = matches!(
+                msg,
+                Msg::Held { .. } | Msg::Rows { .. } | Msg::Compared { .. } | Msg::Copies { .. }
+            );
             return self.on_other_epoch(state, src, (epoch, is_answer), out);
         }
         match msg {
@@ -162,6 +186,17 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             Msg::Scan { ticket, after, limit, .. } => {
                 self.on_scan(id, state, src, (ticket, after, limit), out);
             }
+            Msg::Compare { slice, digest, .. } => {
+                self.on_compare(id, state, src, (slice, digest), out);
+            }
+            Msg::Compared { slice, rows, looked, .. } => {
+                self.on_compared(id, state, src, (slice, rows, looked), out);
+            }
+            Msg::Want { keys, then, .. } => self.on_want(id, state, src, (keys, then), out),
+            Msg::Copies { rows, rest, then, .. } => {
+                self.on_copies(id, state, src, (rows, rest, then), out);
+            }
+            Msg::Behind { key, .. } => self.on_behind(id, state, key, out),
             // Not for nodes.
             Msg::Opened { .. }
             | Msg::Invoke { .. }
@@ -289,6 +324,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         let last = std::mem::replace(&mut state.view, view);
         state.store.put(Key::View, Row::View(state.view.clone()));
         state.sweeping.clear();
+        state.walk = Walk::default();
         for upto in std::mem::take(&mut state.transfers).into_keys() {
             state.store.delete(&Key::Transfer(upto));
         }
@@ -367,6 +403,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
     ) {
         match timer {
             Timer::Sweep => self.on_sweep_timer(id, state, out),
+            Timer::Repair => self.on_repair_timer(id, state, out),
             Timer::Follow => self.follow(id, state, out),
             Timer::Fetch if !state.view.is_stable() => {
                 out.set_timer(Timer::Fetch, self.timeouts.fetch.clone());
@@ -403,7 +440,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
     }
 
     /// Old epochs stay old.
-    pub(super) fn is_obsolete(&self, _: Id, state: &NodeState<S>, src: Id, msg: &Msg) -> bool {
+    pub(super) fn is_obsolete(&self, id: Id, state: &NodeState<S>, src: Id, msg: &Msg) -> bool {
         match msg {
             Msg::Views(coordinator::Msg::Install { view }) => view.epoch <= state.view.epoch,
             Msg::Held { epoch, .. } | Msg::Rows { epoch, .. } if *epoch < state.view.epoch => {
@@ -415,7 +452,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
                     transfer.done.contains(&src) || transfer.partly.get(&src) > after.as_ref()
                 })
             }
-            _ => false,
+            msg => self.is_repaired(id, state, src, msg),
         }
     }
 }
@@ -476,6 +513,11 @@ fn epoch_of(msg: &Msg) -> Option<u64> {
         | Msg::Held { epoch, .. }
         | Msg::Fetch { epoch, .. }
         | Msg::Rows { epoch, .. }
+        | Msg::Compare { epoch, .. }
+        | Msg::Compared { epoch, .. }
+        | Msg::Want { epoch, .. }
+        | Msg::Copies { epoch, .. }
+        | Msg::Behind { epoch, .. }
         | Msg::Scan { epoch, .. } => Some(*epoch),
         Msg::Prepare { ballot, .. } | Msg::Accept { ballot, .. } => Some(ballot.epoch),
         _ => None,

@@ -16,6 +16,7 @@ fn swap(expected: &str, new: &str) -> Op {
 pub fn catalogue() -> Vec<Entry> {
     let mut all = stable();
     all.extend(purges());
+    all.extend(repairs());
     all.extend(changes());
     all.extend(pairs());
     all.extend(coordinated());
@@ -256,6 +257,92 @@ fn purges() -> Vec<Entry> {
                 .attempts(1)
                 .sweeps()
                 .reached([Purged, PurgedByAll]),
+        ),
+    ]
+}
+
+/// Replicas that have missed a write, and get it all the same.
+fn repairs() -> Vec<Entry> {
+    use Reached::*;
+    let value = Planted::value(1, "1");
+    vec![
+        entry(
+            "ring-repair",
+            "a write is half done at one of three, another compares and copies it, and a writer goes on",
+            Setup::new([Client::new(0, [put("b")])])
+                .attempts(1)
+                .planted([0], value)
+                .repairs([2])
+                .reached([CopyHeld, Repaired]),
+        ),
+        entry(
+            "ring-repair-read",
+            "a writer, one who reads twice, and a node that compares and is told that it is behind",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [Op::Get, Op::Get])])
+                .attempts(1)
+                .repairs([2])
+                .reached([ReadFound, CopyHeld, Repaired, BehindTold]),
+        ),
+        entry(
+            "ring-repair-told",
+            "a value is in place at two of three, and who reads it tells the third",
+            Setup::new([Client::new(0, [Op::Get, Op::Increment(1)])])
+                .attempts(1)
+                .planted([0, 1], value)
+                .repairs([])
+                .reached([ReadFound, CopyHeld, Repaired, BehindTold]),
+        ),
+        entry(
+            "ring-repair-write",
+            "two gateways write, and a node compares and copies",
+            Setup::new([Client::new(0, [put("a")]), Client::new(1, [put("b")])])
+                .attempts(1)
+                .repairs([2])
+                .reached([CopyHeld, Repaired]),
+        ),
+        entry(
+            "ring-repair-two",
+            "two gateways write, a third client reads twice, and a node compares and copies",
+            Setup::new([
+                Client::new(0, [put("a")]),
+                Client::new(1, [put("b")]),
+                Client::new(1, [Op::Get, Op::Get]),
+            ])
+            .attempts(1)
+            .repairs([2])
+            .reached([ReadFound, CopyHeld, Repaired]),
+        )
+        .partial(),
+        entry(
+            "ring-repair-crash",
+            "a write ends at two of three, a node compares and copies, and any node crashes",
+            Setup::new([Client::new(0, [put("a"), Op::Get])])
+                .attempts(1)
+                .repairs([2])
+                .crashes(1, Mortal::Nodes)
+                .reached([ReadFound, CopyHeld, Repaired, RecoveredAndServed]),
+        ),
+        entry(
+            "ring-repair-purge",
+            "a copy of what was deleted is late, while the tombstone is swept at any moment",
+            Setup::new([Client::new(0, [Op::Get])])
+                .attempts(1)
+                .planted([0, 1, 2], Planted::tombstone(2))
+                .late(1, 2, value)
+                .sweeps()
+                .repairs([2])
+                .reached([Purged, PurgedByAll]),
+        ),
+        entry(
+            "ring-repair-move",
+            "a write is half done at one of two, the other copies it, and a ring of two moves",
+            Setup::new([Client::new(0, [Op::Increment(1)])])
+                .of_two()
+                .attempts(2)
+                .planted([0], value)
+                .plan(&[(&[0, 1], &[1, 2]), (&[1, 2], &[1, 2])])
+                .repairs([1, 2])
+                .reached([Fetched, CopyHeld, NewRingServes]),
         ),
     ]
 }

@@ -7,6 +7,7 @@
 //! | one lineage | what is chosen is built upon by every higher ballot |
 //! | held | every quorum of the newest stable view leads to every acknowledged write |
 //! | at most once | no operation is twice in a content |
+//! | gone for good | where copies are repaired, no node holds what was accepted before a tombstone that was purged |
 //! | unknown when it must be | no outcome is unknown where the registers remember enough to tell |
 //! | refused for good | what was told to be unavailable is in no content |
 //! | one view an epoch | no two views are decided, told of or installed for one epoch |
@@ -18,7 +19,7 @@
 //! What is **not** checked: liveness. Proposers may duel for ever, which attempts bound in models and
 //! random waits make unlikely in clusters.
 
-use super::world::{Held, Sight, decided, finished, pending};
+use super::world::{Held, Sight, decided, finished, nodes, pending};
 use super::{ProofActor, RingModel, State, System};
 use crate::shared::Shared;
 use chainring_model::Mechanisms;
@@ -81,6 +82,17 @@ fn properties<M: Mechanisms, const RECENT: usize>() -> Vec<Property<RingModel<M>
 pub fn known<M: Mechanisms>() -> Property<RingModel<M>> {
     Property::always("unknown when it must be", |_, state: &State<M>| {
         state.system.history.unknown().is_empty()
+    })
+}
+
+/// Purge never resurrects: of the one key that a model is about, nothing is left, nor comes back, below the ballot
+/// of a tombstone that a node has purged.
+pub fn gone_for_good<M: Mechanisms>() -> Property<RingModel<M>> {
+    Property::always("gone for good", |_, state: &State<M>| {
+        let nodes = nodes(&state.system);
+        let floor = nodes.iter().map(|node| node.floors.ballot).max().unwrap_or_default();
+        let mut registers = nodes.iter().flat_map(|node| node.registers.values());
+        registers.all(|it| it.accepted == Ballot::default() || it.accepted >= floor)
     })
 }
 

@@ -5,7 +5,7 @@ use super::world::{finished, installed, messages, nodes, pending};
 use super::{RingModel, State};
 use chainring_model::Mechanisms;
 use chainring_model::kv::Outcome;
-use chainring_model::ring::{Ballot, Msg, Phase};
+use chainring_model::ring::{Ballot, Msg, Phase, Register};
 use stateright::Property;
 use stateright::actor::Id;
 use std::collections::BTreeSet;
@@ -41,6 +41,10 @@ pub enum Reached {
     PurgedByAll,
     /// A node holds a copy that is no vote.
     CopyHeld,
+    /// A write that had ended at two of three is at all of them, since one has copied it.
+    Repaired,
+    /// A gateway tells a node that it is behind.
+    BehindTold,
     /// A node has fetched everything in a joint view.
     Fetched,
     /// The newest view is the new ring, everyone in it has installed it, and every script finished.
@@ -155,6 +159,22 @@ impl Reached {
                 let mut registers = nodes.iter().flat_map(|node| node.registers.values());
                 registers.any(|register| !register.voted)
             }),
+            Reached::Repaired => {
+                Property::sometimes("what was missed is copied", |_, state: &State<M>| {
+                    let nodes = nodes(&state.system);
+                    let Some(first) = nodes[0].registers.values().next() else { return false };
+                    let is_same = |r: &Register| {
+                        r.accepted == first.accepted && r.accepted > Ballot::default()
+                    };
+                    nodes.iter().all(|node| node.registers.values().any(is_same))
+                        && nodes.iter().any(|node| node.registers.values().any(|r| !r.voted))
+                })
+            }
+            Reached::BehindTold => {
+                Property::sometimes("a read tells who is behind", |_, state: &State<M>| {
+                    messages(&state.system).any(|it| matches!(it.msg, Msg::Behind { .. }))
+                })
+            }
             Reached::Fetched => {
                 Property::sometimes("a newcomer has fetched", |_, state: &State<M>| {
                     nodes(&state.system).iter().any(|node| {

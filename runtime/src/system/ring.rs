@@ -202,11 +202,11 @@ impl System for RingSystem {
         const WHOLE: u64 = 256;
         let mut hasher = Xxh3::new();
         match state {
-            RingState::Node(NodeState { store, view, floors, transfers, sweeping })
+            RingState::Node(NodeState { store, view, floors, transfers, sweeping, walk })
                 if !step.is_multiple_of(WHOLE) =>
             {
                 let transfers = (transfers.len(), transfers.first_key_value());
-                (store, view.epoch, floors, transfers, sweeping.len()).hash(&mut hasher);
+                (store, view.epoch, floors, transfers, sweeping.len(), walk).hash(&mut hasher);
             }
             RingState::Gateway(GatewayState { store, incarnation, view, n, lanes })
                 if !step.is_multiple_of(WHOLE) =>

@@ -33,7 +33,7 @@ use std::ops::Bound;
 const PART_ROWS: usize = 1024;
 
 /// How many bytes of keys and values that is at the most, beyond the first register's.
-const PART_BYTES: usize = 256 << 10;
+pub(super) const PART_BYTES: usize = 256 << 10;
 
 /// How many registers are read at a time, so that large values do not fill the memory.
 pub(super) const READ: usize = 32;
