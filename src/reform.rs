@@ -43,9 +43,14 @@ pub fn run(args: &ReformArgs) -> Result<ExitCode, String> {
         );
     }
     let before = look(&args.cluster, &cluster)?;
+    if let Some(why) = before.cannot_judge() {
+        return Err(format!(
+            "nothing is given up, since a majority of the coordinators has to be asked: {why}"
+        ));
+    }
     if before.without_majority == 0 {
         return Err(format!(
-            "every range has a majority, as far as the coordinators were told, so nobody has to be given \
+            "every range has a majority, as far as a majority of the coordinators was told, so nobody has to be given \
              up (they hold these to be gone: {})",
             list(&before.suspects())
         ));
@@ -69,6 +74,9 @@ pub fn run(args: &ReformArgs) -> Result<ExitCode, String> {
     say!(
         "acknowledged, and clients that reach only them go on reading old values until they hear of it."
     );
+    for (node, why) in &before.unasked {
+        say!("Node {node} could not be asked: {why}");
+    }
     if !args.yes && !confirmed()? {
         return Err("nothing was given up".to_string());
     }
@@ -166,6 +174,11 @@ mod tests {
             ranges_left: 1,
             without_majority: 3,
             lost_ranges: vec![lost("0a1", &[3, 4]), lost("0a2", &[4, 5]), lost("0b", &[])],
+            unasked: Default::default(),
+            judged: true,
+            claimed: 0,
+            copies_missing: 0,
+            differences: Default::default(),
             nodes: Vec::new(),
             coordinators: Vec::new(),
         };

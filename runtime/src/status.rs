@@ -117,6 +117,12 @@ pub struct RingNodeStatus {
     pub gateway: RingGatewayStatus,
     /// Its coordinator, if it has one.
     pub coordinator: Option<RingCoordinatorStatus>,
+    /// What its file says that all nodes' files have to say, too.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+    /// How many datagrams have not come through, by what was wrong with them; only those that are not 0.
+    #[serde(default)]
+    pub datagrams: BTreeMap<String, u64>,
 }
 
 /// What a replica of a ring shows.
@@ -130,6 +136,24 @@ pub struct RingReplicaStatus {
     pub ranges: u64,
     /// How many of them it has not fetched yet.
     pub ranges_left: u64,
+    /// What comparing with its other replicas has found.
+    #[serde(default)]
+    pub copies: RingCopiesStatus,
+}
+
+/// What a replica of a ring has found in comparing what it holds with others.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct RingCopiesStatus {
+    /// How many keys it is behind with: others have accepted what it has missed.
+    pub behind: u64,
+    /// How many registers it has been given since it started.
+    pub copied: u64,
+    /// How long ago it had last compared everything, in milliseconds; `None` if it has not yet.
+    pub compared_ms_ago: Option<u64>,
+    /// How long that had taken, in milliseconds.
+    pub took_ms: u64,
+    /// The replicas that did not answer then.
+    pub unheard: Vec<u32>,
 }
 
 /// What a gateway of a ring shows.

@@ -4,9 +4,12 @@ use super::Answer;
 use super::report::Coordinator;
 use super::words::{Row, write_rows};
 use chainring_runtime::config::{Cluster, NodeConfig};
-use chainring_runtime::status::{RingLostStatus, RingMember, RingNodeStatus, RingViewStatus};
+use chainring_runtime::status::{
+    RingCoordinatorStatus, RingCopiesStatus, RingLostStatus, RingMember, RingNodeStatus,
+    RingViewStatus,
+};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
 use std::net::SocketAddr;
 
@@ -27,10 +30,20 @@ pub struct RingReport {
     pub ranges_moving: u64,
     /// How many ranges newcomers have still to fetch, all nodes together.
     pub ranges_left: u64,
-    /// How many ranges have no majority, because of those who are gone.
+    /// How many ranges have no majority, because of those who are gone, as a majority of the coordinators has been told.
     pub without_majority: u64,
     /// The first thousand of them.
     pub lost_ranges: Vec<RingLostStatus>,
+    /// The coordinators' nodes that could not be asked, and why.
+    pub unasked: BTreeMap<u32, String>,
+    /// Whether a majority of the coordinators was asked: what fewer say may be their own isolation.
+    pub judged: bool,
+    /// How many ranges have no majority as the one coordinator says that holds most of them to be lost.
+    pub claimed: u64,
+    /// How many copies of keys are missing, as far as the nodes have found in comparing.
+    pub copies_missing: u64,
+    /// What the nodes' files have to say alike and do not: of each setting, who says what.
+    pub differences: BTreeMap<String, BTreeMap<String, Vec<u32>>>,
     /// Everyone in the ring, and all others in the cluster file.
     pub nodes: Vec<Place>,
     /// Those who decide the next view.
@@ -62,12 +75,18 @@ pub struct Place {
     pub ranges_left: u64,
     /// Of so many that its view gives it.
     pub ranges: u64,
-    /// Whether a coordinator was told that it is gone.
+    /// Whether a majority of the coordinators was told that it is gone.
     pub suspected: bool,
     /// Whether it has asked to join.
     pub wants_to_join: bool,
     /// Whether it has asked to leave.
     pub wants_to_leave: bool,
+    /// Whether it cannot leave before another node has joined: a ring keeps as many nodes as a key has replicas.
+    pub waits_for_newcomer: bool,
+    /// What comparing with its other replicas has found; `None` if it was not asked.
+    pub copies: Option<RingCopiesStatus>,
+    /// How many datagrams have not come through there, by what was wrong with them.
+    pub datagrams: BTreeMap<String, u64>,
 }
 
 /// A replica's part in the newest view.
@@ -98,7 +117,8 @@ impl RingReport {
         let told = |of: fn(&chainring_runtime::status::RingCoordinatorStatus) -> &Vec<u32>| {
             deciding().flat_map(|one| of(one).iter().copied()).collect::<BTreeSet<_>>()
         };
-        let (suspects, joining) = (told(|one| &one.suspects), told(|one| &one.joining));
+        let council = Council::of(cluster, answers);
+        let (suspects, joining) = (council.suspects(), told(|one| &one.joining));
         let known = Known { view: &view, suspects, joining, leaving: told(|one| &one.leaving) };
         let found =
             |actor: u32| cluster.nodes.iter().zip(answers).find(|(node, _)| node.replica == actor);
@@ -121,7 +141,7 @@ impl RingReport {
                 deciding: status.is_some_and(|status| status.deciding),
             })
         });
-        let worst = deciding().max_by_key(|one| one.without_majority);
+        let missing = answered().map(|node| node.replica.copies.behind).sum();
         RingReport {
             cluster: cluster.cluster,
             coordinators: coordinators.collect(),
@@ -131,8 +151,13 @@ impl RingReport {
             ranges: view.ranges,
             ranges_moving: view.ranges_moving,
             ranges_left: nodes.iter().map(|place| place.ranges_left).sum(),
-            without_majority: worst.map_or(0, |one| one.without_majority),
-            lost_ranges: worst.map_or(Vec::new(), |one| one.lost_ranges.clone()),
+            without_majority: council.without_majority(),
+            lost_ranges: council.lost_ranges(),
+            unasked: council.unasked,
+            judged: council.asked.len() >= council.majority,
+            claimed: deciding().map(|one| one.without_majority).max().unwrap_or(0),
+            copies_missing: missing,
+            differences: differences(answered()),
             nodes,
         }
     }
@@ -149,11 +174,111 @@ impl RingReport {
         names.join(", ")
     }
 
-    /// The numbers of the nodes that coordinators were told are gone.
+    /// Why nothing can be judged of who is gone; `None` where a majority of the coordinators was asked.
+    pub fn cannot_judge(&self) -> Option<String> {
+        if self.judged {
+            return None;
+        }
+        let unasked: Vec<_> =
+            self.unasked.iter().map(|(node, why)| format!("node {node}: {why}")).collect();
+        let claimed = match self.claimed {
+            0 => String::new(),
+            ranges => format!(
+                ": start these again, or ask where they can be reached. Those who answer hold {ranges} ranges to \
+                 have no majority, which may be their own isolation"
+            ),
+        };
+        Some(format!(
+            "{} of {} coordinators could not be asked ({}){claimed}",
+            unasked.len(),
+            self.coordinators.len(),
+            unasked.join("; ")
+        ))
+    }
+
+    /// The numbers of the nodes that a majority of the coordinators was told are gone.
     pub fn suspects(&self) -> Vec<u32> {
         let suspected = self.nodes.iter().filter(|place| place.suspected);
         suspected.filter_map(|place| place.node).collect()
     }
+}
+
+/// What the coordinators say, of whom each may be wrong, or isolated: what counts is what a majority of all of them says.
+struct Council<'a> {
+    majority: usize,
+    asked: Vec<&'a RingCoordinatorStatus>,
+    unasked: BTreeMap<u32, String>,
+}
+
+impl<'a> Council<'a> {
+    fn of(cluster: &Cluster, answers: &'a [Answer<RingNodeStatus>]) -> Self {
+        let all = cluster.nodes.iter().zip(answers);
+        let (mut asked, mut unasked) = (Vec::new(), BTreeMap::new());
+        for (node, answer) in all.filter(|(node, _)| node.coordinator.is_some()) {
+            match answer {
+                Ok(RingNodeStatus { coordinator: Some(one), .. }) => asked.push(one),
+                Ok(_) => drop(unasked.insert(node.id, "it has no coordinator".to_string())),
+                Err(why) => drop(unasked.insert(node.id, why.clone())),
+            }
+        }
+        let majority = (asked.len() + unasked.len()) / 2 + 1;
+        Council { majority, asked, unasked }
+    }
+
+    /// What a majority names.
+    fn agreed<T: Ord>(&self, named: impl Fn(&'a RingCoordinatorStatus) -> Vec<T>) -> BTreeSet<T> {
+        let mut votes = BTreeMap::<T, usize>::new();
+        for one in self.asked.iter().flat_map(|one| named(one)) {
+            *votes.entry(one).or_default() += 1;
+        }
+        let agreed = votes.into_iter().filter(|(_, votes)| *votes >= self.majority);
+        agreed.map(|(one, _)| one).collect()
+    }
+
+    fn suspects(&self) -> BTreeSet<u32> {
+        self.agreed(|one| one.suspects.clone())
+    }
+
+    /// A majority says that it is so many, or more.
+    fn without_majority(&self) -> u64 {
+        let mut counts: Vec<_> = self.asked.iter().map(|one| one.without_majority).collect();
+        counts.sort_unstable_by(|one, other| other.cmp(one));
+        counts.get(self.majority - 1).copied().unwrap_or(0) // of nobody the majority is one
+    }
+
+    /// Those that a majority names, with whom of them a majority holds to be gone.
+    fn lost_ranges(&self) -> Vec<RingLostStatus> {
+        let agreed = self.agreed(|one| {
+            one.lost_ranges.iter().map(|range| range.upto.as_str()).collect::<Vec<_>>()
+        });
+        let suspects = self.suspects();
+        let all = self.asked.iter().flat_map(|one| &one.lost_ranges);
+        let mut lost = BTreeMap::new();
+        for range in all.filter(|range| agreed.contains(range.upto.as_str())) {
+            let gone = lost.entry(range.upto.clone()).or_insert_with(BTreeSet::new);
+            gone.extend(range.gone.iter().copied().filter(|one| suspects.contains(one)));
+        }
+        let status = |(upto, gone): (String, BTreeSet<u32>)| RingLostStatus {
+            upto,
+            gone: gone.into_iter().collect(),
+        };
+        lost.into_iter().map(status).collect()
+    }
+}
+
+/// What files have to say alike and do not.
+fn differences<'a>(
+    nodes: impl Iterator<Item = &'a RingNodeStatus>,
+) -> BTreeMap<String, BTreeMap<String, Vec<u32>>> {
+    let mut said = BTreeMap::<String, BTreeMap<String, Vec<u32>>>::new();
+    for node in nodes {
+        for (name, value) in &node.settings {
+            let values = said.entry(name.clone()).or_default();
+            values.entry(value.clone()).or_default().push(node.node);
+        }
+    }
+    said.retain(|_, values| values.len() > 1);
+    said
 }
 
 /// What is known of a ring as a whole.
@@ -186,6 +311,8 @@ impl Known<'_> {
         let fetching = replica.filter(|replica| is_current(replica.view.epoch));
         let node = found.map(|(node, _)| node);
         let answered = found.and_then(|(_, answer)| answer.as_ref().ok());
+        let is_full = self.view.old.len() > usize::from(self.view.replicas);
+        let wants_to_leave = self.leaving.contains(&actor);
         Place {
             version: answered.map(|answer| answer.version.clone()),
             node: node.map(|node| node.id),
@@ -200,7 +327,10 @@ impl Known<'_> {
             ranges: fetching.map_or(0, |replica| replica.ranges),
             suspected: self.suspects.contains(&actor),
             wants_to_join: self.joining.contains(&actor),
-            wants_to_leave: self.leaving.contains(&actor),
+            wants_to_leave,
+            waits_for_newcomer: wants_to_leave && self.view.stable && !is_full,
+            copies: replica.map(|replica| replica.copies.clone()),
+            datagrams: answered.map(|status| status.datagrams.clone()).unwrap_or_default(),
         }
     }
 }
@@ -220,6 +350,28 @@ impl Display for RingReport {
                 f,
                 "  stabilizing: {ranges_moving} ranges have newcomers, who have {ranges_left} still to \
                  fetch"
+            )?;
+        }
+        if let Some(why) = self.cannot_judge() {
+            writeln!(f, "  {why}")?;
+        }
+        for (name, values) in &self.differences {
+            let said = values.iter().map(|(value, nodes)| {
+                let nodes: Vec<_> = nodes.iter().map(|node| format!("node {node}")).collect();
+                format!("{value} at {}", nodes.join(", "))
+            });
+            let said = said.collect::<Vec<_>>().join("; ");
+            writeln!(
+                f,
+                "  the files of the nodes DIFFER in {name}: {said}: write the same into all"
+            )?;
+        }
+        if self.copies_missing > 0 {
+            let s = if self.copies_missing == 1 { " is" } else { "s are" };
+            writeln!(
+                f,
+                "  {} of keys' copies{s} missing, and being copied from the other replicas",
+                self.copies_missing
             )?;
         }
         if self.without_majority > 0 {
@@ -266,9 +418,21 @@ impl Place {
         for (is_so, what) in [
             (self.suspected, "suspected"),
             (self.wants_to_join, "wants to join"),
-            (self.wants_to_leave, "wants to leave"),
+            (self.wants_to_leave && !self.waits_for_newcomer, "wants to leave"),
+            (
+                self.waits_for_newcomer,
+                "wants to leave, and waits: a ring keeps as many nodes as a key has replicas, so let another \
+                 one join",
+            ),
         ] {
             said.extend(is_so.then(|| what.to_string()));
+        }
+        let copies = self.copies.as_ref();
+        let missing = copies.map(|copies| copies.behind).filter(|missing| *missing > 0);
+        said.extend(missing.map(|missing| format!("has missed writes of {missing} keys")));
+        for (what, count) in &self.datagrams {
+            let s = if *count == 1 { "" } else { "s" };
+            said.push(format!("{count} datagram{s} {what}"));
         }
         let behind = self.epoch.filter(|known| *known != epoch);
         said.extend(behind.map(|known| format!("knows epoch {known}")));
@@ -291,7 +455,7 @@ impl Display for Role {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chainring_runtime::status::{RingCoordinatorStatus, RingGatewayStatus, RingReplicaStatus};
+    use chainring_runtime::status::{RingGatewayStatus, RingReplicaStatus};
 
     #[test]
     fn a_ring_in_trouble_in_words() {
@@ -320,9 +484,20 @@ mod tests {
         let status = |node: u32, epoch: u64, ranges_left: u64| {
             let view = RingViewStatus { epoch, ..view.clone() };
             let gateway = RingGatewayStatus { actor: 10 + node, epoch, under_way: 0 };
-            let replica = RingReplicaStatus { actor: node, view, ranges: 200, ranges_left };
+            let copies = RingCopiesStatus::default();
+            let replica = RingReplicaStatus { actor: node, view, ranges: 200, ranges_left, copies };
             let (version, coordinator) = ("0.1.0".to_string(), None);
-            RingNodeStatus { cluster: 9, node, version, replica, gateway, coordinator }
+            let (settings, datagrams) = Default::default();
+            RingNodeStatus {
+                cluster: 9,
+                node,
+                version,
+                replica,
+                gateway,
+                coordinator,
+                settings,
+                datagrams,
+            }
         };
         let mut first = status(1, 7, 0);
         first.coordinator = Some(RingCoordinatorStatus {
@@ -358,5 +533,74 @@ ring, epoch 7 (joint): 2 members, 3 replicas a key, 257 ranges
   decided by node 1 (suspects node 3)
 ";
         assert_eq!(said.trim_end(), expected.trim_end());
+    }
+
+    /// Of three coordinators one is isolated, holds everybody else to be gone, and its file says something else.
+    #[test]
+    fn one_isolated_node_is_not_believed() {
+        let node = |id: u32| {
+            format!(
+                "[[node]]\nid = {id}\nudp = \"127.0.0.1:700{id}\"\nresp = \"127.0.0.1:800{id}\"\n\
+                 replica = {id}\ngateway = 1{id}\ndoor = 2{id}\ncoordinator = 3{id}\n"
+            )
+        };
+        let nodes: String = (1..=3).map(node).collect();
+        let cluster = Cluster::parse(&format!("cluster = 9\nprotocol = \"ring\"\n{nodes}"));
+        let cluster = cluster.expect("a cluster file");
+        let view = RingViewStatus::from(&cluster.first_ring());
+        let status = |node: u32, gone: &[u32], setting: &str| {
+            let lost = RingLostStatus { upto: "00aa".to_string(), gone: gone.to_vec() };
+            let coordinator = RingCoordinatorStatus {
+                actor: 30 + node,
+                view: view.clone(),
+                suspects: gone.to_vec(),
+                joining: vec![],
+                leaving: vec![2],
+                without_majority: if gone.len() > 1 { 193 } else { 0 },
+                lost_ranges: if gone.len() > 1 { vec![lost] } else { vec![] },
+                deciding: false,
+            };
+            let copies = RingCopiesStatus { behind: u64::from(node == 2), ..Default::default() };
+            let (ranges, ranges_left, epoch) = (0, 0, 1);
+            let view = view.clone();
+            Ok(RingNodeStatus {
+                cluster: 9,
+                node,
+                version: String::new(),
+                replica: RingReplicaStatus { actor: node, view, ranges, ranges_left, copies },
+                gateway: RingGatewayStatus { actor: 10 + node, epoch, under_way: 0 },
+                coordinator: Some(coordinator),
+                settings: BTreeMap::from([("on-quorum-loss".to_string(), setting.to_string())]),
+                datagrams: BTreeMap::from([("could not be sent".to_string(), 7)]),
+            })
+        };
+        let isolated = || status(1, &[2, 3], "reform after 3 s");
+        let no_answer = || Err("it does not answer".to_string());
+
+        let all = [isolated(), status(2, &[1], "wait"), status(3, &[1], "wait")];
+        let report = RingReport::of(&cluster, &all);
+        assert_eq!((report.without_majority, report.suspects()), (0, vec![1]));
+        assert_eq!((report.judged, report.lost_ranges.len(), report.copies_missing), (true, 0, 1));
+        let said = report.to_string();
+        for expected in [
+            "DIFFER in on-quorum-loss: reform after 3 s at node 1; wait at node 2, node 3",
+            "1 of keys' copies is missing",
+            "has missed writes of 1 keys",
+            "wants to leave, and waits",
+            "7 datagrams could not be sent",
+        ] {
+            assert!(said.contains(expected), "{expected}: {said}");
+        }
+
+        let report = RingReport::of(&cluster, &[isolated(), no_answer(), no_answer()]);
+        assert_eq!((report.without_majority, report.suspects(), report.judged), (0, vec![], false));
+        let why = report.cannot_judge().expect("two of three were not asked");
+        assert!(why.contains("2 of 3 coordinators could not be asked"), "{why}");
+        assert!(!report.to_string().contains("NO MAJORITY"), "{report}");
+
+        let report =
+            RingReport::of(&cluster, &[no_answer(), status(2, &[1, 3], "wait"), isolated()]);
+        assert_eq!((report.without_majority, report.suspects()), (193, vec![3]));
+        assert_eq!(report.lost_ranges[0].gone, [3]);
     }
 }

@@ -250,6 +250,12 @@ impl RingReport {
         if !self.stable {
             notes.push(format!("{} ranges are still to be fetched", self.ranges_left));
         }
+        if self.copies_missing > 0 {
+            notes.push(format!("{} copies of keys are still to be copied", self.copies_missing));
+        }
+        if !self.differences.is_empty() {
+            notes.push("the files of the nodes differ".to_string());
+        }
         if !deciding.is_enough() {
             // Reads and writes go on: it takes coordinators only to change who is in the ring.
             notes.push(format!(

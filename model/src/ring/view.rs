@@ -242,6 +242,18 @@ impl View {
             && (moves_on || arrives || reforms)
     }
 
+    /// Whether a member can leave without anybody coming: a ring that has as many members as replicas, or more, does not
+    /// shrink below that; a smaller one goes down to one member.
+    pub fn can_spare_one(&self) -> bool {
+        self.old.members().len() > self.least(true)
+    }
+
+    /// How many members a ring has at the least, where one leaves or not.
+    fn least(&self, leaves: bool) -> usize {
+        let (members, replicas) = (self.old.members().len(), usize::from(self.old.replicas));
+        if members >= replicas { replicas } else { (members - usize::from(leaves)).max(1) }
+    }
+
     /// The next view: to this ring, having given up these.
     fn followed_by(&self, new: Ring, lost: BTreeSet<Id>) -> View {
         View { epoch: self.epoch + 1, old: self.old.clone(), new, lost, ..self.clone() }
@@ -255,15 +267,10 @@ impl View {
         joiner: Option<Id>,
     ) -> Option<Ring> {
         let old = self.old.members();
-        let replicas = usize::from(self.old.replicas);
         let any_gone = old.iter().any(|id| gone.contains(id));
         // Who leaves waits for those who are gone, and for those who leave before it.
         let leaves = leaving.iter().find(|id| old.contains(id)).filter(|_| !any_gone);
-        let least = if old.len() >= replicas {
-            replicas
-        } else {
-            (old.len() - usize::from(leaves.is_some())).max(1)
-        };
+        let least = self.least(leaves.is_some());
         let mut stay = self.members();
         stay.extend(joiner);
         stay.retain(|id| {
@@ -401,6 +408,21 @@ mod tests {
 
     fn members(view: Option<View>) -> Option<(BTreeSet<Id>, BTreeSet<Id>)> {
         view.map(|view| (view.old.members(), view.new.members()))
+    }
+
+    /// What is said to be possible is what coordinators would decide.
+    #[test]
+    fn who_can_be_spared_is_who_may_leave() {
+        for (members, spares) in [(1, false), (2, true), (3, false), (4, true), (5, true)] {
+            let view = View::stable(1, ring(0..members));
+            assert_eq!(view.can_spare_one(), spares, "of {members}");
+            let decided = next(&view, [(0, Report::Leave)]);
+            assert_eq!(decided.is_some(), spares, "of {members}");
+            assert!(decided.is_none_or(|next| !next.new.has(Id::from(0))));
+        }
+        // Whoever comes takes the leaver's place.
+        let decided = next(&View::stable(1, ring(0..3)), [(0, Report::Leave), (3, Report::Join)]);
+        assert_eq!(members(decided).map(|(_, new)| new), Some(ids([1, 2, 3])));
     }
 
     #[test]

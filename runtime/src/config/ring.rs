@@ -4,6 +4,7 @@ use super::Protocol;
 use chainring_model::ring::RECENT;
 use chainring_model::ring::place::{REPLICAS, TOKENS};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How a ring places keys, and what it does where it has lost too much.
@@ -53,6 +54,15 @@ impl RingConfig {
     pub fn gives_up_after(&self) -> Option<Duration> {
         (self.on_quorum_loss == OnQuorumLoss::Reform)
             .then(|| Duration::from_secs(self.reform_after.into()))
+    }
+
+    /// What the files of all nodes have to say alike and no node refuses another for, by name.
+    pub(crate) fn settings(&self) -> BTreeMap<String, String> {
+        let what = match self.gives_up_after() {
+            None => "wait".to_string(),
+            Some(after) => format!("reform after {} s", after.as_secs()),
+        };
+        BTreeMap::from([("on-quorum-loss".to_string(), what)])
     }
 
     /// What all nodes have to agree on, as bytes.

@@ -4,6 +4,7 @@ mod about;
 mod lists;
 mod log;
 mod reform;
+mod repairs;
 
 use super::{Heard, Lines, Order, Place, StoreOf, System, followers};
 use crate::config::{Cluster, NodeConfig};
@@ -37,6 +38,15 @@ pub(crate) struct Shows {
     /// Of a node: how many ranges it has still to fetch.
     left: AtomicU64,
     rest: Mutex<Rest>,
+    /// Of a node: what comparing with its other replicas has found.
+    repairs: Mutex<repairs::Repairs>,
+}
+
+/// What is remembered of an actor's steps.
+#[derive(Default)]
+pub(crate) struct Notes {
+    operations: log::Notes,
+    round: repairs::Round,
 }
 
 /// What a coordinator has been told, or a member has found.
@@ -59,6 +69,11 @@ impl Shows {
         // What is in here is replaced, never changed half.
         self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn repairs(&self) -> MutexGuard<'_, repairs::Repairs> {
+        // Numbers that are right each by itself.
+        self.repairs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl System for RingSystem {
@@ -74,7 +89,7 @@ impl System for RingSystem {
     type Actor = RingActor<StoreOf<Self>>;
     type View = View;
     type Shows = Shows;
-    type Notes = log::Notes;
+    type Notes = Notes;
     type Page = lists::Page;
 
     fn actor(place: &Place, cluster: &Cluster, node: &NodeConfig) -> Self::Actor {
@@ -168,13 +183,14 @@ impl System for RingSystem {
         format!("joint: from {old:?} to {new:?}{given_up}")
     }
 
-    fn look(card: &Card<Self>, notes: &mut log::Notes, step: &Step<'_, Self::Actor>) {
+    fn look(card: &Card<Self>, notes: &mut Notes, step: &Step<'_, Self::Actor>) {
         match step.state {
             RingState::Node(node) => {
                 card.shows.left.store(node.transfers.len() as u64, Ordering::Relaxed);
-                notes.node(step);
+                notes.round.look(step, node, &mut card.shows.repairs());
+                notes.operations.node(step);
             }
-            RingState::Gateway(_) => notes.gateway(step),
+            RingState::Gateway(_) => notes.operations.gateway(step),
             RingState::Coordinator(coordinator) => {
                 let deciding = coordinator.accepted.is_some() || coordinator.proposal.is_some();
                 let mut rest = Rest { deciding, ..Rest::default() };
@@ -250,6 +266,9 @@ impl System for RingSystem {
             return Err("this ring has no coordinators, so its members are fixed".to_string());
         }
         let report = match order {
+            Order::Belong(false) if view.old.has(about.node.replica()) && !view.can_spare_one() => {
+                return Err(cannot_spare(&view));
+            }
             Order::Belong(wanted) => {
                 door.send(about.node.replica(), Msg::Belong { wanted });
                 return Ok(());
@@ -289,4 +308,18 @@ impl System for RingSystem {
         front.about().node.coordinator()?;
         Some(reform::give_up(front.clone(), after))
     }
+}
+
+/// Why nobody can leave.
+fn cannot_spare(view: &View) -> String {
+    let (members, replicas) = (view.old.members().len(), view.old.replicas);
+    if members == 1 {
+        return "this is the only node of the ring, and has everything: a ring of none keeps nothing"
+            .to_string();
+    }
+    format!(
+        "a ring of {members} nodes that keeps {replicas} copies of each key cannot lose one of them: let another \
+         node join first (`chainring join`, and start it), wait until `chainring status` shows it as a \
+         member, and say `leave` again"
+    )
 }

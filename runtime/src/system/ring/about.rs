@@ -4,14 +4,15 @@ use super::reform::without_majority;
 use super::{RingSystem, View};
 use crate::node::{About, Card, Role, yes_or_no};
 use crate::status::{
-    RingCoordinatorStatus, RingGatewayStatus, RingLostStatus, RingNodeStatus, RingReplicaStatus,
-    RingViewStatus, number,
+    RingCoordinatorStatus, RingCopiesStatus, RingGatewayStatus, RingLostStatus, RingNodeStatus,
+    RingReplicaStatus, RingViewStatus, number,
 };
 use crate::system::Lines;
 use chainring_model::ring::Span;
 use stateright::actor::Id;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// How many ranges without a majority are told of one by one.
 const LOST_RANGES: usize = 1000;
@@ -35,6 +36,8 @@ pub(super) fn lines(about: &About<RingSystem>) -> Lines {
             line("next_members", nodes(view.new.members())),
             line("replicas", view.old.replicas.to_string()),
             line("ranges_to_fetch", left(card).to_string()),
+            line("keys_behind", card.shows.repairs().behind.to_string()),
+            line("keys_copied", card.shows.repairs().copied.to_string()),
         ]);
     }
     for card in about.board.with_role(Role::Coordinator) {
@@ -61,6 +64,7 @@ pub(super) fn status(about: &About<RingSystem>, under_way: &[usize]) -> String {
             actor: number(id),
             ranges_left: left(card),
             ranges: view.fetches(id).len() as u64,
+            copies: copies(card),
             view: RingViewStatus::from(&view),
         })
     });
@@ -97,9 +101,42 @@ pub(super) fn status(about: &About<RingSystem>, under_way: &[usize]) -> String {
         replica,
         gateway,
         coordinator,
+        settings: about.with_roster(|cluster| cluster.ring.settings()),
+        datagrams: datagrams(about),
     };
     // Numbers, words and lists of them: all have a JSON form.
     serde_json::to_string(&status).unwrap_or_default()
+}
+
+/// What a node has found in comparing.
+fn copies(card: &Card<RingSystem>) -> RingCopiesStatus {
+    let known = card.shows.repairs();
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    RingCopiesStatus {
+        behind: known.behind as u64,
+        copied: known.copied,
+        compared_ms_ago: known.ended.map(|ended| millis(ended.elapsed())),
+        took_ms: millis(known.took),
+        unheard: known.unheard.iter().copied().map(number).collect(),
+    }
+}
+
+/// What has kept datagrams from coming through, in a healthy cluster nothing.
+fn datagrams(about: &About<RingSystem>) -> BTreeMap<String, u64> {
+    let counters = about.transport.get().map(|transport| transport.counters());
+    let counters = counters.unwrap_or_default();
+    let found = [
+        ("could not be sent", counters.send_failed),
+        ("came with another cluster's number, or other settings", counters.other_cluster),
+        (
+            "came from an address that is not the sender's in this node's file",
+            counters.wrong_source,
+        ),
+        ("were for an actor that is not here", counters.nobody_here),
+        ("were of another version", counters.foreign),
+    ];
+    let found = found.into_iter().filter(|(_, count)| *count > 0);
+    found.map(|(what, count)| (what.to_string(), count)).collect()
 }
 
 /// How many ranges a node has still to fetch.
