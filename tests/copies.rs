@@ -98,8 +98,11 @@ fn nobody_leaves_a_ring_that_cannot_spare_it() {
     let out = run(&["leave", "2", "--config", file.to_str().expect("text")]);
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(!out.status.success(), "{said}");
-    assert!(said.contains("a ring of 3 nodes that keeps 3 copies of each key"), "{said}");
-    assert!(said.contains("join"), "{said}");
+    assert!(said.contains("node 2 stays") && said.contains("join"), "{said}");
+    // The node that is told refuses, too, whatever told it.
+    let told = redis::cmd("CHAINRING").arg("LEAVE").exec(&mut cluster.connect(1));
+    let error = told.expect_err("it is refused").to_string();
+    assert!(error.contains("a ring of 3 nodes that keeps 3 copies of each key"), "{error}");
     let report = cluster.report();
     assert_eq!(place(&report, 1)["wants_to_leave"], false, "nothing was begun: {report}");
 }
