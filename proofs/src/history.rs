@@ -343,13 +343,16 @@ impl Recorder<Msg> for History {
     }
 
     fn heeds(msg: &Msg) -> bool {
-        match msg {
-            Msg::Invoke { .. } | Msg::Request { .. } | Msg::Return { .. } | Msg::Opened { .. } => {
-                true
-            }
-            Msg::Scan { .. } | Msg::Scanned { .. } => true,
-            _ => false,
-        }
+        use Msg::{Invoke, Opened, Request, Return, Scan, Scanned};
+        matches!(
+            msg,
+            Invoke { .. }
+                | Request { .. }
+                | Return { .. }
+                | Opened { .. }
+                | Scan { .. }
+                | Scanned { .. }
+        )
     }
 }
 

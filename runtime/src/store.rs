@@ -90,7 +90,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec;
 
 pub use disk::{Check, Identity, LmdbDisk, LmdbOptions, LmdbStats};
-use engine::{Base, Published, Row, layered, seal};
+use engine::{Base, Open, Published, Row, layered, seal};
 
 /// LMDB takes keys of 1 to 511 bytes.
 const LONGEST_KEY: usize = 511;
@@ -228,8 +228,9 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbStore<K, V> {
         let mut last = None;
         let parts = iter::from_fn(move || {
             let from = last.as_deref().map_or(Unbounded, Excluded);
-            let part =
-                self.rows(from, Unbounded, PART, |key, row| Ok((key.to_vec(), row.to_vec())));
+            let part = self.rows(from, Unbounded, PART, engine::open, |key, row| {
+                Ok((key.to_vec(), row.to_vec()))
+            });
             last = Some(part.last()?.0.clone());
             Some(part)
         });
@@ -289,12 +290,13 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbStore<K, V> {
         self.journal.get(&stamp).map(|write| write.position)
     }
 
-    /// The first `limit` rows between the bounds, as `decode` makes them from the bytes.
+    /// The first `limit` rows between the bounds, as `decode` makes them from the bytes that `open` finds in those on disk.
     fn rows<T>(
         &self,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
         limit: usize,
+        open: Open,
         decode: impl Fn(&[u8], &[u8]) -> Result<T, String>,
     ) -> Vec<T> {
         if is_empty(from, to) {
@@ -304,7 +306,7 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbStore<K, V> {
         let overlay = overlay.map(|(key, write)| (&**key, write.row.as_deref()));
         let collected = match &self.origin {
             Origin::Disk { base, .. } => {
-                base.range(from, to, overlay, |rows| collect(rows, limit, decode))
+                base.range(from, to, overlay, open, |rows| collect(rows, limit, decode))
             }
             Origin::Memory { rows, .. } => {
                 let rows = rows.range::<[u8], _>((from, to));
@@ -372,14 +374,16 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> Store<K, V> for LmdbStore<K
         let from = from.map(|key| self.key_bytes(key));
         let to = to.map(|key| self.key_bytes(key));
         let (from, to) = (from.as_ref().map(|key| &**key), to.as_ref().map(|key| &**key));
-        self.rows(from, to, limit, |key, row| Ok((decode_key(key)?, decode_row(row)?)))
+        self.rows(from, to, limit, engine::open, |key, row| {
+            Ok((decode_key(key)?, decode_row(row)?))
+        })
     }
 
     fn keys(&self, from: Bound<&K>, to: Bound<&K>, limit: usize) -> Vec<K> {
         let from = from.map(|key| self.key_bytes(key));
         let to = to.map(|key| self.key_bytes(key));
         let (from, to) = (from.as_ref().map(|key| &**key), to.as_ref().map(|key| &**key));
-        self.rows(from, to, limit, |key, _| decode_key(key))
+        self.rows(from, to, limit, engine::leave, |key, _| decode_key(key))
     }
 }
 

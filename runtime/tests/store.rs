@@ -123,6 +123,9 @@ fn behaves_as_the_map_does() {
                         let found = store.scan(from, to, limit);
                         assert_eq!(found, map.scan(from, to, limit), "step {step}");
                         assert_eq!(found, memory.scan(from, to, limit), "step {step}");
+                        let keys: Vec<_> = found.into_iter().map(|(key, _)| key).collect();
+                        assert_eq!(store.keys(from, to, limit), keys, "step {step}");
+                        assert_eq!(memory.keys(from, to, limit), keys, "step {step}");
                     }
                 }
                 73..82 => {

@@ -943,7 +943,7 @@ impl<S: Service> Session<S> {
 
     /// Changes settings of this connection: all that are named, or none.
     fn config_set(&mut self, settings: &Words<'_>) -> Result<Reply, Reply> {
-        let mut reads = self.reads;
+        let (mut reads, mut is_set) = (self.reads, false);
         let whole = settings.len().is_multiple_of(2);
         for pair in settings.chunks(2) {
             let name = pair[0].to_ascii_lowercase();
@@ -957,6 +957,9 @@ impl<S: Service> Session<S> {
                 ));
             };
             let why = match parameter {
+                Parameter::ReadPolicy if std::mem::replace(&mut is_set, true) => {
+                    "duplicate parameter"
+                }
                 Parameter::ReadPolicy => match value.to_ascii_lowercase().as_slice() {
                     b"tail" => {
                         reads = Reads::Tail;

@@ -16,6 +16,9 @@ use super::{Position, hex};
 /// A row as it is read: the bytes of its key, and its own.
 pub(super) type Row<'a> = (&'a [u8], &'a [u8]);
 
+/// What is made of a row's bytes, by its key: [`open`], or [`leave`].
+pub(super) type Open = for<'a> fn(&[u8], &'a [u8]) -> Result<&'a [u8], String>;
+
 /// A row as it was written; `None` for a delete.
 pub(super) type Written<'a> = (&'a [u8], Option<&'a [u8]>);
 
@@ -181,6 +184,7 @@ impl Base {
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
         overlay: impl Iterator<Item = Written<'o>>,
+        open: Open,
         read: impl FnOnce(&mut dyn Iterator<Item = Result<Row<'_>, String>>) -> Result<T, String>,
     ) -> Result<T, String> {
         let view = lock(&self.slot.view);
@@ -253,6 +257,11 @@ pub(super) fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8], String> 
     } else {
         Err(format!("the row at {} does not fit its checksum", hex(key)))
     }
+}
+
+/// Leaves a row unread: its pages are not touched, be it ever so long.
+pub(super) fn leave<'a>(_: &[u8], _: &'a [u8]) -> Result<&'a [u8], String> {
+    Ok(&[])
 }
 
 /// A lock of which the data is whole even if a thread that held it panicked: every update is one assignment.
