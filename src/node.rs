@@ -86,7 +86,7 @@ pub fn run(args: &NodeArgs) -> Result<ExitCode, String> {
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start the runtime: {error}"))?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
         let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals.map(signal) else {
             return Err("cannot wait for signals".to_string());
@@ -116,7 +116,10 @@ pub fn run(args: &NodeArgs) -> Result<ExitCode, String> {
         running.serve(shutdown).await.map_err(|error| format!("node {}: {error}", node.id))?;
         tracing::info!(node = node.id, "stopped");
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // A thread that hangs on a disk is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
 /// Tells systemd how far this node is, where it is its service manager.

@@ -34,6 +34,13 @@ pub trait Disk: Send + 'static {
     /// it contained, so the driver passes only the newest one that is at hand. An error ends the actor with nothing
     /// sent, and is never retried.
     fn commit(&mut self, save: Self::Storage) -> Result<(), DiskError>;
+
+    /// Looks after the store; an error ends the actor as one of [`commit`](Self::commit) does.
+    ///
+    /// Called from the commit thread about twice a second, whether there is something to commit or not.
+    fn tend(&mut self) -> Result<(), DiskError> {
+        Ok(())
+    }
 }
 
 /// Keeps the newest save in memory and calls that durable: for tests, and for actors that never save.
@@ -89,6 +96,17 @@ pub enum DiskError {
     #[error("there is a store at {} already. Start with it, or choose another place; it was left as it is", path.display())]
     Exists {
         /// Where the store is.
+        path: PathBuf,
+    },
+
+    /// When the file of a store in use was removed, moved or replaced.
+    #[error(
+        "the store at {} is not at its place any more: it was removed, moved or replaced while it was in use. What was \
+         acknowledged until a moment ago is in that file alone: bring it back before you start again",
+        path.display()
+    )]
+    Gone {
+        /// Where the store was.
         path: PathBuf,
     },
 

@@ -34,6 +34,7 @@
 //!
 //! - [`Handle::stop`]: the turn in hand is finished, everything computed is committed and released.
 //! - A commit fails: the actor ends and nothing of that batch, or after it, leaves. There is no second try.
+//! - The disk finds that its store is gone, which it is asked twice a second: as if a commit had failed.
 //! - A handler panics: the actor ends; nothing of that turn is saved or leaves. Turns before it are, as they were sound.
 //! - The trace cannot be written: the actor ends as if the commit had failed. Whoever asked for a trace wants it whole.
 //!
@@ -53,9 +54,9 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stateright::actor::{Actor, Command, Id, Out};
 use thiserror::Error;
@@ -115,6 +116,15 @@ pub enum DriverError {
     /// When a save did not become durable.
     #[error("actor {id} ended, with nothing sent, because a save did not become durable: {source}")]
     Commit {
+        /// Which actor.
+        id: usize,
+        /// What the disk said.
+        source: DiskError,
+    },
+
+    /// When the disk finds that the store is no longer what the actor relies on.
+    #[error("actor {id} ended, as its store cannot be relied on any more: {source}")]
+    Store {
         /// Which actor.
         id: usize,
         /// What the disk said.
@@ -594,6 +604,9 @@ impl<A: Actor + 'static> Turner<A> {
     }
 }
 
+/// How often a disk is asked to look after its store.
+const TENDING: Duration = Duration::from_millis(500);
+
 /// The commit thread.
 struct Committer<D, O, Msg, Storage> {
     id: Id,
@@ -614,13 +627,24 @@ where
         // However this thread ends, the actor's must not go on waiting for messages.
         let _stop = StopWhenDropped(self.inbox.clone());
         let mut group = Vec::new();
-        while let Ok(first) = batches.recv() {
-            group.push(first);
-            group.extend(batches.try_iter());
-            self.store(&mut group)?;
-            self.release(&mut group);
+        let mut tended = Instant::now();
+        loop {
+            match batches.recv_timeout(TENDING.saturating_sub(tended.elapsed())) {
+                Ok(first) => {
+                    group.push(first);
+                    group.extend(batches.try_iter());
+                    self.store(&mut group)?;
+                    self.release(&mut group);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            if tended.elapsed() >= TENDING {
+                let id = usize::from(self.id);
+                self.disk.tend().map_err(|source| DriverError::Store { id, source })?;
+                tended = Instant::now();
+            }
         }
-        Ok(())
     }
 
     /// Duty 5: after this, the batches of the group and all before them are durable.

@@ -36,6 +36,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -207,8 +208,9 @@ impl Node {
         transport.map(Transport::counters).unwrap_or_default()
     }
 
-    /// Serves until `shutdown` completes, or until an actor ends by itself; then answers what is under way,
-    /// and stops the actors, with everything committed that they have computed.
+    /// Serves until `shutdown` completes; then answers what is under way, and stops the actors, with everything
+    /// committed that they have computed. If an actor ends by itself, all connections are closed at once, and the
+    /// node ends.
     ///
     /// The coordinator stops at once. Where all nodes are shut down together, those that take longer to
     /// answer what is under way would otherwise remove those that have ended, who had to join anew.
@@ -269,9 +271,11 @@ impl<P: System> Running<P> {
             let tell_ended = tell_ended.clone();
             let watch = Watch::new(Arc::clone(card), trace.as_ref().map(|_| Tracer::default()));
             let driver = Driver::with(id, actor, disk, DriverConfig::default());
-            // When the node has gone, nobody needs to know.
-            let driver = driver.at_end(move |id, _| {
-                let _ = tell_ended.send(id);
+            let driver = driver.at_end(move |id, result| {
+                if result.is_err() {
+                    // When the node has gone, nobody needs to know.
+                    let _ = tell_ended.send(id);
+                }
             });
             let driver = match &trace {
                 Some(file) => driver.observed(watch, file.clone()),
@@ -344,19 +348,40 @@ impl<P: System> Running<P> {
             let (handles, ended) = (&self.handles, &mut self.ended);
             let coordinator = handles.iter().find(|handle| Some(handle.id()) == self.coordinator);
             let until = async move {
-                tokio::select! {
-                    () = shutdown => {}
-                    _ = ended.recv() => {}
-                }
+                shutdown.await;
                 if let Some(coordinator) = coordinator {
                     coordinator.stop();
                 }
             };
-            server.serve(until).await;
+            let failed = tokio::select! {
+                () = server.serve(until) => None,
+                failed = ended.recv() => failed,
+            };
+            // The server is gone, and each connection with it: a client that waited would wait in vain.
+            if let Some(failed) = failed {
+                self.beside.abort_all();
+                return Err(fail(self.handles, failed).await);
+            }
         }
         self.beside.abort_all();
         stop(self.handles).await
     }
+}
+
+/// How long a node in which an actor ended by itself waits for the others, which may hang on the same disk.
+const LAST_COMMITS: Duration = Duration::from_millis(500);
+
+/// Stops the actors after one of them ended by itself; why it did.
+async fn fail<Msg: Send + 'static>(handles: Vec<Handle<Msg>>, failed: Id) -> NodeError {
+    for handle in &handles {
+        handle.stop();
+    }
+    let (first, others) = handles.into_iter().partition(|handle| handle.id() == failed);
+    let why = stop(first).await.err().unwrap_or(NodeError::EndedEarly);
+    tracing::error!("{why}");
+    // Whatever becomes of them, the node ends.
+    let _ = tokio::time::timeout(LAST_COMMITS, stop(others)).await;
+    why
 }
 
 /// Stops the actors, the gateways first, so that their last requests find the replica up.

@@ -60,8 +60,9 @@
 //! stateright's handlers cannot return an error, and an actor that reads "absent" where the disk said "damaged" tells
 //! others so. A read that fails therefore unwinds with a [`StoreFailed`] as payload. The driver catches it, reports it,
 //! and ends the actor with nothing sent. Every row carries a checksum of itself and its key, so that a flipped bit
-//! comes out as this and not as another value. (LMDB itself has none; damage to its inner pages may still abort the
-//! process, which is as silent towards the other nodes.)
+//! comes out as this and not as another value. LMDB's own pages have none: those are checked once, when a store is
+//! opened, together with all rows (`pages` and `proof`). What the disk damages later than that is noticed in a row when
+//! it is read, and in a page of LMDB's at the next start; until then such a page may end the process, or hide a row.
 //!
 //! # What a store must be to be opened
 //!
@@ -70,6 +71,8 @@
 
 mod disk;
 mod engine;
+mod pages;
+mod proof;
 
 use std::any::Any;
 use std::collections::BTreeMap;

@@ -439,7 +439,8 @@ fn init_and_open_agree_on_identity_and_first_content() {
     .unwrap();
     let files: Vec<_> =
         fs::read_dir(&place).unwrap().map(|file| file.unwrap().file_name()).collect();
-    assert!(files.iter().all(|file| file == "data.mdb" || file == "owner.lock"), "{files:?}");
+    let ours = ["data.mdb", "newest", "owner.lock"];
+    assert!(files.iter().all(|file| ours.iter().any(|name| file == name)), "{files:?}");
     let disk = reopen(&place).unwrap();
     assert_eq!(disk.identity(), id);
     assert_eq!(everything(&disk.store()), [(name(1), "b".to_string())]);
@@ -502,7 +503,7 @@ fn a_file_that_is_no_store_is_refused() {
         assert!(refused.contains(says) && refused.contains("bring back the disk"), "{refused}");
         assert_eq!(fs::read(&data).unwrap(), bytes, "a refused file was changed");
     }
-    for (at, says) in [(20, "LMDB says"), (40, "a page has"), (16, "does not begin")] {
+    for (at, says) in [(20, "format"), (40, "a page has"), (16, "does not begin")] {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x55;
         fs::write(&data, &bytes).unwrap();
@@ -604,6 +605,48 @@ fn a_store_has_one_owner() {
     assert!(reopen(dir.path()).is_err(), "a handle still reads the file");
     drop(handle);
     reopen(dir.path()).unwrap();
+}
+
+/// A lock that anybody can delete is not all that guards a store.
+#[test]
+fn a_store_has_one_owner_without_its_lock_file_too() {
+    let (dir, disk) = fresh();
+    fs::remove_file(dir.path().join("owner.lock")).unwrap();
+    let refused = refusal(dir.path());
+    assert!(refused.contains("has it open"), "{refused}");
+    fs::remove_file(dir.path().join("owner.lock")).unwrap();
+    let init = LDisk::init(dir.path(), CLUSTER, "replica", SMALL, |_| ());
+    assert!(matches!(init, Err(DiskError::Exists { .. })));
+    drop(disk);
+    reopen(dir.path()).unwrap();
+}
+
+/// What is committed to a file that nobody will find is not committed.
+#[test]
+fn a_store_that_was_taken_away_commits_nothing() {
+    for taken in ["removed", "moved", "replaced"] {
+        let (dir, mut disk) = fresh();
+        let mut store = disk.store();
+        store.put(name(1), "a".into());
+        disk.commit(store.clone()).unwrap();
+        disk.tend().unwrap();
+        let (data, other) = (dir.path().join("data.mdb"), dir.path().join("other"));
+        match taken {
+            "removed" => fs::remove_file(&data).unwrap(),
+            "moved" => fs::rename(&data, &other).unwrap(),
+            _ => {
+                fs::copy(&data, &other).unwrap();
+                fs::rename(&other, &data).unwrap();
+            }
+        }
+        let gone = disk.tend().unwrap_err().to_string();
+        assert!(gone.contains("not at its place"), "{gone}");
+        store.put(name(1), "b".into());
+        let gone = disk.commit(store.clone()).unwrap_err();
+        assert!(matches!(gone, DiskError::Gone { .. }), "{taken}: {gone}");
+        store.put(name(1), "c".into());
+        assert!(disk.commit(store).is_err(), "{taken}: it went on");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write as _};
 use std::marker::PhantomData;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +15,9 @@ use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, MdbError, RwTxn, Withou
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::engine::{Batch, Engine, Published, RemapError, Rows, open};
+use super::engine::{Batch, Engine, Published, RemapError, Tables, open};
+use super::pages::{self, ABOUT, Fault, Found, Look, RECORD, ROWS};
+use super::proof::{Newest, Record, Sum};
 use super::{LmdbStore, Position, Write, decode_key, decode_row};
 use crate::disk::{Disk, DiskError};
 
@@ -25,32 +28,39 @@ const OWNER: &str = "owner.lock";
 /// Where a store is made before it is one.
 const UNFINISHED: &str = "init.tmp";
 
-/// The names of the two tables in the file.
-const ROWS: &str = "rows";
-const ABOUT: &str = "about";
 /// The key of the one record of the table `about`.
-const IDENTITY: &[u8] = b"identity";
+pub(super) const IDENTITY: &[u8] = b"identity";
 
-/// The version of what this module writes; a store of another is refused.
-const FORMAT: u32 = 1;
+/// The version of what this module writes. A store of another is refused, but for [`UNPROVED`].
+const FORMAT: u32 = 2;
+/// The version without a [`Record`] of each commit. The first commit to such a store makes it one of this version.
+const UNPROVED: u32 = 1;
 
 /// The map grows by its own size, and by no more than this.
 const LARGEST_STEP: usize = 1 << 30;
 /// Map sizes are multiples of this, and so of every page size in use.
 const GRAIN: usize = 64 << 10;
+/// LMDB's number of the commit that makes a store.
+const FIRST_COMMIT: u64 = 1;
 /// How many commits can be looked at at the same time.
 const MOST_SNAPSHOTS: u32 = 1024;
 
 /// An actor's store on a disk: commits the [`LmdbStore`] that the actor saves.
 ///
-/// A directory of its own holds it: `data.mdb`, LMDB's `lock.mdb`, and `owner.lock`, which the process that has the store
-/// open keeps locked. The file `data.mdb` is always as long as LMDB's map, so that a truncated one can be told; where
+/// A directory of its own holds it: `data.mdb`, LMDB's `lock.mdb`, `newest`, which says which commit was the newest, and
+/// `owner.lock`. The process that has the store open keeps `data.mdb` and `owner.lock` locked. The file `data.mdb` is always as long as LMDB's map, so that a truncated one can be told; where
 /// the file system can, that room is reserved, so that a disk that runs full is noticed when the map grows and not in
 /// the middle of a commit.
 pub struct LmdbDisk<K, V> {
     engine: Arc<Engine>,
     published: Arc<Published>,
     identity: Identity,
+    /// The cluster and the kind, where the store's record of them is still of the format [`UNPROVED`].
+    unproved: Option<(u64, String)>,
+    /// All rows of the newest commit.
+    sum: Sum,
+    /// What says outside of the store which commit is its newest.
+    newest: Newest,
     /// Invariant: has every commit that is newer than the oldest live snapshot.
     recent: VecDeque<Batch>,
     /// Whether a commit failed. Then no other is tried.
@@ -76,10 +86,11 @@ pub struct LmdbOptions {
 /// What [`LmdbDisk::open`] looks at before it trusts a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// When every row must fit its checksum and decode: takes about as long as reading the file.
+    /// When every page must be whole, every row must fit its checksum and decode, and all of them must be those of the
+    /// newest commit: takes about as long as reading the file.
     Rows,
-    /// When the file's length, header and identity are enough: takes no time. A damaged row stops the actor when it is
-    /// read.
+    /// When the file's length, its meta pages and identity are enough: takes no time. A damaged row stops the actor when it
+    /// is read; a damaged page may end the process. A store that has no record of its commits yet is read whole.
     Identity,
 }
 
@@ -134,11 +145,12 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbDisk<K, V> {
         let id = Identity::draw().map_err(|why| DiskError::io("draw an identity for", dir, why))?;
         {
             let env = environment(&unfinished, Some(size))?;
-            make(&env, &first, &About { id, cluster, kind }.to_bytes())
+            make(&env, &first, About { id, cluster, kind })
                 .map_err(|why| engine_error("write", &made, why))?;
         }
         reserve(&made, size)?;
-        fs::rename(&made, &path).map_err(|why| DiskError::io("move to its place", &made, why))?;
+        Newest::make(dir, id, FIRST_COMMIT)?;
+        move_to(&made, &path)?;
         fs::remove_dir_all(&unfinished).map_err(|why| DiskError::io("remove", &unfinished, why))?;
         sync_dir(dir)?;
         if let Some(parent) = dir.canonicalize().ok().as_deref().and_then(Path::parent) {
@@ -151,9 +163,10 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbDisk<K, V> {
     ///
     /// Refuses, with a sentence that says what to do, when the file is missing, empty, shorter than its own header says,
     /// or no LMDB file; when its making was never finished; when it belongs to another cluster, kind or version; when
-    /// another process (or another `LmdbDisk` or a handle in this one) has it open; and, with [`Check::Rows`], when a row
-    /// is damaged. It looks at the file's length before anything reads a page through the map, since reading a page that
-    /// is not there would kill the process.
+    /// another process (or another `LmdbDisk` or a handle in this one) has it open; when it is older than what it had
+    /// committed; and, with [`Check::Rows`], when a page or a row is damaged, or the rows are not those of the newest
+    /// commit. All this is read from the file before LMDB maps it, since a page that is damaged or not there would end
+    /// the process. The modules `pages` and `proof` say what is looked at, and what is not caught.
     pub fn open(
         dir: &Path,
         cluster: u64,
@@ -164,34 +177,37 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbDisk<K, V> {
         if !path.exists() {
             return Err(DiskError::Missing { path });
         }
-        let owner = own(dir)?;
-        check_header(&path)?;
+        let owner = own(dir)?.and_data(&path)?;
+        let seen = inspect::<K, V>(&path, owner.data(), cluster, kind, options.check)?;
+        let newest = Newest::open(dir, seen.identity, seen.commit)?;
         let env = environment(dir, None).map_err(|why| match why {
             DiskError::Engine { source, .. } => damaged(&path, format!("LMDB says: {source}")),
             other => other,
         })?;
-        check_length(&path, &env)?;
-        let map_size = env.info().map_size;
+        let (map_size, last) = (env.info().map_size, env.info().last_txn_id as u64);
+        if last != seen.commit {
+            let what = format!("LMDB opens commit {last}, and its newest is {}", seen.commit);
+            return Err(damaged(&path, what));
+        }
         if length(&path)? < map_size as u64 {
             // A copy, cut after the last page in use.
             reserve(&path, map_size)?;
         }
-        let (rows, about) =
+        let tables =
             tables(&env).map_err(|why| engine_error("read", &path, why))?.ok_or_else(|| {
                 damaged(&path, "it is an LMDB file that holds no store of this program".to_string())
             })?;
-        let identity = check_about(&path, &env, about, cluster, kind)?;
-        if options.check == Check::Rows {
-            check_rows::<K, V>(&path, &env, rows)?;
-        }
-        let engine = Engine::new(env, rows, path, owner);
+        let engine = Engine::new(env, tables, path, owner);
         let base = engine
             .snapshot(Position::default())
             .map_err(|why| engine_error("read", &engine.path, why))?;
         Ok(LmdbDisk {
             engine,
             published: Arc::new(Published::new(base)),
-            identity,
+            identity: seen.identity,
+            unproved: seen.unproved.then(|| (cluster, kind.to_string())),
+            sum: seen.sum,
+            newest,
             recent: VecDeque::new(),
             failed: false,
             types: PhantomData,
@@ -210,8 +226,8 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbDisk<K, V> {
 
     /// What the store takes.
     pub fn stats(&self) -> Result<LmdbStats, DiskError> {
-        let Engine { env, rows, path, .. } = &*self.engine;
-        let rows = env.read_txn().and_then(|txn| rows.len(&txn));
+        let Engine { env, tables, path, .. } = &*self.engine;
+        let rows = env.read_txn().and_then(|txn| tables.rows.len(&txn));
         let info = env.info();
         let page = u64::from(env.unnamed_database_stat().page_size);
         Ok(LmdbStats {
@@ -243,12 +259,17 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbDisk<K, V> {
         // The overlay has the last write of each key, in the order in which LMDB writes them best.
         let fresh = |write: &&Arc<Write>| write.position.stamp > committed.at.stamp;
         let writes: Vec<_> = save.overlay.values().filter(fresh).collect();
-        while let Err(why) = self.write(&writes) {
-            match why {
-                heed::Error::Mdb(MdbError::MapFull) => self.grow()?,
-                why => return Err(engine_error("write to", &self.engine.path, why)),
+        let (commit, sum) = loop {
+            match self.write(&writes) {
+                Ok(written) => break written,
+                Err(heed::Error::Mdb(MdbError::MapFull)) => self.grow()?,
+                Err(why) => return Err(engine_error("write to", &self.engine.path, why)),
             }
-        }
+        };
+        (self.sum, self.unproved) = (sum, None);
+        // A commit to a file that was removed meanwhile is none.
+        self.engine.is_at_its_place()?;
+        self.newest.note(commit);
         let base = self.engine.snapshot(save.position);
         self.published.publish(base.map_err(|why| engine_error("read", &self.engine.path, why))?);
         let keys = writes.iter().map(|write| Arc::clone(&write.key)).collect();
@@ -262,13 +283,24 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbDisk<K, V> {
         Ok(())
     }
 
-    /// Writes these in one synced transaction, or none of them.
-    fn write(&self, writes: &[&Arc<Write>]) -> heed::Result<()> {
-        let mut txn = self.engine.env.write_txn()?;
+    /// Writes these in one synced transaction, or none of them. Returns its number, and all rows that it leaves.
+    fn write(&self, writes: &[&Arc<Write>]) -> heed::Result<(u64, Sum)> {
+        let Engine { env, tables: Tables { rows, about, main }, .. } = &*self.engine;
+        let mut txn = env.write_txn()?;
+        let mut sum = self.sum;
         for write in writes {
-            apply(&mut txn, self.engine.rows, write)?;
+            if let Some(old) = rows.get(&txn, &write.key)? {
+                sum.remove_value(&write.key, old);
+            }
+            apply(&mut txn, *rows, write, &mut sum)?;
         }
-        txn.commit()
+        if let Some((cluster, kind)) = &self.unproved {
+            let says = About { id: self.identity, cluster: *cluster, kind };
+            about.put(&mut txn, IDENTITY, &says.to_bytes())?;
+        }
+        let commit = prove(&mut txn, *main, env.info().map_size, sum, self.identity)?;
+        txn.commit()?;
+        Ok((commit, sum))
     }
 
     /// Makes the map larger. The module's documentation says why no handle can tell.
@@ -308,6 +340,12 @@ where
         let result = self.try_commit(&save);
         self.failed = result.is_err();
         result
+    }
+
+    /// Looks whether the file is still at its place, and syncs what says which commit is the newest.
+    fn tend(&mut self) -> Result<(), DiskError> {
+        self.newest.settle();
+        self.engine.is_at_its_place()
     }
 }
 
@@ -390,8 +428,51 @@ impl<'a> About<'a> {
     }
 }
 
-/// The locked file of a store that this process has open.
-pub(super) struct Owner(File);
+/// The locked files of a store that this process has open.
+pub(super) struct Owner {
+    /// Of a store that is being made there is none yet.
+    data: Option<File>,
+    lock: File,
+}
+
+impl Owner {
+    /// Locks the data file too: `owner.lock` may be deleted, and then guards nothing.
+    fn and_data(mut self, path: &Path) -> Result<Self, DiskError> {
+        let data = File::open(path).map_err(|why| DiskError::io("open", path, why))?;
+        match data.try_lock() {
+            Ok(()) => {
+                self.data = Some(data);
+                Ok(self)
+            }
+            Err(TryLockError::WouldBlock) => Err(DiskError::Foreign {
+                path: path.to_path_buf(),
+                what: "another process has it open, and a store has one owner. Stop that one first"
+                    .to_string(),
+            }),
+            Err(TryLockError::Error(why)) => Err(DiskError::io("lock", path, why)),
+        }
+    }
+
+    /// The file of a store that is open.
+    pub(super) fn data(&self) -> &File {
+        self.data.as_ref().unwrap_or(&self.lock)
+    }
+
+    /// An error if the path leads to another file than the one that is locked, or to none.
+    pub(super) fn is_at(&self, path: &Path) -> Result<(), DiskError> {
+        let look = |why| DiskError::io("look at", path, why);
+        let ours = self.data().metadata().map_err(look)?;
+        match fs::metadata(path) {
+            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => Ok(()),
+            Err(why) if !is_absence(&why) => Err(look(why)),
+            _ => Err(DiskError::Gone { path: path.to_path_buf() }),
+        }
+    }
+}
+
+fn is_absence(why: &io::Error) -> bool {
+    matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
 
 /// Keeps other processes, and this one, from opening the store a second time.
 fn own(dir: &Path) -> Result<Owner, DiskError> {
@@ -423,101 +504,83 @@ fn own(dir: &Path) -> Result<Owner, DiskError> {
         .set_len(0)
         .and_then(|()| owner.write_all(number.as_bytes()))
         .map_err(|why| DiskError::io("write", &path, why))?;
-    Ok(Owner(owner))
+    Ok(Owner { data: None, lock: owner })
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
         // Closing the file is not enough: a child that this process is just starting has it open too until its `exec`.
         // If this fails, that close is what remains.
-        let _ = self.0.unlock();
+        let _ = self.data.as_ref().map(File::unlock);
+        let _ = self.lock.unlock();
     }
 }
 
-/// Looks at the header as LMDB will, and at what LMDB takes on trust.
-fn check_header(path: &Path) -> Result<(), DiskError> {
-    // LMDB's meta page: a page header of 16 bytes, magic, version, an address, the map's size, the page size.
-    const MAGIC: usize = 16;
-    const PAGE_SIZE: usize = 40;
-    const HEADER: usize = 44;
-    let file = File::open(path).map_err(|why| DiskError::io("open", path, why))?;
-    let mut header = Vec::with_capacity(HEADER);
-    let read = file.take(HEADER as u64).read_to_end(&mut header);
-    read.map_err(|why| DiskError::io("read", path, why))?;
-    let number = |at: usize| Some(u32::from_ne_bytes(*header.get(at..)?.first_chunk()?));
-    let (Some(magic), Some(page_size)) = (number(MAGIC), number(PAGE_SIZE)) else {
-        let what = format!("it is {} bytes long, too short for any store", header.len());
-        return Err(damaged(path, what));
+/// What [`inspect`] found in a file that is good.
+struct Seen {
+    identity: Identity,
+    commit: u64,
+    sum: Sum,
+    /// Whether it is of the format [`UNPROVED`].
+    unproved: bool,
+}
+
+/// Reads the file as LMDB will, and checks what LMDB takes on trust, and whose store it is.
+fn inspect<K: OrderedKey, V: DeserializeOwned>(
+    path: &Path,
+    file: &File,
+    cluster: u64,
+    kind: &str,
+    check: Check,
+) -> Result<Seen, DiskError> {
+    let mut row = |key: &[u8], value: &[u8]| {
+        let row = open(key, value)?;
+        let key = decode_key::<K>(key)?;
+        decode_row::<V>(row)
+            .map(drop)
+            .map_err(|why| format!("the row at {key:?} is unreadable: {why}"))
     };
-    if magic != 0xBEEF_C0DE {
-        return Err(damaged(path, "it does not begin as an LMDB file does".to_string()));
+    let failed = |fault| match fault {
+        Fault::Io(why) => DiskError::io("read", path, why),
+        Fault::Damaged(what) => damaged(path, what),
+    };
+    let looked = pages::examine(file, Look::Identity).map_err(failed)?;
+    let (identity, unproved) = check_about(path, &looked, cluster, kind)?;
+    looked.verify(identity.0, unproved, false).map_err(|what| damaged(path, what))?;
+    let mut sum = looked.recorded_sum(identity.0);
+    if check == Check::Rows || sum.is_none() {
+        let found = pages::examine(file, Look::All(&mut row)).map_err(failed)?;
+        found.verify(identity.0, unproved, true).map_err(|what| damaged(path, what))?;
+        sum = Some(found.sum);
     }
-    if !page_size.is_power_of_two() || !(512..=65536).contains(&page_size) {
-        return Err(damaged(path, format!("its header says that a page has {page_size} bytes")));
-    }
-    Ok(())
-}
-
-/// Refuses a file that ends before its last page. Reads nothing through the map but the meta pages, which LMDB read from
-/// the file when it opened it.
-///
-/// LMDB alone may leave a file shorter than that, when the last pages of a transaction were free again before it ended.
-/// It cannot here, as the file is as long as the map from the start.
-fn check_length(path: &Path, env: &Env<WithoutTls>) -> Result<(), DiskError> {
-    let page = u64::from(env.unnamed_database_stat().page_size);
-    let needed = (env.info().last_page_number as u64 + 1).saturating_mul(page);
-    let length = length(path)?;
-    if length < needed {
-        let what =
-            format!("it was truncated: it is {length} bytes long and its header says {needed}");
-        return Err(damaged(path, what));
-    }
-    Ok(())
+    Ok(Seen { identity, commit: looked.commit, sum: sum.unwrap_or_default(), unproved })
 }
 
 fn check_about(
     path: &Path,
-    env: &Env<WithoutTls>,
-    about: Rows,
+    found: &Found,
     cluster: u64,
     kind: &str,
-) -> Result<Identity, DiskError> {
-    let txn = env.read_txn().map_err(|why| engine_error("read", path, why))?;
-    let record = about.get(&txn, IDENTITY).map_err(|why| engine_error("read", path, why))?;
+) -> Result<(Identity, bool), DiskError> {
     let foreign = |what| DiskError::Foreign { path: path.to_path_buf(), what };
-    match record.and_then(About::from_bytes) {
-        Some((FORMAT, Some(about))) if about.cluster != cluster => Err(foreign(format!(
-            "it belongs to cluster {:#x}, and this is cluster {cluster:#x}. Check which directory this node was given",
-            about.cluster
-        ))),
-        Some((FORMAT, Some(about))) if about.kind != kind => Err(foreign(format!(
+    match found.identity.as_deref().and_then(About::from_bytes) {
+        Some((FORMAT | UNPROVED, Some(about))) if about.cluster != cluster => {
+            Err(foreign(format!(
+                "it belongs to cluster {:#x}, and this is cluster {cluster:#x}. Check which directory this node was given",
+                about.cluster
+            )))
+        }
+        Some((FORMAT | UNPROVED, Some(about))) if about.kind != kind => Err(foreign(format!(
             "it belongs to a {}, and this is a {kind}. Check which directory this actor was given",
             about.kind
         ))),
-        Some((FORMAT, Some(about))) => Ok(about.id),
-        Some((format, _)) if format != FORMAT => Err(foreign(format!(
+        Some((format @ (FORMAT | UNPROVED), Some(about))) => Ok((about.id, format == UNPROVED)),
+        // The checksum tells a version that is to come from a damaged number.
+        Some((format, Some(_))) => Err(foreign(format!(
             "its format is version {format}, and this program writes version {FORMAT}. Use the program that made it"
         ))),
         _ => Err(damaged(path, "the record of its identity is missing or unreadable".to_string())),
     }
-}
-
-fn check_rows<K: OrderedKey, V: DeserializeOwned>(
-    path: &Path,
-    env: &Env<WithoutTls>,
-    rows: Rows,
-) -> Result<(), DiskError> {
-    let read = |why| engine_error("read", path, why);
-    let txn = env.read_txn().map_err(read)?;
-    for row in rows.iter(&txn).map_err(read)? {
-        let (key, value) = row.map_err(read)?;
-        let whole = open(key, value).and_then(|row| {
-            let key = decode_key::<K>(key)?;
-            decode_row::<V>(row).map_err(|why| format!("the row at {key:?} is unreadable: {why}"))
-        });
-        whole.map_err(|what| damaged(path, what))?;
-    }
-    Ok(())
 }
 
 /// Opens an LMDB environment with full sync: `size` for a new one, `None` for the size that the file says.
@@ -535,36 +598,66 @@ fn environment(dir: &Path, size: Option<usize>) -> Result<Env<WithoutTls>, DiskE
     env.map_err(|why| engine_error("open", dir, why))
 }
 
-/// The two tables of a store, if this is one.
-fn tables(env: &Env<WithoutTls>) -> heed::Result<Option<(Rows, Rows)>> {
+/// The tables of a store, if this is one.
+fn tables(env: &Env<WithoutTls>) -> heed::Result<Option<Tables>> {
     let opened = env.open_databases_and_commit(env.read_txn()?, |opener, txn| {
-        let rows: Option<Database<'_, Bytes, Bytes>> = opener.open_database(txn, Some(ROWS))?;
-        let about: Option<Database<'_, Bytes, Bytes>> = opener.open_database(txn, Some(ABOUT))?;
-        Ok::<_, heed::Error>(match (rows, about) {
-            (Some(rows), Some(about)) => CommitOrAbort::Commit((rows, about)),
+        let open = |name| -> heed::Result<Option<Database<'_, Bytes, Bytes>>> {
+            opener.open_database(txn, name)
+        };
+        let tables = (open(Some(ROWS))?, open(Some(ABOUT))?, open(None)?);
+        Ok::<_, heed::Error>(match tables {
+            (Some(rows), Some(about), Some(main)) => CommitOrAbort::Commit((rows, about, main)),
             _ => CommitOrAbort::Abort(()),
         })
     })?;
-    Ok(opened.commit())
+    Ok(opened.commit().map(|(rows, about, main)| Tables { rows, about, main }))
 }
 
 /// Writes a new store's tables, content and identity in one synced transaction.
-fn make<K, V>(env: &Env<WithoutTls>, first: &LmdbStore<K, V>, about: &[u8]) -> heed::Result<()> {
+fn make<K, V>(
+    env: &Env<WithoutTls>,
+    first: &LmdbStore<K, V>,
+    about: About<'_>,
+) -> heed::Result<()> {
     env.create_databases_and_commit(env.write_txn()?, |opener, txn| {
         let rows: Database<'_, Bytes, Bytes> = opener.create_database(txn, Some(ROWS))?;
         let table: Database<'_, Bytes, Bytes> = opener.create_database(txn, Some(ABOUT))?;
+        let main: Database<'_, Bytes, Bytes> = opener.create_database(txn, None)?;
+        let mut sum = Sum::default();
         for write in first.overlay.values() {
-            apply(txn, rows, write)?;
+            apply(txn, rows, write, &mut sum)?;
         }
-        table.put(txn, IDENTITY, about)?;
+        table.put(txn, IDENTITY, &about.to_bytes())?;
+        prove(txn, main, env.info().map_size, sum, about.id)?;
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(()))
     })?;
     Ok(())
 }
 
-fn apply(txn: &mut RwTxn<'_>, rows: Database<'_, Bytes, Bytes>, write: &Write) -> heed::Result<()> {
+/// Writes the record of a commit into it; returns its number.
+fn prove(
+    txn: &mut RwTxn<'_>,
+    main: Database<'_, Bytes, Bytes>,
+    map_size: usize,
+    sum: Sum,
+    identity: Identity,
+) -> heed::Result<u64> {
+    let commit = txn.id() as u64;
+    let record = Record { commit, map_size: map_size as u64, sum };
+    main.put(txn, RECORD, &record.to_bytes(identity.0))?;
+    Ok(commit)
+}
+
+/// Makes a write, and counts the row that it leaves.
+fn apply(
+    txn: &mut RwTxn<'_>,
+    rows: Database<'_, Bytes, Bytes>,
+    write: &Write,
+    sum: &mut Sum,
+) -> heed::Result<()> {
     match &write.row {
         Some(row) => {
+            sum.add(&write.key, row.len(), write.seal);
             let mut value = Vec::with_capacity(row.len() + 4);
             value.extend_from_slice(row);
             value.extend_from_slice(&write.seal.to_le_bytes());
@@ -593,6 +686,20 @@ fn reserve(path: &Path, size: usize) -> Result<(), DiskError> {
 fn length(path: &Path) -> Result<u64, DiskError> {
     let about = fs::metadata(path).map_err(|why| DiskError::io("look at", path, why))?;
     Ok(about.len())
+}
+
+/// Moves a finished file to its place, where none may be.
+fn move_to(made: &Path, path: &Path) -> Result<(), DiskError> {
+    let (here, flags) = (rustix::fs::CWD, rustix::fs::RenameFlags::NOREPLACE);
+    match rustix::fs::renameat_with(here, made, here, path, flags) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::EXIST) => Err(DiskError::Exists { path: path.to_path_buf() }),
+        // Not every file system can; the lock on the directory's owner file is what remains.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+            fs::rename(made, path).map_err(|why| DiskError::io("move to its place", made, why))
+        }
+        Err(why) => Err(DiskError::io("move to its place", made, why.into())),
+    }
 }
 
 fn sync_dir(dir: &Path) -> Result<(), DiskError> {

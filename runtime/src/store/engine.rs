@@ -12,6 +12,7 @@ use heed::{Database, Env, RoTxn, WithoutTls};
 
 use super::disk::Owner;
 use super::{Position, hex};
+use crate::disk::DiskError;
 
 /// A row as it is read: the bytes of its key, and its own.
 pub(super) type Row<'a> = (&'a [u8], &'a [u8]);
@@ -25,6 +26,16 @@ pub(super) type Written<'a> = (&'a [u8], Option<&'a [u8]>);
 /// The table of rows. A value is the row and, behind it, its [`seal`].
 pub(super) type Rows = Database<'static, Bytes, Bytes>;
 
+/// The tables of a store.
+#[derive(Clone, Copy)]
+pub(super) struct Tables {
+    pub(super) rows: Rows,
+    /// What the store is.
+    pub(super) about: Rows,
+    /// The main tree, which names the other two and holds the record of the newest commit.
+    pub(super) main: Rows,
+}
+
 /// An open LMDB environment, and every read transaction in it.
 ///
 /// Invariant: a read transaction is opened by [`Engine::snapshot`] or [`Engine::remap`] and by nobody else once the
@@ -32,11 +43,11 @@ pub(super) type Rows = Database<'static, Bytes, Bytes>;
 pub(super) struct Engine {
     /// Invariant: has every slot whose `view` is not `None`.
     slots: Mutex<Vec<Arc<Slot>>>,
-    pub(super) rows: Rows,
+    pub(super) tables: Tables,
     pub(super) env: Env<WithoutTls>,
     pub(super) path: PathBuf,
     /// The lock that keeps other processes out. Declared last: the environment closes before it is released.
-    _owner: Owner,
+    owner: Owner,
 }
 
 /// Where a base keeps its read transaction, so that the committer can exchange it.
@@ -68,8 +79,18 @@ pub(super) struct Base {
 pub(super) struct Published(Mutex<Arc<Base>>);
 
 impl Engine {
-    pub(super) fn new(env: Env<WithoutTls>, rows: Rows, path: PathBuf, owner: Owner) -> Arc<Self> {
-        Arc::new(Engine { slots: Mutex::default(), rows, env, path, _owner: owner })
+    pub(super) fn new(
+        env: Env<WithoutTls>,
+        tables: Tables,
+        path: PathBuf,
+        owner: Owner,
+    ) -> Arc<Self> {
+        Arc::new(Engine { slots: Mutex::default(), tables, env, path, owner })
+    }
+
+    /// An error if the file has been removed or replaced since it was opened.
+    pub(super) fn is_at_its_place(&self) -> Result<(), DiskError> {
+        self.owner.is_at(&self.path)
     }
 
     /// Opens the newest commit. The committer calls this, and says where that commit is.
@@ -105,7 +126,7 @@ impl Engine {
             for batch in recent.iter().filter(|batch| batch.stamp > *stamp) {
                 for key in &batch.keys {
                     if !undo.contains_key(&**key) {
-                        let row = self.rows.get(txn, key).map_err(RemapError::Engine)?;
+                        let row = self.tables.rows.get(txn, key).map_err(RemapError::Engine)?;
                         let row = row.map(|row| open(key, row)).transpose();
                         let row = row.map_err(RemapError::Row)?.map(Box::from);
                         undo.insert((**key).into(), row);
@@ -173,7 +194,7 @@ impl Base {
         if let Some(row) = undo.get(key) {
             return Ok(read(row.as_deref()));
         }
-        let row = self.engine.rows.get(txn, key).map_err(|why| why.to_string())?;
+        let row = self.engine.tables.rows.get(txn, key).map_err(|why| why.to_string())?;
         let row = row.map(|row| open(key, row)).transpose()?;
         Ok(read(row))
     }
@@ -191,7 +212,8 @@ impl Base {
         let View { undo, txn } = view.as_ref().ok_or_else(closed)?;
         let undo = undo.range::<[u8], _>((from, to));
         let undo = undo.map(|(key, row)| (&**key, row.as_deref()));
-        let rows = self.engine.rows.range(txn, &(from, to)).map_err(|why| why.to_string())?;
+        let rows =
+            self.engine.tables.rows.range(txn, &(from, to)).map_err(|why| why.to_string())?;
         let rows = rows.map(|row| {
             let (key, row) = row.map_err(|why| why.to_string())?;
             Ok((key, open(key, row)?))
