@@ -202,7 +202,8 @@ impl Client {
         (says.keeps_memory, says.touches_nothing) = (false, false);
     }
 
-    /// `CLIENT NO-EVICT`. No client is evicted here; the flag shows in its line.
+    /// `CLIENT NO-EVICT`. A client that holds the most is closed all the same; the flag
+    /// shows in its line.
     pub(super) fn keep_memory(&self, on: bool) {
         self.says().keeps_memory = on;
     }

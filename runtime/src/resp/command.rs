@@ -499,7 +499,8 @@ pub(super) const COMMANDS: &[Command] = &[
                 ..plain("LIST", Verb::ClientList, -2, ADMIN, "connection")
             },
             Command {
-                summary: "Sets a flag of the connection that shows in its line; no client is evicted here.",
+                summary: "Sets a flag of the connection that shows in its line; where all connections hold \
+                          too much, it is closed all the same.",
                 since: "7.0.0",
                 arguments: &[ON_OR_OFF],
                 ..plain("NO-EVICT", Verb::ClientNoEvict, 3, ADMIN, "connection")

@@ -276,16 +276,14 @@ impl<S: Service> Session<S> {
         bytes / 4096 * 4096
     }
 
-    /// Whether it has a turn for a large reply.
-    pub(super) fn has_turn(&self) -> bool {
-        matches!(self.turn, Turn::Had(..))
+    /// Whether it keeps a turn for a large reply that is gathered.
+    pub(super) fn keeps_turn(&self) -> bool {
+        matches!(self.turn, Turn::Had(..)) && self.backlog.is_empty()
     }
 
-    /// Lets others gather large replies, if its own is gathered and its client does not take it.
+    /// Lets others gather large replies: its own is gathered, and its client does not take it.
     pub(super) fn let_go(&mut self) {
-        if self.backlog.is_empty() {
-            self.turn = Turn::None;
-        }
+        self.turn = Turn::None;
     }
 
     /// Carries out no further command, and says why.

@@ -187,7 +187,7 @@ impl<S: Service> Conversation<'_, S> {
             holds.then(|| (since + after, due))
         };
         let stalls = writes && session.is_held_up() && !session.stalled;
-        let keeps_turn = writes && session.has_turn();
+        let keeps_turn = writes && session.keeps_turn();
         [
             at(stalls, self.taken, STALL, Due::Stall),
             at(keeps_turn, self.taken, TURN, Due::Turn),

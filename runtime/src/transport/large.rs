@@ -6,7 +6,9 @@
 //! a lost message like any other.
 //!
 //! The window is per peer and not per message, in bytes: it is what keeps a burst from overrunning the receiver's
-//! socket buffer.
+//! socket buffer. Messages share it in the order in which they came, but short ones overtake long ones: a window that
+//! is full of values of 1 MiB would otherwise hold up what hardly exceeds a datagram. A long one that has waited for
+//! [`OVERTAKES`] of its time is not overtaken any more.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -19,6 +21,10 @@ use super::wire::{self, Acknowledgement, Fragment, Kind};
 
 /// A fragment is taken for lost when this many that were sent after it have arrived.
 const OVERTAKEN: u64 = 16;
+/// A message of so many bytes overtakes longer ones.
+const SHORT: usize = 64 << 10;
+/// For which part of its time a long message lets short ones overtake it: a quarter.
+const OVERTAKES: u32 = 4;
 /// The longest silence before what is missing is sent again.
 const LONGEST_SILENCE: Duration = Duration::from_millis(500);
 
@@ -134,14 +140,15 @@ impl Large {
         if peer.messages.is_empty() {
             peer.heard = now;
         }
-        peer.messages.push_back(Message {
-            whole,
-            bytes,
-            born: now,
-            next: 0,
-            flying: Vec::new(),
-            missing: Vec::new(),
-        });
+        let lets_by = |message: &Message| {
+            let waited = now.saturating_duration_since(message.born);
+            message.bytes.len() > SHORT && waited < self.limits.patience / OVERTAKES
+        };
+        let overtakes = bytes.len() <= SHORT;
+        let place = overtakes.then(|| peer.messages.iter().position(lets_by)).flatten();
+        let message =
+            Message { whole, bytes, born: now, next: 0, flying: Vec::new(), missing: Vec::new() };
+        peer.messages.insert(place.unwrap_or(peer.messages.len()), message);
         peer.pump(to, &self.limits, &mut self.datagram, now, counters, send);
     }
 
@@ -308,4 +315,64 @@ impl Message {
 fn length(whole: &Fragment, place: u32) -> usize {
     let offset = place * u32::from(whole.size);
     (whole.total - offset).min(u32::from(whole.size)) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAGMENT: usize = 1000;
+
+    /// The numbers of the messages whose fragments go out, while each fragment is acknowledged at once.
+    fn order(lengths: &[(usize, u64)]) -> Vec<u64> {
+        let limits = Limits {
+            cluster: 1,
+            fragment: FRAGMENT as u16,
+            window: 4 * FRAGMENT,
+            kept: 1 << 24,
+            patience: Duration::from_secs(4),
+            repeat: Duration::from_secs(1),
+        };
+        let mut large = Large::new(limits, 7);
+        let (begun, to) = (Instant::now(), "127.0.0.1:1".parse().unwrap());
+        let counters = Tally::default();
+        let mut sent = VecDeque::new();
+        for (number, (length, after)) in lengths.iter().enumerate() {
+            let (ids, bytes) = ((Id::from(1), Id::from(2)), vec![number as u8; *length]);
+            let now = begun + Duration::from_millis(*after);
+            let mut send = |datagram: &[u8], _| sent.push_back(datagram.to_vec());
+            large.start(to, ids, bytes, now, &counters, &mut send);
+        }
+        let (mut order, mut landed) = (Vec::new(), HashMap::<u64, u32>::new());
+        while let Some(datagram) = sent.pop_front() {
+            let (fragment, _) = Fragment::read(&datagram[wire::HEADER..]).unwrap();
+            order.push(fragment.number);
+            let below = landed.entry(fragment.number).or_default();
+            *below += 1;
+            let Fragment { src, dst, nonce, number, .. } = fragment;
+            let acknowledgement =
+                Acknowledgement { src, dst, nonce, number, below: *below, bitmap: &[] };
+            let mut send = |datagram: &[u8], _| sent.push_back(datagram.to_vec());
+            large.acknowledged(to, &acknowledgement, begun, &counters, &mut send);
+        }
+        assert!(!large.is_busy());
+        order
+    }
+
+    #[test]
+    fn a_short_message_does_not_wait_for_long_ones() {
+        let order = order(&[(1 << 20, 0), (1 << 20, 1), (5 * FRAGMENT, 2), (2 * FRAGMENT, 3)]);
+        let last = |number| order.iter().rposition(|of| *of == number).unwrap();
+        // Behind what was under way already; and the second short one behind the first.
+        assert!(last(2) < 20 && last(2) < last(3) && last(3) < 20, "{}, {}", last(2), last(3));
+        assert!(last(0) < last(1));
+        assert_eq!(order.len(), 2 * (1_usize << 20).div_ceil(FRAGMENT) + 7);
+    }
+
+    #[test]
+    fn a_long_message_is_not_overtaken_for_ever() {
+        let order = order(&[(1 << 20, 0), (5 * FRAGMENT, 1001)]);
+        let last = |number| order.iter().rposition(|of| *of == number).unwrap();
+        assert!(last(0) < last(1));
+    }
 }
