@@ -56,7 +56,7 @@ enum Command {
     /// Print the cluster file of a new cluster on several machines.
     Plan(plan::PlanArgs),
     /// Make the stores of a node, once in its life.
-    Init(node::InitArgs),
+    Init(node::StoresArgs),
     /// Run one node of a cluster.
     Node(node::NodeArgs),
     /// Add a node to a cluster, which may be running, and make the node's stores.

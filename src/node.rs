@@ -1,7 +1,8 @@
 //! `chainring init`, `chainring node` and `chainring replay`.
 
 use crate::cluster;
-use chainring_runtime::config::Cluster;
+use crate::join::{base_of, lock};
+use chainring_runtime::config::{self, Cluster};
 use chainring_runtime::node::{self, Node, NodeOptions};
 use chainring_runtime::{tell, trace};
 use clap::Args;
@@ -18,6 +19,16 @@ pub struct InitArgs {
     /// The node's id in it.
     #[arg(long)]
     id: u32,
+}
+
+/// Which node's stores to make.
+#[derive(Args, Debug)]
+pub struct StoresArgs {
+    #[command(flatten)]
+    node: InitArgs,
+    /// Write the store's identity into the cluster file, rather than say what to write.
+    #[arg(long)]
+    write: bool,
 }
 
 /// Which node to run, and how.
@@ -52,11 +63,27 @@ fn read(config: &Path) -> Result<(Cluster, PathBuf), String> {
 }
 
 /// Makes a node's stores.
-pub fn init(args: &InitArgs) -> Result<ExitCode, String> {
-    let (cluster, base) = read(&args.config)?;
-    let node = cluster.node(args.id).map_err(|error| error.to_string())?;
+pub fn init(args: &StoresArgs) -> Result<ExitCode, String> {
+    let StoresArgs { node: InitArgs { config, id }, write } = args;
+    // The stores of several nodes of one file may be made at the same time.
+    let _lock = if *write { Some(lock(base_of(config))?) } else { None };
+    let (cluster, base) = read(config)?;
+    let node = cluster.node(*id).map_err(|error| error.to_string())?;
     let identity = node::init(&cluster, node, &base).map_err(|error| error.to_string())?;
     say!("node {} has its stores in {}", node.id, node.directory(&base).display());
+    if *write {
+        let (text, _) = cluster::read_text(config)?;
+        let text = Cluster::with_store(&text, *id, &identity.to_string())?;
+        config::write(config, &text).map_err(|error| {
+            format!(
+                "cannot write {}: {error}. Write it yourself, into the node's [[node]]: store = \
+                 \"{identity}\"",
+                config.display()
+            )
+        })?;
+        say!("{} names it; copy it to machines that have their own.", config.display());
+        return Ok(ExitCode::SUCCESS);
+    }
     say!("add to its [[node]], in every copy of the cluster file, so that no other store is ever");
     say!("taken for this one: store = \"{identity}\"");
     Ok(ExitCode::SUCCESS)

@@ -533,7 +533,7 @@ door = 5
 
     #[test]
     fn the_deployment_example_is_a_cluster() {
-        let text = include_str!("../../examples/deploy/cluster.toml");
+        let text = include_str!("../../examples/deploy/cluster/cluster.toml");
         let cluster = Cluster::parse(text).unwrap();
         assert_eq!(cluster.nodes.len(), 3);
         assert_eq!(cluster.first_view(1).coordinators.len(), 3);

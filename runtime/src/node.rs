@@ -12,6 +12,7 @@
 mod about;
 mod board;
 mod follow;
+mod hearing;
 mod parts;
 mod stores;
 
@@ -43,6 +44,7 @@ use tokio::task::JoinSet;
 
 pub(crate) use about::{About, yes_or_no};
 pub(crate) use board::Card;
+pub(crate) use hearing::Hearing;
 pub(crate) use parts::{Part, Role};
 #[cfg(test)]
 pub(crate) use stores::belongs;
@@ -262,7 +264,8 @@ impl<P: System> Running<P> {
         let endpoint = Endpoint::bind(node.udp, config)?;
 
         let (tell_ended, ended) = mpsc::unbounded_channel();
-        let board = Arc::new(Board::of(&parts));
+        let roster = Arc::new(RwLock::new(cluster.clone()));
+        let board = Arc::new(Board::of(&parts, &roster));
         let (mut drivers, mut gateways) = (Vec::new(), Vec::new());
         let mut routes = Routes::new();
         for ((Part { place, actor }, disk), card) in parts.into_iter().zip(disks).zip(board.cards())
@@ -304,7 +307,6 @@ impl<P: System> Running<P> {
         let transport: Arc<OnceLock<Transport>> = Arc::default();
         let transport_ref = transport.get_or_init(|| started);
         post.get_or_init(|| Mutex::new(Router::new(Arc::clone(&routes), transport_ref.post())));
-        let roster = Arc::new(RwLock::new(cluster.clone()));
         let about = About {
             node: node.clone(),
             roster: Arc::clone(&roster),

@@ -233,7 +233,7 @@ pub struct RingMember {
 
 impl From<&ring::View> for RingViewStatus {
     fn from(view: &ring::View) -> Self {
-        let spans = view.spans();
+        let spans = ranges(view);
         let is_moving = |span: &&ring::Span| {
             let new = view.new.replicas(span.upto);
             new.into_iter().any(|id| view.must_fetch(span.upto, id))
@@ -250,6 +250,17 @@ impl From<&ring::View> for RingViewStatus {
             coordinators: view.coordinators.iter().copied().map(number).collect(),
         }
     }
+}
+
+/// The ranges of a ring's view, one for each token: what is behind the last token belongs to the first one's, though it
+/// is a span of its own.
+pub(crate) fn ranges(view: &ring::View) -> Vec<ring::Span> {
+    let mut spans = view.spans();
+    let has = |token: u64| [&view.old, &view.new].iter().any(|it| it.tokens.contains_key(&token));
+    if spans.len() > 1 && spans.last().is_some_and(|last| !has(last.upto)) {
+        spans.pop();
+    }
+    spans
 }
 
 fn members(ring: &ring::Ring) -> Vec<RingMember> {
@@ -290,4 +301,18 @@ impl From<&View> for ViewStatus {
 /// The number of an actor of a cluster file, which has 32 bits.
 pub(crate) fn number(id: Id) -> u32 {
     u32::try_from(usize::from(id)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_has_a_range_for_each_token() {
+        for members in [1, 3, 10] {
+            let ring = ring::Ring::with((0..members).map(Id::from), 64, 3);
+            let status = RingViewStatus::from(&ring::View::stable(1, ring));
+            assert_eq!(status.ranges, 64 * members as u64);
+        }
+    }
 }

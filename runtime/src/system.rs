@@ -94,8 +94,8 @@ pub(crate) trait System: Sized + Send + Sync + 'static {
     /// The view in a state.
     fn view(state: &Self::State) -> Option<&Self::View>;
 
-    /// A view as the log says it.
-    fn words(view: &Self::View) -> String;
+    /// A view as the log says it, which names nodes.
+    fn words(view: &Self::View, nodes: &dyn Fn(&[Id]) -> String) -> String;
 
     /// Looks at a step: keeps the card, and logs what is to be logged.
     fn look(card: &Card<Self>, notes: &mut Self::Notes, step: &Step<'_, Self::Actor>);

@@ -106,9 +106,15 @@ impl Cluster {
                 && newer.nodes.iter().all(|kept| kept.id != node.id)
         };
         let (forgotten, stays): (Vec<_>, Vec<_>) = self.nodes.iter().partition(is_forgotten);
+        // Each machine's copy may name the stores that were made there, and no others.
+        let store_of = |id: u32| self.nodes.iter().find(|node| node.id == id)?.store.clone();
+        let as_known = |node: &NodeConfig| match (store_of(node.id), &node.store) {
+            (Some(known), Some(named)) if known != *named => node.clone(),
+            (known, _) => NodeConfig { store: known, ..node.clone() },
+        };
         // Each node keeps its own bounds of its front door, from its start on.
         let same = Cluster {
-            nodes: kept.into_iter().cloned().collect(),
+            nodes: kept.into_iter().map(as_known).collect(),
             given_out: self.given_out,
             door: self.door,
             ..newer.clone()
@@ -133,14 +139,31 @@ impl Cluster {
         Ok(Changes { added: owned(added), forgotten: owned(forgotten) })
     }
 
+    /// The text of a cluster file that names the identity of a node's store. What else is in the text stays as it is.
+    ///
+    /// # Errors
+    /// When there is no such node, or the text cannot be right: a sentence.
+    pub fn with_store(text: &str, id: u32, identity: &str) -> Result<String, String> {
+        Self::parse(text).and_then(|cluster| cluster.node(id).map(|_| ())).map_err(said)?;
+        let mut file: toml_edit::DocumentMut = text.parse().map_err(said)?;
+        let tables = file.get_mut("node").and_then(toml_edit::Item::as_array_of_tables_mut);
+        let tables = tables.ok_or("the cluster file has its nodes in no [[node]] tables")?;
+        for table in tables.iter_mut().filter(|table| number(table) == Some(id.into())) {
+            table.insert("store", toml_edit::value(identity));
+        }
+        let text = file.to_string();
+        Self::parse(&text).map_err(said)?;
+        Ok(text)
+    }
+
     /// The text of a cluster file without a node that joined later, whose numbers are never given out again. What else
     /// is in the text stays as it is.
     ///
     /// # Errors
     /// When there is no such node, it was there from the beginning, or the text cannot be right: a sentence.
     pub fn forget(text: &str, id: u32) -> Result<String, String> {
-        let cluster = Self::parse(text).map_err(|error| error.to_string())?;
-        let node = cluster.node(id).map_err(|error| error.to_string())?;
+        let cluster = Self::parse(text).map_err(said)?;
+        let node = cluster.node(id).map_err(said)?;
         if !node.joins {
             return Err(format!(
                 "node {id} was in {} from the beginning, and its stores name it for ever: it cannot be \
@@ -148,12 +171,9 @@ impl Cluster {
                 cluster.name_of(node.chain)
             ));
         }
-        let broken = |error| format!("the cluster file cannot be read: {error}");
-        let mut file: toml_edit::DocumentMut = text.parse().map_err(broken)?;
+        let mut file: toml_edit::DocumentMut = text.parse().map_err(said)?;
         let tables = file.get_mut("node").and_then(toml_edit::Item::as_array_of_tables_mut);
         let tables = tables.ok_or("the cluster file has its nodes in no [[node]] tables")?;
-        let number =
-            |table: &toml_edit::Table| table.get("id").and_then(toml_edit::Item::as_integer);
         tables.retain(|table| number(table) != Some(id.into()));
         let highest = cluster.highest();
         let mut given_out = toml_edit::Table::new();
@@ -161,7 +181,7 @@ impl Cluster {
         given_out.insert("actor", toml_edit::value(i64::from(highest.actor)));
         file.insert("given-out", toml_edit::Item::Table(given_out));
         let text = file.to_string();
-        Self::parse(&text).map_err(|error| error.to_string())?;
+        Self::parse(&text).map_err(said)?;
         Ok(text)
     }
 
@@ -179,6 +199,15 @@ impl Cluster {
         let text = format!("{}\n\n{table}", text.trim_end());
         Ok((Cluster::parse(&text)?, text))
     }
+}
+
+fn said(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// The number of a node in its table.
+fn number(table: &toml_edit::Table) -> Option<i64> {
+    table.get("id").and_then(toml_edit::Item::as_integer)
 }
 
 #[cfg(test)]
@@ -214,6 +243,15 @@ suspect = 900
 
     fn added(added: Vec<NodeConfig>) -> Changes {
         Changes { added, forgotten: Vec::new() }
+    }
+
+    #[test]
+    fn a_store_is_named_where_its_node_is() {
+        let named = Cluster::with_store(ONE, 7, "208fb62e5ca5381198dbd2b7258e2fc0").unwrap();
+        let node = Cluster::parse(&named).unwrap().node(7).unwrap().clone();
+        assert_eq!(node.store.as_deref(), Some("208fb62e5ca5381198dbd2b7258e2fc0"));
+        assert!(named.contains("# in the cellar") && named.ends_with("suspect = 900\n"), "{named}");
+        assert!(Cluster::with_store(ONE, 8, "x").unwrap_err().contains("no node 8"));
     }
 
     #[test]
@@ -256,6 +294,23 @@ suspect = 900
         assert_eq!(cluster.changes(&grown), Ok(added(vec![node.clone()])));
         assert_eq!(cluster.changes(&cluster), Ok(Changes::default()));
         assert_eq!(grown.wire_number(), cluster.wire_number());
+    }
+
+    #[test]
+    fn a_copy_that_names_other_stores_is_the_same_file_and_another_store_is_not() {
+        let (cluster, grown, text) = grown();
+        let name = |text: &str, store: &str| {
+            let named = Cluster::with_store(text, 7, store).unwrap();
+            Cluster::parse(&named).unwrap()
+        };
+        let newcomer = added(vec![grown.node(8).unwrap().clone()]);
+        let (here, there) =
+            ("208fb62e5ca5381198dbd2b7258e2fc0", "e8888807f862c244e6fb91c0e0a596e9");
+        assert_eq!(name(ONE, here).changes(&grown), Ok(newcomer.clone()));
+        assert_eq!(cluster.changes(&name(&text, here)), Ok(newcomer.clone()));
+        assert_eq!(name(ONE, here).changes(&name(&text, here)), Ok(newcomer));
+        let refused = name(ONE, here).changes(&name(&text, there)).unwrap_err();
+        assert!(refused.contains("something else of node 7"), "{refused}");
     }
 
     #[test]

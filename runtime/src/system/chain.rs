@@ -7,7 +7,7 @@ use crate::config::{Cluster, NodeConfig};
 use crate::door::Enquiry;
 use crate::driver::Step;
 use crate::front::Front;
-use crate::node::{About, Card, Role};
+use crate::node::{About, Card, Hearing, Role};
 use crate::resp::{Position, ScanPage};
 use crate::status::Learning;
 use chainring_model::chain::{
@@ -54,6 +54,15 @@ struct Rest {
     deciding: bool,
 }
 
+/// What an observer of an actor remembers.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// Of a replica: what is on the card about learning.
+    learned: Option<Learning>,
+    /// Of a coordinator: whom it has heard.
+    hearing: Hearing,
+}
+
 impl Shows {
     fn rest(&self) -> MutexGuard<'_, Rest> {
         // What is in here is replaced, never changed half.
@@ -74,8 +83,7 @@ impl System for ChainSystem {
     type Actor = ChainActor<StoreOf<Self>>;
     type View = View;
     type Shows = Shows;
-    /// What is on the card about learning.
-    type Notes = Option<Learning>;
+    type Notes = Notes;
     /// Keys of a replica, and how many it has in all.
     type Page = (Vec<kv::Key>, u64);
 
@@ -145,12 +153,12 @@ impl System for ChainSystem {
         }
     }
 
-    fn words(view: &View) -> String {
-        let View { chain, learner, .. } = view;
-        format!("members {chain:?}, learner {learner:?}")
+    fn words(view: &View, nodes: &dyn Fn(&[Id]) -> String) -> String {
+        let learner = view.learner().map(|learner| format!(", learner {}", nodes(&[learner])));
+        format!("members from head to tail: {}{}", nodes(&view.chain), learner.unwrap_or_default())
     }
 
-    fn look(card: &Card<Self>, learned: &mut Option<Learning>, step: &Step<'_, Self::Actor>) {
+    fn look(card: &Card<Self>, notes: &mut Notes, step: &Step<'_, Self::Actor>) {
         let shows = &card.shows;
         match step.state {
             ChainState::Replica(replica) => {
@@ -159,12 +167,13 @@ impl System for ChainSystem {
                 shows.keys.store(replica.keys, Ordering::Relaxed);
                 shows.lease.store(replica.lease.is_live(), Ordering::Relaxed);
                 let learning = learning(replica.transfer.as_ref());
-                if *learned != learning {
-                    *learned = learning;
+                if notes.learned != learning {
+                    notes.learned = learning;
                     shows.rest().learning = learning;
                 }
             }
             ChainState::Coordinator(coordinator) => {
+                notes.hearing.look(card, step, &coordinator.suspects);
                 let deciding = coordinator.accepted.is_some() || coordinator.proposal.is_some();
                 let joining = coordinator.reports.iter();
                 let joining = joining.filter(|(_, report)| **report == Report::Join);

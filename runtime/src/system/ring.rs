@@ -172,15 +172,16 @@ impl System for RingSystem {
         }
     }
 
-    fn words(view: &View) -> String {
-        let (old, new) = (view.old.members(), view.new.members());
+    fn words(view: &View, nodes: &dyn Fn(&[Id]) -> String) -> String {
+        let named = |ids: BTreeSet<Id>| nodes(&ids.into_iter().collect::<Vec<_>>());
+        let (old, new) = (named(view.old.members()), named(view.new.members()));
         if view.is_stable() {
-            return format!("stable: {old:?}");
+            return format!("stable: {old}");
         }
-        let lost = &view.lost;
+        let lost = view.lost.iter().copied().collect::<BTreeSet<_>>();
         let given_up =
-            if lost.is_empty() { String::new() } else { format!(", given up: {lost:?}") };
-        format!("joint: from {old:?} to {new:?}{given_up}")
+            if lost.is_empty() { String::new() } else { format!(", given up: {}", named(lost)) };
+        format!("joint: from {old} to {new}{given_up}")
     }
 
     fn look(card: &Card<Self>, notes: &mut Notes, step: &Step<'_, Self::Actor>) {
@@ -206,6 +207,7 @@ impl System for RingSystem {
             }
             RingState::Member(member) => {
                 let (alive, gone) = (member.alive().count(), member.gone());
+                notes.hearing.look(card, step, &gone);
                 let mut rest = card.shows.rest();
                 (rest.alive, rest.gone) = (alive, gone);
             }

@@ -4,6 +4,7 @@ use super::{Msg, Report, RingSystem, View};
 use crate::door::Door;
 use crate::front::Front;
 use crate::node::Role;
+use crate::status::ranges;
 use chainring_model::coordinator;
 use chainring_model::ring::Span;
 use stateright::actor::Id;
@@ -24,7 +25,7 @@ pub(super) fn report(door: &Door<RingSystem>, view: &View, report: &Report) {
 /// The ranges of a view that have no majority while these are gone.
 pub(super) fn without_majority(view: &View, gone: &BTreeSet<Id>) -> Vec<Span> {
     let lives = |id: Id| !gone.contains(&id);
-    let spans = view.spans().into_iter();
+    let spans = ranges(view).into_iter();
     spans.filter(|span| !view.is_quorum(span.upto, lives)).collect()
 }
 
