@@ -115,7 +115,7 @@ fn describe(args: &PlanArgs, text: &str) -> String {
     for (place, host) in args.hosts.iter().enumerate() {
         let id = place + 1;
         said += &format!(
-            "# on {}, once: {me} init --config {CLUSTER_FILE} --id {id}; then: {me} node --config {CLUSTER_FILE} --id \
+            "# on {}, once: {me} init --write --config {CLUSTER_FILE} --id {id}; then: {me} node --config {CLUSTER_FILE} --id \
              {id}\n",
             host.name
         );

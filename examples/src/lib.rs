@@ -3,6 +3,7 @@
 use chainring_client::Connection;
 use redis::RedisResult;
 use std::error::Error;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -75,8 +76,9 @@ impl Cluster {
         for _ in 0..nodes {
             cluster.spawn()?;
         }
-        for node in &mut cluster.nodes {
-            serves(node)?;
+        for id in 1..=nodes {
+            let log = cluster.log(&id.to_string());
+            serves(&mut cluster.nodes[id - 1], &log)?;
         }
         Ok(cluster)
     }
@@ -93,8 +95,9 @@ impl Cluster {
         }
         self.read_addresses()?;
         self.spawn()?;
+        let log = self.log(&self.nodes.len().to_string());
         let newcomer = self.nodes.last_mut().ok_or("there is no node")?;
-        serves(newcomer)
+        serves(newcomer, &log)
     }
 
     /// Where a node's front door is.
@@ -185,12 +188,18 @@ impl Cluster {
         Ok(())
     }
 
+    /// Where a node logs.
+    fn log(&self, id: &str) -> PathBuf {
+        self.dir.path().join(format!("log-{id}"))
+    }
+
     /// Starts the node after the last one.
     fn spawn(&mut self) -> std::io::Result<()> {
         let id = (self.nodes.len() + 1).to_string();
         let mut command = Command::new(&self.program);
         command.arg("node").arg("--config").arg(self.file()).args(["--id", &id]);
-        command.arg("--with-parent").stdout(Stdio::piped()).stderr(Stdio::null());
+        let log = File::options().create(true).append(true).open(self.log(&id))?;
+        command.arg("--with-parent").stdout(Stdio::piped()).stderr(log);
         self.nodes.push(command.spawn()?);
         Ok(())
     }
@@ -201,13 +210,14 @@ pub fn name(number: u64) -> String {
     format!("key:{number:012}")
 }
 
-/// Waits until a node says that it serves.
-fn serves(node: &mut Child) -> Anything<()> {
+/// Waits until a node says that it serves; where it does not, its log says why.
+fn serves(node: &mut Child, log: &Path) -> Anything<()> {
     let said = node.stdout.take().ok_or("a node has no output")?;
     let mut line = String::new();
     BufReader::new(said).read_line(&mut line)?;
     if !line.contains("serves") {
-        return Err(format!("a node said {line:?}").into());
+        let log = std::fs::read_to_string(log).unwrap_or_default();
+        return Err(format!("a node said {line:?}, and in its log: {log}").into());
     }
     Ok(())
 }
