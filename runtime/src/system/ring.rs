@@ -10,7 +10,7 @@ use super::{Heard, Lines, Order, Place, StoreOf, System, followers};
 use crate::config::{Cluster, NodeConfig};
 use crate::driver::Step;
 use crate::front::Front;
-use crate::node::{About, Card, Role};
+use crate::node::{About, Card, Hearing, Role};
 use crate::resp::{Position, ScanPage};
 use chainring_model::chain::Reads;
 use chainring_model::coordinator::{self, Coordinator};
@@ -45,6 +45,8 @@ pub(crate) struct Shows {
 /// What is remembered of an actor's steps.
 #[derive(Default)]
 pub(crate) struct Notes {
+    /// Of a member: whom it has heard.
+    hearing: Hearing,
     operations: log::Notes,
     round: repairs::Round,
 }

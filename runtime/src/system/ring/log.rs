@@ -11,7 +11,6 @@
 
 use super::{Msg, RingSystem, StoreOf};
 use crate::driver::{Event, Step};
-use crate::node::Hearing;
 use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal};
 use chainring_model::ring::RingActor;
 use stateright::actor::Command;
@@ -31,8 +30,6 @@ pub(crate) struct Notes {
     invoked: HashMap<u32, (u64, Key, &'static str)>,
     /// Of a node: whether the key was there when it promised.
     was_there: HashMap<OpId, bool>,
-    /// Of a member: whom it has heard.
-    pub(super) hearing: Hearing,
 }
 
 type StepOf<'a> = Step<'a, RingActor<StoreOf<RingSystem>>>;
