@@ -22,6 +22,7 @@
 //! | [`ScanFor`](Msg::ScanFor) | replica → tail | the same, of a stretch with a dirty key | |
 //! | [`Fetch`](Msg::Fetch) / [`Rows`](Msg::Rows) | learner ↔ tail | the tail's rows, part after part | OSDI '04 §3.3, "extending a chain" |
 //! | [`Caught`](Msg::Caught) / [`Changes`](Msg::Changes) | learner ↔ tail | what the tail has committed meanwhile | |
+//! | [`Resume`](Msg::Resume) / [`Resumed`](Msg::Resumed) | learner ↔ tail | whether that suffices, for a member that returns | |
 //! | [`Views`](Msg::Views) | replica, gateway ↔ coordinator | which view holds, who lives, who may answer reads, who wants to join, who is ready: the table of [`coordinator`] | OSDI '04 §3.1 |
 //!
 //! Messages may be lost, duplicated and reordered. Every message of the chain carries the epoch of its
@@ -47,7 +48,7 @@ pub use crate::nested::Nested;
 pub use actor::{ChainActor, ChainState};
 pub use gateway::{Gateway, GatewayState};
 pub use lease::{Heartbeat, Lease};
-pub use replica::{Place, Replica, ReplicaState, SCAN_KEYS, Transfer};
+pub use replica::{Held, Place, Replica, ReplicaState, SCAN_KEYS, Transfer, retained_bytes};
 pub use script::{Script, ScriptState};
 pub use view::{Report, View};
 pub use window::Window;
@@ -216,7 +217,8 @@ pub enum Msg {
         /// The index of the first of these entries; the others follow.
         from: u64,
         /// For each entry, the rows that it touched, *as they are now*: never operations, for an operation
-        /// needs the row that it is applied to, and the learner may not have that yet.
+        /// needs the row that it is applied to, and the learner may not have that yet. With them, from a tail
+        /// that retains for members that return, goes the entry's own row.
         changes: Vec<Vec<(Key, Row)>>,
     },
     /// When views are decided, told, asked for and reported on: see [`coordinator`].
@@ -231,6 +233,22 @@ pub enum Msg {
         after: Option<kv::Key>,
         /// Of the `Scan`.
         limit: u32,
+    },
+    /// When a learner that was a member, or had every row, asks its tail for no more than what came since.
+    Resume {
+        /// Which teaching.
+        since: u64,
+        /// It has the effects of every entry up to here.
+        upto: u64,
+        /// Whose operation the last of these is: another one is of another history.
+        last: OpId,
+    },
+    /// When a tail answers that.
+    Resumed {
+        /// Of the `Resume`.
+        since: u64,
+        /// Whether the tail still has all that came since; else the learner begins anew.
+        goes_on: bool,
     },
 }
 
@@ -302,8 +320,8 @@ pub enum Key {
     Started,
     /// The last operation applied of a gateway's lane; holds a [`Row::Lane`].
     Lane(Id, u32),
-    /// An entry that is received and not yet known committed, or that is *retained* for a learner; holds
-    /// a [`Row::Entry`].
+    /// An entry that is received and not yet known committed, which holds a [`Row::Entry`]; or one that is
+    /// committed, and *retained* for a learner or for a member that returns, which holds a [`Row::Touched`].
     Log(u64),
     /// A client's key; holds a [`Row::Data`].
     Data(kv::Key),
@@ -357,6 +375,13 @@ pub enum Row {
         /// Up to where the tail had committed when the key was absent there.
         index: u64,
     },
+    /// At [`Key::Log`], of what is committed: which rows the entry touched.
+    Touched {
+        /// Whose operation it was: its lane is one of the rows.
+        id: OpId,
+        /// The client's key is the other one.
+        key: kv::Key,
+    },
 }
 
 impl Row {
@@ -365,7 +390,17 @@ impl Row {
         match self {
             Row::Data { value, .. } => value.len(),
             Row::Entry(entry) => entry.bytes(),
+            Row::Touched { key, .. } => key.len(),
             _ => 0,
+        }
+    }
+
+    /// The operation of an entry in the log.
+    pub fn operation(&self) -> Option<OpId> {
+        match self {
+            Row::Entry(entry) => Some(entry.id),
+            Row::Touched { id, .. } => Some(*id),
+            _ => None,
         }
     }
 }

@@ -155,6 +155,14 @@ mechanisms! {
     LanesByAge = "an older operation replaces a newer one in the table",
     /// A tail goes on teaching the same learner in the next view.
     TeachingGoesOn = "every view ends what is retained",
+    /// Who returns removes what it had received and did not know committed.
+    LogDropped = "who returns keeps its uncommitted entries",
+    /// Who was in its scan when it went away begins anew.
+    WholePrefix = "half a scan taken for a prefix",
+    /// A tail lets a learner go on that lacks nothing but what it retains.
+    ResumeWithin = "a tail lets go on who lacks what it has trimmed",
+    /// A tail lets a learner go on whose last operation is in its own history, at that index.
+    PrefixOfThisHistory = "a prefix of another history taken for its own",
     /// A tail that starts resumes with what it retained.
     RetainedRecovered = "retained entries forgotten in a crash",
     /// A learner takes changes only after the first part has said where they begin.

@@ -1,6 +1,6 @@
 //! The models by name: what `chainring check` runs.
 
-use crate::chain::{Client, Mortal, Setup, Stored};
+use crate::chain::{Client, Mortal, Setup, Since, Stored};
 use crate::checked::Pruning;
 use crate::council::Council;
 use crate::drive::{self, Drive, drive};
@@ -872,6 +872,169 @@ fn of_chain() -> Vec<Entry> {
                 .suspects([1])
                 .reached([ReadFound, TailLost]),
         ),
+        Entry::new(
+            "return-away",
+            "a member that was away goes on where it was: values, a delete, entries of nobody else",
+            Setup::new(1, [Client::new([Op::Increment(1), Op::Get])])
+                .stored(Stored::Away(Since::All))
+                .teaching(1)
+                .retaining(8)
+                .views(1, 1)
+                .suspects([1])
+                .reached([ReadFound, Appended, LearnerDropped, HandedOver, GoesOn]),
+        ),
+        Entry::new(
+            "return-trimmed",
+            "a member that was away too long: what was deleted meanwhile is not retained any more",
+            Setup::new(1, [Client::new([Op::Increment(1), Op::Get])])
+                .stored(Stored::Away(Since::Some))
+                .teaching(2)
+                .retaining(2)
+                .views(1, 1)
+                .suspects([1])
+                .reached([ReadFound, Appended, LearnerDropped, HandedOver, BeginsAnew]),
+        ),
+        Entry::new(
+            "return-other",
+            "a member returns with the store of another history",
+            Setup::new(1, [Client::new([Op::Increment(1), Op::Get])])
+                .stored(Stored::Away(Since::AllOfAnother))
+                .teaching(2)
+                .retaining(8)
+                .views(1, 1)
+                .suspects([1])
+                .reached([ReadFound, Appended, LearnerDropped, HandedOver, BeginsAnew]),
+        ),
+        Entry::new(
+            "return-crash",
+            "a member goes on where it was; it, the tail or the coordinator crashes",
+            Setup::new(1, [Client::new([Op::Increment(1)])])
+                .stored(Stored::Away(Since::All))
+                .teaching(2)
+                .retaining(8)
+                .views(1, 1)
+                .suspects([1])
+                .crashes(1, Mortal::Members)
+                .reached([Appended, LearnerDropped, HandedOver, GoesOn]),
+        ),
+        Entry::new(
+            "return-learner",
+            "a learner is dropped in the middle of its scan, or after it, and named again",
+            Setup::new(1, [Client::new([Op::Increment(1)])])
+                .stored(Stored::Values)
+                .teaching(1)
+                .retaining(8)
+                .views(1, 3)
+                .suspects([1])
+                .reached([Appended, LearnerDropped, HandedOver, GoesOn]),
+        ),
+        Entry::new(
+            "return-two",
+            "a chain of two has a member back; head, tail or learner are suspected at any moment",
+            Setup::new(2, [Client::new([Op::Increment(1)])])
+                .stored(Stored::Away(Since::All))
+                .teaching(2)
+                .retaining(8)
+                .views(1, 1)
+                .reached([Appended, LearnerDropped, HeadLost, TailLost, HandedOver, GoesOn]),
+        ),
+        Entry::new(
+            "return-tail",
+            "a tail is removed at any moment, rightly or wrongly, and returns to what it missed",
+            Setup::new(2, [Client::new([Op::Increment(1), Op::Increment(1), Op::Get])])
+                .retaining(8)
+                .views(1, 3)
+                .suspects([1])
+                .reached([ReadFound, TailLost, Returned, GoesOn]),
+        ),
+        Entry::new(
+            "return-head",
+            "a head is removed at any moment, rightly or wrongly, and returns to what it missed",
+            Setup::new(2, [Client::new([Op::Increment(1), Op::Increment(1), Op::Get])])
+                .retaining(8)
+                .views(1, 3)
+                .suspects([0])
+                .reached([ReadFound, HeadLost, Returned, GoesOn]),
+        ),
+        Entry::new(
+            "return-late",
+            "the same where one entry is retained: whether that suffices depends",
+            Setup::new(2, [Client::new([Op::Increment(1), Op::Increment(1), Op::Increment(1)])])
+                .retaining(1)
+                .views(1, 3)
+                .suspects([1])
+                .reached([TailLost, Returned, GoesOn, BeginsAnew]),
+        ),
+        Entry::new(
+            "return-twice",
+            "both members of a chain are removed in turn, and return: who returned teaches who returns",
+            Setup::new(2, [Client::new([Op::Increment(1), Op::Increment(1)])])
+                .retaining(8)
+                .views(1, 6)
+                .suspects([0, 1])
+                .reached([HeadLost, TailLost, Returned, GoesOn]),
+        )
+        .deep(),
+        Entry {
+            steps: Steps::Graph,
+            ..Entry::new(
+                "return-lossy",
+                "any message may be lost for good, and still a member returns",
+                Setup {
+                    lossy: true,
+                    grows: true,
+                    ..Setup::new(1, [Client::new([Op::Increment(1)])])
+                }
+                .stored(Stored::Away(Since::All))
+                .teaching(2)
+                .retaining(8)
+                .views(1, 1)
+                .suspects([9])
+                .reached([Appended, HandedOver, GoesOn]),
+            )
+        },
+        Entry {
+            steps: Steps::Graph,
+            ..Entry::new(
+                "return-lossy-crash",
+                "the same, and a replica or coordinator may crash",
+                Setup {
+                    lossy: true,
+                    grows: true,
+                    ..Setup::new(1, [Client::new([Op::Increment(1)])])
+                }
+                .stored(Stored::Away(Since::All))
+                .teaching(2)
+                .retaining(8)
+                .views(1, 1)
+                .suspects([9])
+                .crashes(1, Mortal::Members)
+                .reached([Appended, HandedOver, GoesOn]),
+            )
+        }
+        .deep(),
+        Entry::new(
+            "return-keys",
+            "a key that was deleted while a member was away comes and goes while it catches up",
+            Setup::new(1, [Client::new([put("7"), Op::Delete]).on(0, "z").on(1, "z")])
+                .stored(Stored::Away(Since::All))
+                .teaching(1)
+                .retaining(8)
+                .views(1, 1)
+                .suspects([1])
+                .reached([Appended, LearnerDropped, HandedOver, GoesOn]),
+        ),
+        Entry::new(
+            "return-two-twice",
+            "a chain of two has a member back, and two view changes",
+            Setup::new(2, [Client::new([Op::Increment(1), Op::Get]).near(0)])
+                .stored(Stored::Away(Since::All))
+                .teaching(2)
+                .retaining(8)
+                .views(1, 2)
+                .reached([Appended, LearnerDropped, HeadLost, TailLost, HandedOver, GoesOn]),
+        )
+        .deep(),
         Entry::new(
             "chain-crash-twice",
             "as chain-crash, with two crashes",

@@ -13,7 +13,7 @@ use crate::world::{
 };
 use chainring_model::chain::{
     ChainState, Entry, Gateway, Key as RowKey, Msg, Nested, Place, Reads, Replica, Row, Script,
-    Timeouts, Timer, Transfer, View,
+    Timeouts, Timer, Transfer, View, retained_bytes,
 };
 use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{Key, Op, OpId, Outcome, Value};
@@ -54,6 +54,8 @@ pub struct Setup {
     pub stored: Stored,
     /// How many rows a part of a transfer has; as many as in production if none is given.
     pub parts: Option<usize>,
+    /// How many entries, of keys of one letter, replicas retain for members that return.
+    pub retained: usize,
     /// The clients, each behind a gateway of its own.
     pub clients: Vec<Client>,
     /// How many crashes, each with a recovery, in all.
@@ -114,6 +116,20 @@ pub enum Stored {
     /// The chain holds a value at `x` and one at `y`, and both clients have written; and a joiner was its head in an earlier view, and has kept its store: other values there, a key
     /// that was deleted since, and an entry that nobody else has.
     OldDisk,
+    /// The chain holds a value at `x` and one at `y`; and a joiner was its head in an earlier view, and has kept its store: it had the first two of
+    /// the chain's five entries, and has received four more, which nobody else has.
+    Away(Since),
+}
+
+/// What a chain retains of what came since a member went away.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Since {
+    /// All of it.
+    All,
+    /// Not the first of it: that a key was deleted.
+    Some,
+    /// All; but what the joiner had is of another history, and so is a key that it holds.
+    AllOfAnother,
 }
 
 /// Who may crash.
@@ -178,6 +194,7 @@ impl Setup {
             taught: false,
             stored: Stored::Nothing,
             parts: None,
+            retained: 0,
             clients: clients.into_iter().collect(),
             crashes: 0,
             mortal: Mortal::All,
@@ -244,6 +261,12 @@ impl Setup {
         self
     }
 
+    /// Where replicas retain so many entries for members that return.
+    pub fn retaining(mut self, entries: usize) -> Self {
+        self.retained = entries;
+        self
+    }
+
     /// With an update under way that the head sent in an earlier epoch, and nobody else has ever seen. It was
     /// removed then, came back emptied, and is by now the predecessor of the same replica again:
     /// `[0, 1]`, `[1]`, `[1, 0]`, `[0]`, `[0, 1]`, with a learner in between.
@@ -294,22 +317,72 @@ impl Setup {
         match self.stored {
             Stored::Nothing | Stored::Lanes => history,
             Stored::Value => history.holding("x", "1"),
-            Stored::Values | Stored::OldDisk => history.holding("x", "1").holding("y", "2"),
+            Stored::Values | Stored::OldDisk | Stored::Away(_) => {
+                history.holding("x", "1").holding("y", "2")
+            }
         }
+    }
+
+    /// Whether the joiner has the store of an earlier time.
+    fn has_old_disk(&self) -> bool {
+        matches!(self.stored, Stored::OldDisk | Stored::Away(_))
+    }
+
+    /// Fills the store of a replica that has been away, or of one that has not.
+    fn fill_away(&self, since: Since, joins: bool, store: &mut ProofStore) {
+        let gateway = Id::from(self.all_replicas());
+        let operation = |seq| OpId { gateway, incarnation: 0, lane: 0, seq };
+        let mut write = |index, key: &str, value: &str| {
+            let (key, value) = (RowKey::Data(key.into()), value.into());
+            store.put(key, Row::Data { index, value });
+        };
+        let (entries, committed) = match (joins, since) {
+            (true, Since::AllOfAnother) => {
+                write(1, "y", "7");
+                write(2, "w", "8");
+                (2..=2, 2)
+            }
+            (true, _) => {
+                write(1, "y", "7");
+                write(2, "z", "8");
+                (2..=2, 2)
+            }
+            (false, _) => {
+                write(4, "x", "1");
+                write(5, "y", "2"); // and z was deleted, by the third
+                (if since == Since::Some { 4..=5 } else { 2..=5 }, 5)
+            }
+        };
+        for index in entries {
+            let other = joins && since == Since::AllOfAnother;
+            let id = operation(if other { 1 } else { index });
+            let key = Key::from(["z", "z", "x", "y"][index as usize - 2]);
+            store.put(RowKey::Log(index), Row::Touched { id, key });
+        }
+        for index in (3..=6).filter(|_| joins) {
+            let (id, op) = (operation(index + 6), Op::Put("9".into()));
+            store.put(RowKey::Log(index), Row::Entry(Entry { id, key: "x".into(), op }));
+        }
+        let (incarnation, seq, outcome) = (0, committed, Outcome::Done);
+        store.put(RowKey::Lane(gateway, 0), Row::Lane { incarnation, seq, outcome });
+        store.put(RowKey::Committed, Row::Committed { index: committed, keys: 2 });
     }
 
     /// Fills the store of the replica at this place.
     fn fill(&self, place: usize, store: &mut ProofStore) {
         let mut view = self.view();
         let joins = place >= self.replicas;
-        if joins && (!self.taught || self.stored == Stored::OldDisk) {
+        if joins && (!self.taught || self.has_old_disk()) {
             view.epoch -= 1;
             view.learner = None;
         }
-        if joins && self.stored == Stored::OldDisk {
+        if joins && self.has_old_disk() {
             view.chain.insert(0, Id::from(place));
         }
         Replica::init(store, view);
+        if let Stored::Away(since) = self.stored {
+            return self.fill_away(since, joins, store);
+        }
         let gateway = |client: usize| Id::from(self.all_replicas() + client);
         let mut write = |index, key: &str, value: &str| {
             let (key, value) = (RowKey::Data(key.into()), value.into());
@@ -383,6 +456,9 @@ impl Setup {
             if let Some(parts) = self.parts {
                 replica = replica.parts(parts);
             }
+            let id = OpId { gateway: gateway(0), incarnation: 0, lane: 0, seq: 0 };
+            let row = Row::Touched { id, key: "x".into() };
+            let replica = replica.retaining(self.retained * retained_bytes(&row));
             (ProofActor::Replica(replica), Some(store))
         });
         let gateways = self.clients.iter().enumerate().map(|(number, client)| {
@@ -625,9 +701,20 @@ impl Display for Setup {
             Stored::Lanes => f.write_str(", values written and deleted")?,
             Stored::Values => f.write_str(", two values stored")?,
             Stored::OldDisk => f.write_str(", two values stored, an old store at the learner")?,
+            Stored::Away(since) => {
+                f.write_str(", two values stored, the learner has been away, ")?;
+                f.write_str(match since {
+                    Since::All => "all that came since retained",
+                    Since::Some => "the first that came since not retained",
+                    Since::AllOfAnother => "its store of another history",
+                })?;
+            }
         }
         if let Some(parts) = self.parts {
             write!(f, ", parts of {parts} row{}", plural(parts))?;
+        }
+        if self.retained > 0 {
+            write!(f, ", {} entries retained", self.retained)?;
         }
         f.write_str(", duplicating network")?;
         if self.lossy {

@@ -122,8 +122,8 @@ pub struct Member {
     pub keys: u64,
     /// Its log, above what is committed.
     pub log: BTreeMap<u64, Entry>,
-    /// What it retains for a learner, of what is committed.
-    pub retained: BTreeMap<u64, Entry>,
+    /// Of what is committed, what it retains for a learner or for who returns: whose operations these are.
+    pub retained: BTreeMap<u64, OpId>,
     /// How far it is in an extension of its chain.
     pub transfer: Option<Transfer>,
     /// The keys that it knows to be deleted, ahead of a scan.
@@ -158,8 +158,13 @@ impl Member {
                 (Key::Committed, Row::Committed { index, keys }) => {
                     (member.committed, member.keys) = (*index, *keys);
                 }
-                (Key::Log(index), Row::Entry(entry)) => {
-                    member.log.insert(*index, entry.clone());
+                (Key::Log(index), row) => {
+                    if let Some(id) = row.operation() {
+                        member.retained.insert(*index, id);
+                    }
+                    if let Row::Entry(entry) = row {
+                        member.log.insert(*index, entry.clone());
+                    }
                 }
                 (Key::Data(key), Row::Data { index, value }) => {
                     member.data.insert(key.clone(), (*index, value.clone()));
@@ -177,8 +182,8 @@ impl Member {
                 _ => {}
             }
         }
-        let above = member.log.split_off(&(member.committed + 1));
-        member.retained = std::mem::replace(&mut member.log, above);
+        member.log = member.log.split_off(&(member.committed + 1));
+        member.retained.split_off(&(member.committed + 1));
         if matches!(member.transfer, Some(Transfer::Learning { place: Place::Emptying, .. })) {
             member.log.clear(); // it is about to be removed
         }

@@ -34,6 +34,8 @@ fn seeds_pass_and_see_what_matters() {
             "crashes",
             "gateways restarted",
             "learners appended",
+            "learners let go on",
+            "learners refused to go on",
             "messages lost",
             "operations unknown",
             "partitions",
@@ -58,11 +60,12 @@ fn mutants_are_found_by_a_few_seeds() {
             (DirtyForwarded, "linearizable"),
             (LogRecovery, "durable"),
             (ResendOnInstall, "did not finish"),
-            (TailCommitsLog, "durable"),
+            (TailCommitsLog, "held"),
             (LeaseForReads, "linearizable"),
             (LearnerEmptied, "agreement"),
             (LanesTransferred, "agreement"),
             (HandoverEnds, "handover"),
+            (LogDropped, "durable"),
         ],
     );
 }

@@ -5,6 +5,7 @@
 //! protocol = "chain"      # or "ring"
 //! mtu = 1400              # optional: the largest datagram
 //!
+//! retain-bytes = 16777216 # optional, for chains only: see `Cluster::retains`
 //! [timeouts]              # optional, in milliseconds: see `TimeoutsConfig`
 //! suspect = 300
 //!
@@ -75,6 +76,9 @@ pub struct Cluster {
     pub mtu: usize,
     /// How long to wait for what, where that is not the default.
     pub timeouts: TimeoutsConfig,
+    /// How many bytes of what it has committed a replica of a chain retains, where that is not the default; see
+    /// [`retains`](Self::retains).
+    pub retain_bytes: Option<u32>,
     /// How a ring places keys; the default in a cluster that is none.
     pub ring: RingConfig,
     /// Up to where numbers were given out to nodes that are forgotten.
@@ -192,6 +196,8 @@ struct File {
     protocol: Protocol,
     #[serde(default = "default_mtu")]
     mtu: Spanned<usize>,
+    #[serde(default, rename = "retain-bytes", skip_serializing_if = "Option::is_none")]
+    retain_bytes: Option<Spanned<u32>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeouts: Option<Spanned<TimeoutsConfig>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -253,6 +259,7 @@ impl Cluster {
             protocol: file.protocol,
             mtu: file.mtu.into_inner(),
             timeouts: file.timeouts.map(Spanned::into_inner).unwrap_or_default(),
+            retain_bytes: file.retain_bytes.map(Spanned::into_inner),
             ring: file.ring.map(Spanned::into_inner).unwrap_or_default(),
             given_out: file.given_out.unwrap_or_default(),
             door: file.door.map(Spanned::into_inner).unwrap_or_default(),
@@ -271,6 +278,7 @@ impl Cluster {
             protocol: self.protocol,
             mtu: Spanned::new(unspanned.clone(), self.mtu),
             timeouts: timeouts.map(|timeouts| Spanned::new(unspanned.clone(), timeouts)),
+            retain_bytes: self.retain_bytes.map(|bytes| Spanned::new(unspanned.clone(), bytes)),
             ring: ring.map(|ring| Spanned::new(unspanned.clone(), ring)),
             given_out: (self.given_out != GivenOut::default()).then_some(self.given_out),
             door: door.map(|door| Spanned::new(unspanned.clone(), door)),
@@ -280,6 +288,14 @@ impl Cluster {
         };
         // Numbers, addresses and short words: all have a TOML form.
         toml::to_string(&file).unwrap_or_default()
+    }
+
+    /// How many bytes of what it has committed a replica of a chain retains: which rows each entry touched, so that
+    /// a member that was away needs no more than what it missed. An entry counts for its key and 64
+    /// bytes, whatever its value is: 16 MiB, the default, are some 200,000 entries. With 0 every member
+    /// that returns copies everything. Each node may have another number.
+    pub fn retains(&self) -> usize {
+        self.retain_bytes.map_or(16 << 20, |bytes| bytes as usize)
     }
 
     /// The node of this number.

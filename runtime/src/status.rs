@@ -57,6 +57,8 @@ pub enum Learning {
     Copying,
     /// When it has all rows, and follows what the tail commits until it is a member.
     CatchingUp,
+    /// When it has what it had as a member, and asks whether the tail has all that came since.
+    Resuming,
 }
 
 /// What a gateway shows.

@@ -40,6 +40,7 @@ fn three(protocol: Protocol) -> Cluster {
         mtu: 1400,
         timeouts,
         ring,
+        retain_bytes: None,
         given_out: Default::default(),
         door: Default::default(),
         nodes,

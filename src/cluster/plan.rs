@@ -131,6 +131,7 @@ impl Plan {
             mtu: 16 << 10,
             timeouts: TimeoutsConfig::default(),
             ring,
+            retain_bytes: None,
             given_out: GivenOut::default(),
             door: DoorConfig::default(),
             nodes: made,

@@ -100,6 +100,7 @@ impl Replica {
                 Learning::Emptying => "removes what it held before",
                 Learning::Copying => "copies the tail's rows",
                 Learning::CatchingUp => "catches up with the tail",
+                Learning::Resuming => "asks the tail for what it missed",
             };
             learning.to_string()
         }));

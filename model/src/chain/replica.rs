@@ -62,6 +62,9 @@ const RESEND_ENTRIES: usize = 256;
 /// How many bytes of keys and values are sent again at a time, beyond the first entry's.
 const RESEND_BYTES: usize = 256 << 10;
 
+/// How many rows that were retained go with each that is committed, where there are too many.
+const TRIM_ROWS: usize = 2;
+
 /// How many rows a tail sends, and a learner removes, at a time.
 const PART_ROWS: usize = 4096;
 
@@ -80,6 +83,7 @@ pub struct Replica<S, M = Intact> {
     timeouts: Timeouts,
     window_entries: usize,
     part_rows: usize,
+    retain_bytes: usize,
     mechanisms: M,
     store: PhantomData<S>,
 }
@@ -100,9 +104,11 @@ pub struct ReplicaState<S> {
     /// at the last in deed.
     pub window: Window,
     /// The lowest index of the log that is *retained*: committed, but not known to be caught up with by
-    /// the learner; `committed + 1` where there is none. Invariant: what the learner lacks of what is
-    /// committed is in the log. (Where nobody lacks it any more, it is removed a part at a time.)
+    /// the learner, or kept for a member that returns; `committed + 1` where there is none. Invariant: what the
+    /// learner lacks of what is committed is in the log. (What nobody needs is removed a part at a time.)
     pub retained: u64,
+    /// How much that is.
+    pub held: Held,
     /// Mirrors [`Key::Transfer`].
     pub transfer: Option<Transfer>,
     /// The highest update that came too early since the predecessor was last asked; 0 for none.
@@ -115,6 +121,21 @@ pub struct ReplicaState<S> {
     pub unheard: u32,
     /// The right to answer reads.
     pub lease: Lease,
+}
+
+/// How much of what is committed a replica's log retains.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Held {
+    /// In rows.
+    pub rows: u64,
+    /// In bytes, as [`retained_bytes`] counts them.
+    pub bytes: usize,
+}
+
+/// What a row of the log counts for where a bound says how many bytes are retained: its key and values, and about
+/// what a store needs for the rest.
+pub fn retained_bytes(row: &Row) -> usize {
+    64 + row.bytes()
 }
 
 /// How far a replica is in the extension of its chain.
@@ -164,6 +185,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             timeouts,
             window_entries: WINDOW_ENTRIES,
             part_rows: PART_ROWS,
+            retain_bytes: 0,
             mechanisms,
             store: PhantomData,
         }
@@ -178,6 +200,13 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     /// The same, sending and removing so many rows at a time in a transfer.
     pub fn parts(mut self, rows: usize) -> Self {
         self.part_rows = rows;
+        self
+    }
+
+    /// The same, retaining so many bytes of what is committed for members that return; see
+    /// [`retained_bytes`].
+    pub fn retaining(mut self, bytes: usize) -> Self {
+        self.retain_bytes = bytes;
         self
     }
 
@@ -218,6 +247,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             keys,
             window: Window::default(),
             retained: committed + 1,
+            held: Held::default(),
             transfer,
             early: 0,
             resent: 0,
@@ -228,7 +258,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             state.recover_log();
         }
         if !self.mechanisms.has(Mechanism::RetainedRecovered) {
-            state.retained = state.committed + 1;
+            (state.retained, state.held) = (state.committed + 1, Held::default());
         }
         if !state.window.is_empty() && self.mechanisms.has(Mechanism::ResumeAfterRestart) {
             out.set_timer(Timer::Resend, self.timeouts.resend.clone());
@@ -275,6 +305,12 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             }
             Msg::Changes { since, from, changes } => {
                 self.on_changes(id, state, src, (since, from, changes), out)
+            }
+            Msg::Resume { since, upto, last } => {
+                self.on_resume(id, state, src, (since, upto, last), out)
+            }
+            Msg::Resumed { since, goes_on } => {
+                self.on_resumed(id, state, src, (since, goes_on), out)
             }
             Msg::Views(msg) => self.on_views(id, state, src, msg, out),
             // Not for replicas.
@@ -396,7 +432,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         let state = state.to_mut();
         state.resent = 0;
         while let Some((index, entry)) = state.window.pop(index) {
-            state.apply(index, &entry, self.lane(&entry.id), false);
+            self.commit(id, state, index, &entry, false);
         }
         state.save_committed(out);
         if let Some(predecessor) = state.view.predecessor(id) {
@@ -499,7 +535,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         let predecessor = self.predecessor(id, state);
         let Some(successor) = self.successor(id, state) else {
             let teaches = state.view.learner.is_some() && state.view.tail() == Some(id);
-            let outcome = state.apply(index, &entry, self.lane(&entry.id), teaches);
+            let outcome = self.commit(id, state, index, &entry, teaches);
             state.save_committed(out);
             let op_id = entry.id;
             out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });
@@ -528,6 +564,36 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             out.send(predecessor, Msg::Ack { epoch, index });
         }
         out.send(successor, Msg::Update { epoch, index, entry });
+    }
+
+    /// Applies an entry. It is retained by a tail that teaches, and by whoever retains for members that return:
+    /// what they need no more goes meanwhile, except where a learner may need it.
+    fn commit(
+        &self,
+        id: Id,
+        state: &mut ReplicaState<S>,
+        index: u64,
+        entry: &Entry,
+        teaches: bool,
+    ) -> Outcome {
+        let returns = self.retain_bytes > 0;
+        let row = (teaches || returns).then(|| {
+            if self.mechanisms.has(Mechanism::RowsNotOperations) {
+                Row::Touched { id: entry.id, key: entry.key.clone() }
+            } else {
+                Row::Entry(entry.clone())
+            }
+        });
+        let outcome = state.apply(index, entry, self.lane(&entry.id), row);
+        if returns && !self.has_learner(id, state) {
+            state.trim(index, self.retain_bytes, TRIM_ROWS);
+        }
+        outcome
+    }
+
+    /// Whether this is a tail that has a learner.
+    fn has_learner(&self, id: Id, state: &ReplicaState<S>) -> bool {
+        state.view.tail() == Some(id) && state.view.learner.is_some()
     }
 
     /// Sends the successor the first entries of the window from `next` on.
@@ -612,9 +678,12 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             Msg::Update { epoch, .. } => {
                 *epoch < state.view.epoch && self.mechanisms.has(Mechanism::EpochCheck)
             }
-            Msg::Fetch { .. } | Msg::Rows { .. } | Msg::Caught { .. } | Msg::Changes { .. } => {
-                self.is_learned(id, state, msg)
-            }
+            Msg::Fetch { .. }
+            | Msg::Rows { .. }
+            | Msg::Caught { .. }
+            | Msg::Changes { .. }
+            | Msg::Resume { .. }
+            | Msg::Resumed { .. } => self.is_learned(id, state, msg),
             Msg::Missing { epoch, next: index } | Msg::Ack { epoch, index } => {
                 *epoch < state.view.epoch && self.mechanisms.has(Mechanism::EpochCheck)
                     || (*epoch == state.view.epoch
@@ -630,6 +699,18 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             }
             _ => false,
         }
+    }
+}
+
+impl Held {
+    fn add(&mut self, row: &Row) {
+        self.rows += 1;
+        self.bytes += retained_bytes(row);
+    }
+
+    fn remove(&mut self, row: &Row) {
+        self.rows = self.rows.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(retained_bytes(row));
     }
 }
 
@@ -660,15 +741,28 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
     }
 
     /// Resumes with the log in the store: what is committed is retained, the rest is the window. (A
-    /// learner has no log of its own; what it held before may still be about to be removed.)
+    /// learner has no window of its own; what it held before may still be about to be removed.)
     fn recover_log(&mut self) {
-        if matches!(self.transfer, Some(Transfer::Learning { .. })) {
+        if matches!(self.transfer, Some(Transfer::Learning { place: Place::Emptying, .. })) {
             return;
         }
         let (first, own) = (Key::Log(0), Key::Log(self.committed));
-        let retained = self.store.scan(Bound::Included(&first), Bound::Included(&own), 1);
-        if let Some((Key::Log(index), _)) = retained.first() {
-            self.retained = *index;
+        let mut from = Bound::Included(first.clone());
+        loop {
+            let page = self.store.scan(from.as_ref(), Bound::Included(&own), PART_ROWS);
+            let Some((last, _)) = page.last() else { break };
+            from = Bound::Excluded(last.clone());
+            for (key, row) in &page {
+                if let Key::Log(index) = key {
+                    if self.held.rows == 0 {
+                        self.retained = *index;
+                    }
+                    self.held.add(row);
+                }
+            }
+        }
+        if matches!(self.transfer, Some(Transfer::Learning { .. })) {
+            return;
         }
         let last = Key::Log(u64::MAX); // a window is bounded
         for row in self.store.scan(Bound::Excluded(&own), Bound::Included(&last), usize::MAX) {
@@ -678,9 +772,9 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
         }
     }
 
-    /// Applies an entry: data, operation table (at `lane`) and `committed` move together. Who has a
-    /// learner retains it.
-    fn apply(&mut self, index: u64, entry: &Entry, lane: Key, retain: bool) -> Outcome {
+    /// Applies an entry: data, operation table (at `lane`) and `committed` move together. What it touched is
+    /// retained, if that is given.
+    fn apply(&mut self, index: u64, entry: &Entry, lane: Key, retained: Option<Row>) -> Outcome {
         let before = self.value(&entry.key);
         let (after, outcome) = entry.op.apply(before.as_ref());
         match (&before, after) {
@@ -702,16 +796,28 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
         let OpId { incarnation, seq, .. } = entry.id;
         let row = Row::Lane { incarnation, seq, outcome: outcome.clone() };
         self.store.put(lane, row);
-        if retain {
-            self.store.put(Key::Log(index), Row::Entry(entry.clone()));
-        } else {
-            self.store.delete(&Key::Log(index));
-            if self.retained > self.committed {
-                self.retained = index + 1;
+        self.retain(index, retained);
+        outcome
+    }
+
+    /// Everything up to `index` is committed, and this is retained of it.
+    fn retain(&mut self, index: u64, row: Option<Row>) {
+        match row {
+            Some(row) => {
+                if self.held.rows == 0 {
+                    self.retained = index;
+                }
+                self.held.add(&row);
+                self.store.put(Key::Log(index), row);
+            }
+            None => {
+                self.store.delete(&Key::Log(index));
+                if self.retained > self.committed {
+                    self.retained = index + 1;
+                }
             }
         }
         self.committed = index;
-        outcome
     }
 
     /// Saves what [`apply`](Self::apply) did.

@@ -67,6 +67,10 @@ pub enum Reached {
     HandedOver,
     /// A learner lacks what its tail has committed while teaching.
     LearnerLags,
+    /// A tail lets a learner go on where it was.
+    GoesOn,
+    /// A tail lets a learner begin anew.
+    BeginsAnew,
     /// A learner knows a key to be deleted that its scan has not come to.
     Buried,
 }
@@ -275,6 +279,14 @@ impl Reached {
             Reached::LearnerLags => Property::sometimes("a learner lags its tail", |_, state| {
                 let teachings = teachings(W::system(state));
                 teachings.iter().any(|(tail, _)| !tail.retained.is_empty())
+            }),
+            Reached::GoesOn => Property::sometimes("a learner goes on", |_, state| {
+                let mut messages = messages(W::system(state));
+                messages.any(|it| matches!(it.msg, Msg::Resumed { goes_on: true, .. }))
+            }),
+            Reached::BeginsAnew => Property::sometimes("a learner begins anew", |_, state| {
+                let mut messages = messages(W::system(state));
+                messages.any(|it| matches!(it.msg, Msg::Resumed { goes_on: false, .. }))
             }),
             Reached::Buried => Property::sometimes("a learner holds a tombstone", |_, state| {
                 members(W::system(state)).iter().any(|member| !member.tombstones.is_empty())

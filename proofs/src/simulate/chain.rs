@@ -55,6 +55,7 @@ impl<M: Mechanisms> Simulated<M> {
             .decided_by(coordinators.map(Id::from).collect());
         let window = dice.pick(&[None, Some(3), Some(8)]);
         let parts = dice.pick(&[1, 3, 10]);
+        let retained = dice.pick(&[0, 200, 1000, 100_000]);
         let gateway = |number: usize| Id::from(REPLICAS + number);
         let script = |number: usize| Id::from(REPLICAS + GATEWAYS + number);
         let mut cast: Vec<(ProofActor<M>, Option<ProofStore>)> = Vec::new();
@@ -62,6 +63,7 @@ impl<M: Mechanisms> Simulated<M> {
             let mut store = ProofStore::default();
             Replica::init(&mut store, view.clone());
             let replica = Replica::with(timeouts.clone(), mechanisms.clone()).parts(parts);
+            let replica = replica.retaining(retained);
             let replica = window.into_iter().fold(replica, Replica::window);
             cast.push((ProofActor::Replica(replica), Some(store)));
         }
@@ -257,6 +259,13 @@ impl<M: Mechanisms> Subject for Simulated<M> {
             ),
             Msg::Invoke { .. } => figures.add("operations invoked", 1),
             Msg::Opened { incarnation: 2.. } => figures.add("gateways restarted", 1),
+            Msg::Resumed { goes_on, .. } => figures.add(
+                match goes_on {
+                    true => "learners let go on",
+                    false => "learners refused to go on",
+                },
+                1,
+            ),
             Msg::Request { .. } if is_replica(envelope.src) => figures.add("reads forwarded", 1),
             Msg::Reply { outcome: Outcome::Value(_), .. } => {
                 let view = match &scene.states[usize::from(envelope.src)] {

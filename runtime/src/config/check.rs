@@ -23,6 +23,12 @@ pub(super) fn file(file: &File, length: usize) -> Result<(), Mistake> {
     {
         return Err((timeouts.span(), mistake));
     }
+    if let Some(bytes) = &file.retain_bytes
+        && file.protocol == Protocol::Ring
+    {
+        let what = "retain-bytes is of chains: a ring's nodes fetch what they lack".to_string();
+        return Err((bytes.span(), what));
+    }
     if let Some(ring) = &file.ring
         && let Some(mistake) = ring.get_ref().mistake(file.protocol)
     {

@@ -36,6 +36,16 @@ pub(crate) struct Shows {
     received: AtomicU64,
     /// Of a replica: how many keys it holds.
     keys: AtomicU64,
+    /// Of a replica: from which index on it retains what it has committed.
+    retained: AtomicU64,
+    /// Of a replica: how many bytes that is.
+    retained_bytes: AtomicU64,
+    /// Of a replica: how often it went on where it was when it came back, since its start.
+    went_on: AtomicU64,
+    /// Of a replica: how often it began anew when it came back, since its start.
+    began_anew: AtomicU64,
+    /// Of a replica: how many entries it had missed when it last went on where it was.
+    missed: AtomicU64,
     /// Of a replica: whether it may answer reads.
     lease: AtomicBool,
     rest: Mutex<Rest>,
@@ -58,7 +68,9 @@ struct Rest {
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     /// Of a replica: what is on the card about learning.
-    learned: Option<Learning>,
+    learning: Option<Learning>,
+    /// Of a replica that learns: up to which index it had everything when it went on where it was.
+    from: Option<u64>,
     /// Of a coordinator: whom it has heard.
     hearing: Hearing,
 }
@@ -67,6 +79,53 @@ impl Shows {
     fn rest(&self) -> MutexGuard<'_, Rest> {
         // What is in here is replaced, never changed half.
         self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Notes {
+    /// A replica begins, goes on or ends something of that, and has committed so far: what an operator wants to know
+    /// of it is logged.
+    fn learns(&mut self, learning: Option<Learning>, committed: u64, card: &Card<ChainSystem>) {
+        use Learning::{CatchingUp, Copying, Emptying, Resuming};
+        let (before, shows) = (self.learning, &card.shows);
+        self.learning = learning;
+        let actor = usize::from(card.place.id);
+        match (before, learning) {
+            (_, Some(Resuming)) => self.from = Some(committed),
+            (Some(Resuming), Some(CatchingUp)) => {
+                shows.went_on.fetch_add(1, Ordering::Relaxed);
+                tracing::info!(
+                    actor,
+                    "comes back with everything up to index {committed}: the tail has what came \
+                     since"
+                );
+            }
+            (Some(CatchingUp), None) => {
+                if let Some(from) = self.from.take() {
+                    let missed = committed.saturating_sub(from);
+                    shows.missed.store(missed, Ordering::Relaxed);
+                    tracing::info!(actor, "caught up from index {from}: {missed} entries");
+                }
+            }
+            (Some(Resuming), Some(Emptying | Copying)) => {
+                shows.began_anew.fetch_add(1, Ordering::Relaxed);
+                let from = self.from.take().unwrap_or_default();
+                tracing::info!(
+                    actor,
+                    "began anew: the tail does not have all that came after index {from}, or had \
+                     another entry there"
+                );
+            }
+            (None | Some(CatchingUp), Some(Emptying | Copying)) => {
+                shows.began_anew.fetch_add(1, Ordering::Relaxed);
+                self.from = None;
+                tracing::info!(
+                    actor,
+                    "began anew: it has no committed prefix of the chain's history that it can show"
+                );
+            }
+            _ => {}
+        }
     }
 }
 
@@ -92,7 +151,9 @@ impl System for ChainSystem {
         let chain = place.chain;
         match place.role {
             // A chain has no members: its file is refused if it names one.
-            Role::Replica | Role::Member => ChainActor::Replica(Replica::new(timeouts)),
+            Role::Replica | Role::Member => {
+                ChainActor::Replica(Replica::new(timeouts).retaining(cluster.retains()))
+            }
             Role::Coordinator => {
                 let followers = followers(cluster, chain);
                 ChainActor::Coordinator(Coordinator::new(followers, timeouts.views))
@@ -166,9 +227,11 @@ impl System for ChainSystem {
                 shows.received.store(replica.last(), Ordering::Relaxed);
                 shows.keys.store(replica.keys, Ordering::Relaxed);
                 shows.lease.store(replica.lease.is_live(), Ordering::Relaxed);
+                shows.retained.store(replica.retained, Ordering::Relaxed);
+                shows.retained_bytes.store(replica.held.bytes as u64, Ordering::Relaxed);
                 let learning = learning(replica.transfer.as_ref());
-                if notes.learned != learning {
-                    notes.learned = learning;
+                if notes.learning != learning {
+                    notes.learns(learning, replica.committed, card);
                     shows.rest().learning = learning;
                 }
             }
@@ -200,6 +263,7 @@ impl System for ChainSystem {
                 keys,
                 window,
                 retained,
+                held,
                 transfer,
                 early,
                 resent,
@@ -207,7 +271,7 @@ impl System for ChainSystem {
                 lease,
             }) if !step.is_multiple_of(WHOLE) => {
                 let window = (window.iter().next().map(|(index, _)| index), window.last());
-                let transfer = (retained, transfer);
+                let transfer = (retained, held, transfer);
                 let resent = (resent, unheard);
                 (store, view, committed, keys, window, transfer, early, resent, lease)
                     .hash(&mut hasher);
@@ -332,6 +396,7 @@ fn learning(transfer: Option<&Transfer>) -> Option<Learning> {
             Progress::Emptying => Learning::Emptying,
             Progress::After(_) => Learning::Copying,
             Progress::Done => Learning::CatchingUp,
+            Progress::Resuming => Learning::Resuming,
         }),
         Some(Transfer::HandedOver) | None => None,
     }

@@ -4,6 +4,11 @@
 //!
 //! - **It begins with nothing.** Whatever it held it removes first, durably: a key that was deleted and
 //!   forgotten meanwhile would come back, and old entries of its log would be committed.
+//! - **Or it goes on where it was.** What a member holds is what a committed prefix of the history left. If the
+//!   tail still has all that came since, the learner needs that and no scan; only what it had received
+//!   and did not know committed it removes. It names the last operation that it has: a tail that
+//!   had another one at that index is of another history. A learner whose scan was done may do the same: its rows
+//!   are of its `committed` or later, and the tail, whoever that is now, has committed what the later ones are of.
 //! - **It takes each part once, in order.** Its place in the scan is durable, and moves with the rows that it
 //!   takes. The first part says up to where the tail had committed, and that is where the learner's
 //!   `committed` starts: whatever the tail commits from then on it retains.
@@ -17,7 +22,7 @@
 //! message loses nothing.
 
 use super::teach::is_transferable;
-use super::{Replica, ReplicaState, Transfer};
+use super::{Held, Replica, ReplicaState, TRIM_ROWS, Transfer};
 use crate::chain::{ChainActor, Key, Msg, Row, Timer, Window};
 use crate::coordinator;
 use crate::kv::Op;
@@ -29,6 +34,9 @@ use std::borrow::Cow;
 use std::ops::Bound;
 use std::time::Duration;
 
+/// How often a learner asks whether it may go on where it was, with no answer, before it begins anew.
+const RESUME_TRIES: u32 = 100;
+
 /// How far a learner's scan is.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Place {
@@ -38,6 +46,8 @@ pub enum Place {
     After(Option<Key>),
     /// It has them all.
     Done,
+    /// It has a committed prefix of the history, and asks whether the tail has all that came since.
+    Resuming,
 }
 
 impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
@@ -75,19 +85,46 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         if state.learns(id).is_some() {
             return out.save(state.store.clone());
         }
-        let mut place = Place::Emptying;
-        if !self.mechanisms.has(Mechanism::JoinsByLearning) {
-            place = Place::Done;
-        } else if !self.mechanisms.has(Mechanism::LearnerEmptied) {
-            place = Place::After(None);
-        } else {
-            (state.committed, state.keys) = (0, 0);
-        }
         state.window = Window::default();
-        state.retained = state.committed + 1;
-        state.put_place(since, place);
+        state.unheard = 0;
+        if !self.mechanisms.has(Mechanism::JoinsByLearning) {
+            (state.retained, state.held) = (state.committed + 1, Held::default());
+            state.put_place(since, Place::Done);
+        } else if self.has_prefix(state) {
+            if self.mechanisms.has(Mechanism::LogDropped) {
+                state.drop_log();
+            }
+            state.put_place(since, Place::Resuming);
+        } else {
+            self.begin_anew(since, state);
+        }
         state.save_committed(out);
         self.learn(id, state, out);
+    }
+
+    /// Whether what is here is what a committed prefix of the history left, or what goes on from there by
+    /// changes alone; and can be shown to be. A learner that had not come to the end of its scan has later
+    /// rows of some keys, and none of others.
+    fn has_prefix(&self, state: &ReplicaState<S>) -> bool {
+        let is_whole = match &state.transfer {
+            None | Some(Transfer::HandedOver) => true,
+            Some(Transfer::Learning { place, .. }) => {
+                matches!(place, Place::Done | Place::Resuming)
+                    || !self.mechanisms.has(Mechanism::WholePrefix)
+            }
+        };
+        is_whole && self.retain_bytes > 0 && state.operation_at(state.committed).is_some()
+    }
+
+    /// It has nothing that it may keep: it removes all, and fetches all.
+    fn begin_anew(&self, since: u64, state: &mut ReplicaState<S>) {
+        let mut place = Place::After(None);
+        if self.mechanisms.has(Mechanism::LearnerEmptied) {
+            place = Place::Emptying;
+            (state.committed, state.keys) = (0, 0);
+        }
+        (state.retained, state.held) = (state.committed + 1, Held::default());
+        state.put_place(since, place);
     }
 
     /// Time to go on, or to ask again.
@@ -99,9 +136,54 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     ) {
         match state.learns(id) {
             Some((_, Place::Emptying)) => self.learn(id, state.to_mut(), out),
+            Some((since, Place::Resuming)) => self.resume_again(id, state, since, out),
             Some((since, place)) => self.ask(state, since, place, out),
             None => {}
         }
+    }
+
+    /// The tail has not answered. One that never does may not know the question.
+    fn resume_again(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        since: u64,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        if self.timeouts.unheard.is_some() {
+            let state = state.to_mut();
+            state.unheard += 1;
+            if state.unheard > RESUME_TRIES {
+                self.begin_anew(since, state);
+                state.save_committed(out);
+                return self.learn(id, state, out);
+            }
+        }
+        self.ask(state, since, &Place::Resuming, out);
+    }
+
+    /// The tail says whether it has all that came since.
+    pub(super) fn on_resumed(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, ReplicaState<S>>,
+        src: Id,
+        (since, goes_on): (u64, bool),
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        let Some((this, Place::Resuming)) = state.learns(id) else { return };
+        if since != this || state.view.tail() != Some(src) {
+            return;
+        }
+        let state = state.to_mut();
+        state.unheard = 0;
+        if goes_on {
+            state.put_place(since, Place::Done);
+        } else {
+            self.begin_anew(since, state);
+        }
+        state.save_committed(out);
+        self.learn(id, state, out);
     }
 
     /// Removes what it held, a part at a time; then asks for rows.
@@ -132,7 +214,12 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         if let Place::After(after) = place {
             out.send(tail, Msg::Fetch { since, after: after.clone() });
         }
-        if *place != Place::After(None) {
+        if *place == Place::Resuming {
+            let upto = state.committed;
+            if let Some(last) = state.operation_at(upto) {
+                out.send(tail, Msg::Resume { since, upto, last });
+            }
+        } else if *place != Place::After(None) {
             let learned = self.mechanisms.has(Mechanism::JoinsByLearning);
             let upto = if learned { state.committed } else { u64::MAX };
             let done = *place == Place::Done;
@@ -167,7 +254,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         let state = state.to_mut();
         if after.is_none() {
             state.committed = committed;
-            state.retained = committed + 1;
+            (state.retained, state.held) = (committed + 1, Held::default());
         }
         let end = rows.last().map(|(key, _)| key.clone());
         for (key, row) in rows {
@@ -192,30 +279,46 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         let Some((this, place)) = state.learns(id) else { return };
         let next = state.committed + 1;
         let once = from == next || !self.mechanisms.has(Mechanism::ChangesOnce) && from < next;
-        let begun = !matches!(place, Place::Emptying | Place::After(None))
+        let begun = !matches!(place, Place::Emptying | Place::Resuming | Place::After(None))
             || !self.mechanisms.has(Mechanism::ScanBeforeChanges);
         if since != this && self.mechanisms.has(Mechanism::RowsOfThisSince)
             || state.view.tail() != Some(src)
             || !once
             || !begun
             || changes.is_empty()
-            || !changes.iter().flatten().all(|(key, _)| is_transferable(key))
+            || !changes.iter().flatten().all(|(key, row)| match (key, row) {
+                (Key::Log(_), Row::Touched { key, .. }) => Op::Get.check(key).is_ok(),
+                (key, _) => is_transferable(key),
+            })
         {
             return;
         }
         let place = place.clone();
         let state = state.to_mut();
         let last = from - 1 + changes.len() as u64;
-        for (key, row) in changes.into_iter().flatten() {
-            let ahead = match (&key, &place) {
-                (Key::Tombstone(key), Place::After(Some(after))) => Key::Data(key.clone()) > *after,
-                (Key::Tombstone(_), Place::After(None)) => true,
-                _ => false,
-            };
-            self.merge(state, key, row, ahead && self.mechanisms.has(Mechanism::TombstonesKept));
+        for (index, change) in (from..).zip(changes) {
+            let mut retained = None;
+            for (key, row) in change {
+                if let Key::Log(at) = key {
+                    retained = Some(row).filter(|_| at == index && self.retain_bytes > 0);
+                    continue;
+                }
+                let ahead = match (&key, &place) {
+                    (Key::Tombstone(key), Place::After(Some(after))) => {
+                        Key::Data(key.clone()) > *after
+                    }
+                    (Key::Tombstone(_), Place::After(None)) => true,
+                    _ => false,
+                };
+                let ahead = ahead && self.mechanisms.has(Mechanism::TombstonesKept);
+                self.merge(state, key, row, ahead);
+            }
+            if index > state.committed {
+                state.retain(index, retained);
+                state.trim(index, self.retain_bytes, TRIM_ROWS);
+            }
         }
         state.committed = last.max(state.committed);
-        state.retained = state.committed + 1;
         state.save_committed(out);
         let (upto, done) = (state.committed, place == Place::Done);
         out.send(src, Msg::Caught { since: this, upto, done });
@@ -318,14 +421,30 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             Msg::Rows { since, after, .. } => {
                 is_past(*since)
                     || learns.is_some_and(|(this, place)| {
-                        this == *since && *place > Place::After(after.clone())
+                        this == *since
+                            && *place > Place::After(after.clone())
+                            && *place != Place::Resuming
                     })
             }
             Msg::Changes { since, from, .. } => {
                 is_past(*since)
                     || learns.is_some_and(|(this, place)| {
-                        this == *since && *place > Place::After(None) && *from <= state.committed
+                        this == *since
+                            && *place > Place::After(None)
+                            && *place != Place::Resuming
+                            && *from <= state.committed
                     })
+            }
+            Msg::Resume { since, .. } => {
+                is_past(*since)
+                    || teaches(*since)
+                        && state.has_handed_over(id)
+                        && self.timeouts.unheard.is_none()
+            }
+            Msg::Resumed { since, .. } => {
+                is_past(*since)
+                    || learns
+                        .is_some_and(|(this, place)| this == *since && *place != Place::Resuming)
             }
             _ => false,
         }
@@ -356,6 +475,14 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
         let transfer = Transfer::Learning { since, place };
         self.store.put(Key::Transfer, Row::Transfer(transfer.clone()));
         self.transfer = Some(transfer);
+    }
+
+    /// Removes what it had received and did not know committed: others may be committed there.
+    fn drop_log(&mut self) {
+        let (own, last) = (Key::Log(self.committed), Key::Log(u64::MAX)); // a window is bounded
+        for (key, _) in self.store.scan(Bound::Excluded(&own), Bound::Included(&last), usize::MAX) {
+            self.store.delete(&key);
+        }
     }
 
     /// Removes some rows of those that it held; says whether there were any.

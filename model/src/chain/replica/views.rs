@@ -8,16 +8,17 @@
 //!   What a successor lacks is in the log of its new predecessor, because each replica has at least what
 //!   its successors have, and no less committed than they have is dropped from its log;
 //! - whoever is **not in the view** falls silent. It keeps its store, asks to join, and returns only as a
-//!   learner, which begins with nothing;
+//!   learner, which begins with nothing, or goes on where it was;
 //! - a tail whose **learner** is another one than before, or none, forgets what it retained for the old
-//!   one, and that it had handed over to it.
+//!   one, and that it had handed over to it. What it retains for members that return, as every member does, it
+//!   keeps.
 //!
 //! A lease survives an install: see [`coordinator`], section "Leases".
 //!
 //! Why messages of another epoch are refused is not obvious, since logs are never rolled back: as long as
 //! nobody returns, what a replica ever sent from an index is what it holds there, and an update or an
 //! acknowledgement from whoever is the neighbour *now* is true whatever its epoch. It is those who return
-//! that the check is for. A head is removed with an entry that nobody else has, comes back emptied, and is
+//! that the check is for. A head is removed with an entry that nobody else has, comes back without it, and is
 //! in time the predecessor of the same replica again: its old update is for the next index still.
 
 use super::{Place, Replica, ReplicaState, Transfer};
@@ -121,16 +122,17 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             state.transfer = None;
             state.store.delete(&Key::Transfer);
         }
-        state.trim(state.committed, self.part_rows);
+        state.trim(state.committed, self.retain_bytes, self.part_rows);
     }
 
-    /// Removes a part of what nobody needs any more: entries retained for a learner that is gone, tombstones of
-    /// its own scan.
+    /// Removes a part of what nobody needs any more: entries retained for a learner that is gone, beyond what is
+    /// kept for members that return; tombstones of its own scan.
     fn sweep(&self, id: Id, state: &mut ReplicaState<S>, out: &mut Out<ChainActor<S, M>>) {
-        let teaches = state.view.tail() == Some(id) && state.view.learner.is_some();
-        let retains = !teaches && state.retained <= state.committed;
+        let retains = !self.has_learner(id, state)
+            && state.retained <= state.committed
+            && self.is_too_much(state);
         if retains {
-            state.trim(state.committed, self.part_rows);
+            state.trim(state.committed, self.retain_bytes, self.part_rows);
         }
         if state.drop_tombstones(&Place::Done, self.part_rows) || retains {
             out.save(state.store.clone());
@@ -141,9 +143,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     fn commit_log(&self, id: Id, state: &mut ReplicaState<S>, out: &mut Out<ChainActor<S, M>>) {
         let epoch = state.view.epoch;
         while let Some((index, entry)) = state.window.pop(u64::MAX) {
-            let outcome = state.apply(index, &entry, self.lane(&entry.id), false);
-            let id = entry.id;
-            out.send(id.gateway, Msg::Reply { id, outcome });
+            let outcome = self.commit(id, state, index, &entry, false);
+            let op_id = entry.id;
+            out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });
         }
         let index = state.committed;
         if let Some(predecessor) = state.view.predecessor(id)

@@ -18,6 +18,7 @@ pub(super) fn lines(about: &About<ChainSystem>) -> Lines {
         let view = view(card);
         let members: Vec<_> = view.chain.iter().map(|id| about.node_of(*id)).collect();
         let Shows { committed, received, keys, .. } = &card.shows;
+        let Shows { retained, retained_bytes, went_on, began_anew, missed, .. } = &card.shows;
         lines.extend([
             line("chain_number", card.place.chain.to_string()),
             line("chain_role", role(&view, card.place.id).to_string()),
@@ -27,6 +28,11 @@ pub(super) fn lines(about: &About<ChainSystem>) -> Lines {
             line("committed", read(committed).to_string()),
             line("received", read(received).to_string()),
             line("keys", read(keys).to_string()),
+            line("retained_from", read(retained).to_string()),
+            line("retained_bytes", read(retained_bytes).to_string()),
+            line("returns_caught_up", read(went_on).to_string()),
+            line("returns_begun_anew", read(began_anew).to_string()),
+            line("last_return_missed", read(missed).to_string()),
         ]);
     }
     for card in about.board.with_role(Role::Coordinator) {
