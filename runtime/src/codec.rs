@@ -15,12 +15,19 @@
 //!
 //! # Bytes from strangers
 //!
-//! [`decode`] may be given anything. It never panics, and it never allocates more than a small multiple of the bytes
-//! that it was given, whatever lengths those bytes announce: a string must be there before it is copied, a sequence
-//! or map cannot have more elements than there are bytes, and values do not nest deeper than [`MAX_DEPTH`]. Bytes left
-//! over are an error.
+//! [`decode`] may be given anything. It never panics, whatever lengths those bytes announce: a string must be there
+//! before it is copied, a sequence or map cannot have more elements than there are bytes, and values do not nest deeper
+//! than [`MAX_DEPTH`]. Bytes left over are an error.
+//!
+//! A list of nothing takes one byte here and 24 or more in memory, so bytes say little of what a value takes. Each value
+//! is therefore *weighed* while it is decoded, before its parts are allocated, and refused beyond [`MAX_WEIGHT`] (a message
+//! beyond [`MAX_MESSAGE_WEIGHT`]). The weight counts an element of a list or map twice, as those grow by doubling; bytes
+//! and text as long as they are; and each struct and enum, as if it lay in a box. [`decode_message`] returns it, and the
+//! queues of messages are bounded by it.
+//!
 //! (bincode itself allocates a string by its announced length, and a wrapper around its serde decoder prevents that.)
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -39,6 +46,19 @@ pub const MAX_BYTES: usize = 16 << 20;
 
 /// How deep structs, enums, options, sequences and maps may sit inside each other when they are decoded.
 pub const MAX_DEPTH: u8 = 128;
+
+/// What a value from a file may weigh when it is decoded.
+pub const MAX_WEIGHT: usize = 1 << 30;
+
+/// What a message may weigh when it is decoded. The largest honest ones are a view of a ring of a hundred nodes with four
+/// thousand tokens each, and a part of rows, of which none weighs half of this.
+pub const MAX_MESSAGE_WEIGHT: usize = 64 << 20;
+
+/// What an allocation takes beside its content: its header, its rounding, and counters of references.
+const ALLOCATION: usize = 32;
+/// How many elements a list and a map have room for as soon as they have one.
+const LEAST_LIST: usize = 4;
+const LEAST_MAP: usize = 12;
 
 /// Why a value could not be encoded or decoded.
 #[derive(Debug, Error)]
@@ -90,13 +110,29 @@ pub fn encode_into<T: Serialize + ?Sized>(
 
 /// The value that all of `bytes` stand for.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    decode_within(bytes, MAX_WEIGHT).map(|(value, _)| value)
+}
+
+/// The message that all of `bytes` stand for, and what it weighs: at least as many bytes as it takes in memory.
+pub fn decode_message<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
+    decode_within(bytes, MAX_MESSAGE_WEIGHT)
+}
+
+fn decode_within<T: DeserializeOwned>(
+    bytes: &[u8],
+    limit: usize,
+) -> Result<(T, usize), CodecError> {
     if bytes.len() > MAX_BYTES {
         return Err(CodecError::TooLong { length: bytes.len() });
     }
-    let bound = Bound { elements: bytes.len(), depth: MAX_DEPTH };
+    let Some(room) = limit.checked_sub(size_of::<T>()) else {
+        return Err(CodecError::Decode("it would take too much memory".to_string()));
+    };
+    let left = Cell::new(room);
+    let bound = Bound { elements: bytes.len(), depth: MAX_DEPTH, left: &left };
     let seed = Bounded { inner: PhantomData::<T>, bound };
     match bincode::serde::seed_decode_from_slice(seed, bytes, CONFIG) {
-        Ok((value, read)) if read == bytes.len() => Ok(value),
+        Ok((value, read)) if read == bytes.len() => Ok((value, limit - left.get())),
         Ok((_, read)) => Err(CodecError::LeftOver(bytes.len() - read)),
         Err(e) => Err(CodecError::Decode(e.to_string())),
     }
@@ -126,19 +162,21 @@ impl Writer for Appender<'_> {
 
 /// What is left of the limits at one place inside a value.
 #[derive(Clone, Copy)]
-struct Bound {
+struct Bound<'b> {
     elements: usize,
     depth: u8,
+    /// What the whole value may still weigh.
+    left: &'b Cell<usize>,
 }
 
-impl Bound {
+impl<'b> Bound<'b> {
     #[inline]
-    fn around<T>(self, inner: T) -> Bounded<T> {
+    fn around<T>(self, inner: T) -> Bounded<'b, T> {
         Bounded { inner, bound: self }
     }
 
     #[inline]
-    fn deeper<T, E: de::Error>(self, inner: T) -> Result<Bounded<T>, E> {
+    fn deeper<T, E: de::Error>(self, inner: T) -> Result<Bounded<'b, T>, E> {
         match self.depth.checked_sub(1) {
             Some(depth) => Ok(Bounded { inner, bound: Bound { depth, ..self } }),
             None => Err(E::custom("it nests too deep")),
@@ -155,15 +193,27 @@ impl Bound {
             _ => Ok(()),
         }
     }
+
+    /// Takes what is about to be allocated from what is left.
+    #[inline]
+    fn charge<E: de::Error>(self, weight: usize) -> Result<(), E> {
+        match self.left.get().checked_sub(weight) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => Err(E::custom("it would take too much memory")),
+        }
+    }
 }
 
 /// A part of serde's machinery (deserializer, visitor, seed, access), with the limits that hold inside it.
-struct Bounded<T> {
+struct Bounded<'b, T> {
     inner: T,
-    bound: Bound,
+    bound: Bound<'b>,
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Bounded<S> {
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Bounded<'_, S> {
     type Value = S::Value;
 
     #[inline]
@@ -181,26 +231,36 @@ macro_rules! pass_on {
     )*};
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Bounded<D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Bounded<'_, D> {
     type Error = D::Error;
 
     pass_on! {
         deserialize_any deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
         deserialize_i128 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
-        deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_bytes deserialize_unit
+        deserialize_f32 deserialize_f64 deserialize_char deserialize_unit
         deserialize_identifier deserialize_ignored_any
+    }
+
+    #[inline]
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_str(Copied(self.bound.around(visitor)))
     }
 
     /// As a borrowed one: that checks that the bytes are there.
     #[inline]
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_str(visitor)
+        self.deserialize_str(visitor)
+    }
+
+    #[inline]
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_bytes(Copied(self.bound.around(visitor)))
     }
 
     /// As a borrowed one: that checks that the bytes are there.
     #[inline]
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_bytes(visitor)
+        self.deserialize_bytes(visitor)
     }
 
     #[inline]
@@ -268,6 +328,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Bounded<D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
+        // It may lie in an allocation of its own.
+        self.bound.charge(size_of::<V::Value>())?;
         let visitor = self.bound.deeper(visitor)?;
         self.inner.deserialize_struct(name, fields, visitor)
     }
@@ -279,6 +341,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Bounded<D> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
+        // It may lie in an allocation of its own.
+        self.bound.charge(size_of::<V::Value>())?;
         let visitor = self.bound.deeper(visitor)?;
         self.inner.deserialize_enum(name, variants, visitor)
     }
@@ -289,9 +353,9 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Bounded<D> {
 }
 
 /// The visitor of something whose length the bytes announce.
-struct Counted<V>(Bounded<V>);
+struct Counted<'b, V>(Bounded<'b, V>);
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Counted<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Counted<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -301,17 +365,112 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Counted<V> {
     #[inline]
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
         self.0.bound.admit(access.size_hint())?;
-        self.0.visit_seq(access)
+        let bound = self.0.bound;
+        bound.charge(if access.size_hint() == Some(0) { 0 } else { ALLOCATION })?;
+        self.0.visit_seq(Elements::of(access, bound, LEAST_LIST))
     }
 
     #[inline]
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
         self.0.bound.admit(access.size_hint())?;
-        self.0.visit_map(access)
+        let bound = self.0.bound;
+        bound.charge(if access.size_hint() == Some(0) { 0 } else { ALLOCATION })?;
+        self.0.visit_map(Elements::of(access, bound, LEAST_MAP))
     }
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Bounded<V> {
+/// The elements of something whose length the bytes announce, weighed.
+struct Elements<'b, A> {
+    inner: A,
+    bound: Bound<'b>,
+    /// How many elements the allocation for the next one has room for.
+    room: usize,
+}
+
+impl<'b, A> Elements<'b, A> {
+    /// `first` is how many elements the smallest allocation has room for.
+    fn of(inner: A, bound: Bound<'b>, first: usize) -> Self {
+        Elements { inner, bound, room: first }
+    }
+
+    /// Charges for an element, or a part of it. After the first, room grows by doubling.
+    #[inline]
+    fn charge<T, E: de::Error>(&self, left: Option<usize>) -> Result<(), E> {
+        match left {
+            Some(0) => Ok(()),
+            _ => self.bound.charge(self.room * size_of::<T>().max(1)),
+        }
+    }
+}
+
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
+    type Error = A::Error;
+
+    #[inline]
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, A::Error> {
+        self.charge::<S::Value, _>(self.size_hint())?;
+        self.room = 2;
+        self.inner.next_element_seed(seed)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        self.inner.size_hint()
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Elements<'_, A> {
+    type Error = A::Error;
+
+    #[inline]
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, A::Error> {
+        self.charge::<S::Value, _>(self.size_hint())?;
+        self.inner.next_key_seed(seed)
+    }
+
+    #[inline]
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        self.charge::<S::Value, _>(None)?;
+        self.room = 2;
+        self.inner.next_value_seed(seed)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        self.inner.size_hint()
+    }
+}
+
+/// The visitor of a string or byte string, of which it makes a copy.
+struct Copied<'b, V>(Bounded<'b, V>);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Copied<'_, V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.inner.expecting(f)
+    }
+
+    #[inline]
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<V::Value, E> {
+        self.0.bound.charge(ALLOCATION + text.len())?;
+        self.0.inner.visit_borrowed_str(text)
+    }
+
+    #[inline]
+    fn visit_borrowed_bytes<E: de::Error>(self, bytes: &'de [u8]) -> Result<V::Value, E> {
+        self.0.bound.charge(ALLOCATION + bytes.len())?;
+        self.0.inner.visit_borrowed_bytes(bytes)
+    }
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Bounded<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -352,7 +511,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Bounded<V> {
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Bounded<A> {
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Bounded<'_, A> {
     type Error = A::Error;
 
     #[inline]
@@ -369,7 +528,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Bounded<A> {
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Bounded<A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Bounded<'_, A> {
     type Error = A::Error;
 
     #[inline]
@@ -391,9 +550,9 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Bounded<A> {
     }
 }
 
-impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Bounded<A> {
+impl<'de, 'b, A: EnumAccess<'de>> EnumAccess<'de> for Bounded<'b, A> {
     type Error = A::Error;
-    type Variant = Bounded<A::Variant>;
+    type Variant = Bounded<'b, A::Variant>;
 
     #[inline]
     fn variant_seed<S: DeserializeSeed<'de>>(
@@ -406,7 +565,7 @@ impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Bounded<A> {
     }
 }
 
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Bounded<A> {
+impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Bounded<'_, A> {
     type Error = A::Error;
 
     #[inline]
@@ -551,6 +710,67 @@ mod tests {
         assert!(matches!(decode::<Sample>(&bytes), Err(CodecError::Decode(_))));
         let shallow = [1, 1, 1, 0];
         assert!(decode::<Sample>(&shallow).is_ok());
+    }
+
+    /// Messages of 8 MB that would take hundreds when decoded.
+    #[test]
+    fn what_weighs_too_much_is_refused() {
+        let many = |element: &[u8]| {
+            let elements = (8 << 20) / element.len();
+            let mut bytes = encode(&(elements as u64)).unwrap();
+            bytes.extend(element.repeat(elements));
+            bytes
+        };
+        let too_heavy = |result: Option<CodecError>| {
+            let said = result.expect("it is refused").to_string();
+            assert!(said.contains("too much memory"), "{said}");
+        };
+        too_heavy(decode_message::<Vec<Vec<u8>>>(&many(&[0])).err());
+        too_heavy(decode_message::<Vec<Vec<Vec<u64>>>>(&many(&[0])).err());
+        too_heavy(decode_message::<Vec<String>>(&many(&[0])).err());
+        too_heavy(decode_message::<Vec<Option<[u64; 4]>>>(&many(&[0])).err());
+        too_heavy(decode_message::<Vec<Sample>>(&many(&[0])).err());
+        too_heavy(decode_message::<Vec<Sample>>(&many(&[1, 0])).err());
+        too_heavy(decode_message::<BTreeMap<u8, Vec<u8>>>(&many(&[7, 0])).err());
+        too_heavy(decode_message::<(Vec<()>, Vec<Vec<()>>)>(&[&[0], &*many(&[0])].concat()).err());
+        // What is only long is not heavy.
+        let long = "x".repeat(8 << 20);
+        let (text, weight) = decode_message::<String>(&encode(&long).unwrap()).unwrap();
+        assert!(text == long && (8 << 20..9 << 20).contains(&weight), "{weight}");
+    }
+
+    #[test]
+    fn a_weight_is_no_less_than_what_a_value_takes() {
+        let lists = vec![vec![1_u64; 3]; 1000];
+        let (_, weight) = decode_message::<Vec<Vec<u64>>>(&encode(&lists).unwrap()).unwrap();
+        assert!(weight >= 1000 * (24 + 3 * 8 + 16), "{weight}");
+        let boxes = vec![Sample::One(Box::new(Sample::Nothing)); 1000];
+        let (_, weight) = decode_message::<Vec<Sample>>(&encode(&boxes).unwrap()).unwrap();
+        assert!(weight >= 1000 * 2 * size_of::<Sample>(), "{weight}");
+        let text = vec!["eight by".to_string(); 1000];
+        let (_, weight) = decode_message::<Vec<String>>(&encode(&text).unwrap()).unwrap();
+        assert!((40_000..100_000).contains(&weight), "{weight}");
+    }
+
+    /// The largest that nodes send.
+    #[test]
+    fn honest_messages_are_light_enough() {
+        use chainring_model::ring::{Ring, View};
+        use stateright::actor::Id;
+
+        let tokens = |from: u64| {
+            let members = (0..100 * 4096_u64).map(|n| {
+                let token = n.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(from);
+                (token, Id::from((n % 100) as usize))
+            });
+            members.collect::<BTreeMap<_, _>>()
+        };
+        let mut view =
+            View::joint(2, Ring::of((0..100).map(Id::from)), Ring::of((1..101).map(Id::from)));
+        (view.old.tokens, view.new.tokens) = (tokens(0).into(), tokens(1).into());
+        let bytes = encode(&view).unwrap();
+        let (read, weight) = decode_message::<View>(&bytes).unwrap();
+        assert!(read == view && weight < MAX_MESSAGE_WEIGHT / 2, "{weight} of {}", bytes.len());
     }
 
     #[test]

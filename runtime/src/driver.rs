@@ -76,7 +76,7 @@ use crate::store::StoreFailed;
 pub struct DriverConfig {
     /// How many messages wait in the inbox before more are lost.
     pub inbox_messages: usize,
-    /// How many bytes of messages from the wire wait in the inbox before more are lost.
+    /// How many bytes of messages from the wire wait in the inbox, by what they take in memory, before more are lost.
     pub inbox_bytes: usize,
     /// How many messages one turn takes at most.
     pub batch: usize,

@@ -425,11 +425,11 @@ impl<Msg: DeserializeOwned> Receiver<Msg> {
             add(&counters.nobody_here, 1);
             return;
         }
-        match codec::decode::<Msg>(message) {
-            Ok(msg) => {
+        match codec::decode_message::<Msg>(message) {
+            Ok((msg, weight)) => {
                 add(&counters.messages_received, 1);
                 // It lives here, as was just seen.
-                let _ = self.routes.deliver(src, dst, msg, message.len());
+                let _ = self.routes.deliver(src, dst, msg, weight);
             }
             Err(_) => add(&counters.damaged, 1),
         }

@@ -17,6 +17,7 @@ use stateright::actor::Id;
 enum Msg {
     Small(u64),
     Large(u64, String),
+    Lists(Vec<Vec<u8>>),
 }
 
 type Arrived = Receiver<(Id, Id, Msg)>;
@@ -101,6 +102,7 @@ fn a_mebibyte_survives_loss_duplication_and_reordering() {
     let mut arrived: Vec<_> = (0..4).map(|_| next(&nodes[1].1).2).collect();
     arrived.sort_by_key(|msg| match msg {
         Msg::Large(n, _) | Msg::Small(n) => *n,
+        Msg::Lists(_) => unreachable!("nobody sends them here"),
     });
     assert!(arrived == large, "they arrived, but not as they were sent");
     println!("4 MiB in {:?}", start.elapsed());
@@ -114,6 +116,21 @@ fn a_mebibyte_survives_loss_duplication_and_reordering() {
     assert_eq!(counters.large_given_up, 0);
     assert_eq!(nodes[1].0.counters().damaged, 0);
     assert!(nodes[1].1.try_recv().is_err(), "one of them came twice");
+}
+
+/// Four million empty lists take 4 MB on the wire and a hundred in memory.
+#[test]
+fn what_swells_when_it_is_decoded_is_dropped() {
+    let nodes = nodes(vec![config(), config()]);
+    let (sender, (receiver, door)) = (&nodes[0].0, &nodes[1]);
+    let mut post = sender.post();
+    post.send(Id::from(0), Id::from(10), Msg::Lists(vec![Vec::new(); 4 << 20]));
+    post.flush();
+    until(receiver, |counters| counters.damaged == 1);
+    post.send(Id::from(0), Id::from(10), Msg::Lists(vec![vec![7; 100]; 10_000]));
+    post.flush();
+    let (_, _, honest) = next(door);
+    assert_eq!(honest, Msg::Lists(vec![vec![7; 100]; 10_000]));
 }
 
 #[test]

@@ -19,7 +19,7 @@ impl<Msg> Clone for Inbox<Msg> {
     }
 }
 
-/// A message that waits: from whom, what, and how many bytes it took on its way.
+/// A message that waits: from whom, what, and how many bytes of memory it takes, if it came from the wire.
 pub(super) type Waiting<Msg> = (Id, Msg, usize);
 
 struct Shared<Msg> {
@@ -64,7 +64,7 @@ impl<Msg> Inbox<Msg> {
         self.try_deliver_sized(src, msg, 0)
     }
 
-    /// Like [`Inbox::try_deliver`], for a message of which the sender knows how many bytes it takes.
+    /// Like [`Inbox::try_deliver`], for a message of which the sender knows how many bytes of memory it takes.
     pub fn try_deliver_sized(&self, src: Id, msg: Msg, bytes: usize) -> bool {
         let mut queue = self.lock();
         if queue.stopped

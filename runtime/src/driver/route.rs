@@ -75,7 +75,7 @@ impl<Msg> Routes<Msg> {
         self.0.contains_key(&id)
     }
 
-    /// Delivers a message of `bytes` bytes (0: unknown), or gives it back when its destination does not live here.
+    /// Delivers a message that weighs `bytes` in memory (0: unknown), or gives it back when its destination does not live here.
     pub fn deliver(&self, src: Id, dst: Id, msg: Msg, bytes: usize) -> Result<(), Msg> {
         match self.0.get(&dst) {
             Some(Route::Inbox(inbox)) => {
