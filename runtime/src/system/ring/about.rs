@@ -28,6 +28,11 @@ pub(super) fn lines(about: &About<RingSystem>) -> Lines {
     for card in about.board.with_role(Role::Replica) {
         let Some(view) = card.view() else { continue };
         let is_member = view.members().contains(&card.place.id);
+        // Let go before the lines are made: a guard lives to the end of its statement, and the lock is taken once.
+        let (behind, copied) = {
+            let repairs = card.shows.repairs();
+            (repairs.behind, repairs.copied)
+        };
         lines.extend([
             line("epoch", view.epoch.to_string()),
             line("view", if view.is_stable() { "stable" } else { "joint" }.to_string()),
@@ -36,8 +41,8 @@ pub(super) fn lines(about: &About<RingSystem>) -> Lines {
             line("next_members", nodes(view.new.members())),
             line("replicas", view.old.replicas.to_string()),
             line("ranges_to_fetch", left(card).to_string()),
-            line("keys_behind", card.shows.repairs().behind.to_string()),
-            line("keys_copied", card.shows.repairs().copied.to_string()),
+            line("keys_behind", behind.to_string()),
+            line("keys_copied", copied.to_string()),
         ]);
     }
     for card in about.board.with_role(Role::Coordinator) {
