@@ -318,8 +318,7 @@ fn a_log_says_once_who_is_missed_and_for_how_long() {
     });
     let suspected = |log: String| {
         let line = log.lines().find(|line| line.contains("node 2 is suspected: nothing was heard"));
-        let silence = line?.split("silence_ms=").nth(1)?.trim().parse::<u64>().ok();
-        silence
+        line?.split("silence_ms=").nth(1)?.trim().parse::<u64>().ok()
     };
     let silence = [0, 2].into_iter().find_map(|node| suspected(log(node)));
     assert!(silence >= Some(1_200), "{silence:?}: {}", log(0));
