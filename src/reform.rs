@@ -1,4 +1,6 @@
-//! `chainring reform`: gives up nodes of a ring that will never come back.
+//! `chainring reform`: gives up nodes that will never come back, of a ring, or of a chain that has too few copies left.
+
+mod chain;
 
 use crate::status::{self, Answer, RingReport, Where};
 use chainring_runtime::config::{Cluster, Protocol};
@@ -11,9 +13,11 @@ use std::time::{Duration, Instant};
 /// What to give up.
 #[derive(Args, Debug)]
 pub struct ReformArgs {
-    /// Those who are gone of this range's replicas: where it ends, as `chainring status` says it, or the first digits.
+    /// Of a ring, those who are gone of this range's replicas: where it ends, as `chainring status` says it, or the
+    /// first digits. Of a chain, the number of a node.
+    #[arg(value_name = "RANGE|NODE")]
     range: Option<String>,
-    /// Everyone who is gone, in all ranges.
+    /// Everyone who is gone, in all ranges, or of all chains.
     #[arg(long, conflicts_with = "range")]
     all: bool,
     /// Do not ask.
@@ -33,7 +37,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub fn run(args: &ReformArgs) -> Result<ExitCode, String> {
     let cluster = args.cluster.read()?;
     if cluster.protocol != Protocol::Ring {
-        return Err("a chain goes on with whoever is left, and needs no reform".to_string());
+        return chain::run(args, &cluster);
     }
     if !args.all && args.range.is_none() {
         return Err(

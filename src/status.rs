@@ -19,7 +19,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use verdict::{State, Verdict};
 
-pub use report::Report;
+pub use report::{Chain, Place, Report};
+#[cfg(test)]
+pub use report::{Coordinator, Role};
 pub use ring::{Place as RingPlace, RingReport};
 
 /// Which cluster.

@@ -61,6 +61,26 @@
 //! The assumption about clocks is the only one, and it is about *rates*: the member's timer, set first
 //! and for less, ends before the granter's, set later and for longer.
 //!
+//! # Copies
+//!
+//! A coordinator keeps a number of *copies*: it wishes for no view, and votes for none, that leaves members out
+//! so that fewer than these are left ([`View::keeps`]), whatever it suspects. Those who are gone may come back
+//! with their disks; a view without them would let what is acknowledged rest on one. An operator who knows that
+//! they will not may say so, and the view that follows says in turn how many suffice. The number is each
+//! coordinator's own: a majority of the same mind has its way, and no disagreement makes a lease unsafe.
+//!
+//! # Suspicion
+//!
+//! A suspicion that is false costs no safety, and a copy for as long as it takes to make one. So views change for
+//! the dead, and not for the slow (after Dadgar, Phillips & Currey, "Lifeguard", 2018):
+//!
+//! - **After a false suspicion silence may last longer**, up to [eight times](Timeouts::doublings): whoever was
+//!   suspected, or left out, and is heard in the *same start* again, was alive. It shrinks back, step by step,
+//!   as heartbeats come in time.
+//! - **Where most are suspected at once**, a coordinator waits as long again before it proposes: it is likely that it
+//!   was late itself. A process that was paused finds all its timers due before it reads a message; whoever is
+//!   then heard is a suspect no more.
+//!
 //! # What is left out
 //!
 //! The coordinators themselves do not change. A coordinator that lost its disk must not come back.
@@ -87,11 +107,15 @@ use std::time::Duration;
 /// assumption about clocks.
 pub const RATES: (u32, u32) = (5, 6);
 
+/// How many heartbeats of each member come in time before a coordinator doubts its suspicions less.
+const CALM: usize = 100;
+
 /// A coordinator, as a value: what it is configured with. Its state is a [`CoordinatorState`].
 #[derive(Clone, Debug)]
 pub struct Coordinator<V, S, M = Intact> {
     followers: Vec<Id>,
     timeouts: Timeouts,
+    copies: usize,
     mechanisms: M,
     types: PhantomData<(V, S)>,
 }
@@ -128,6 +152,22 @@ pub struct CoordinatorState<V, R, S> {
     /// insists on it. Whoever it leaves out is granted nothing: the grants of a member that lives would never end,
     /// and where others have voted for the view already, nothing else can be decided.
     pub withheld: Option<V>,
+    /// How far it doubts its own suspicions.
+    pub doubt: Doubt,
+}
+
+/// How far a coordinator doubts its own suspicions. All of it is volatile, and nothing where
+/// [`Timeouts::doublings`] is 0, as in models: there silence has no length.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Doubt {
+    /// How often the silence after which it suspects is doubled.
+    pub level: u32,
+    /// How many heartbeats it has heard since the last false suspicion, or since the level fell.
+    pub calm: u32,
+    /// How many suspicions were false since it started: who was suspected, or left out, was alive all the time.
+    pub wrong: u64,
+    /// Those who were left out, each in the start in which it was heard last.
+    pub left_out: BTreeMap<Id, u32>,
 }
 
 /// A proposal under way.
@@ -253,6 +293,9 @@ pub struct Timeouts {
     pub gather: Duration,
     /// Of [`Timer::Drive`].
     pub drive: Range<Duration>,
+    /// How often the silence after which a coordinator suspects is doubled at the most: once for each suspicion that
+    /// proves false, and once less after each while of calm. 0 never doubles it.
+    pub doublings: u32,
     /// How many reports of one who was to become a member, and fell silent, are passed over; twice as many
     /// each time, up to 64 times as many. They come as often as heartbeats do.
     pub pause: u32,
@@ -299,6 +342,7 @@ impl Default for Timeouts {
             gather: Duration::from_millis(30),
             stagger: Duration::from_millis(60),
             drive: Duration::from_millis(100)..Duration::from_millis(200),
+            doublings: 3,
             pause: 20,
         }
     }
@@ -320,7 +364,14 @@ impl<V: View, S: Store<Key, Row<V>>> Coordinator<V, S> {
 impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     /// A coordinator that has these mechanisms.
     pub fn with(followers: Vec<Id>, timeouts: Timeouts, mechanisms: M) -> Self {
-        Coordinator { followers, timeouts, mechanisms, types: PhantomData }
+        Coordinator { followers, timeouts, copies: 1, mechanisms, types: PhantomData }
+    }
+
+    /// The same, keeping at least so many copies: it wishes for no view that leaves fewer members, and votes for
+    /// none.
+    pub fn copies(mut self, copies: usize) -> Self {
+        self.copies = copies;
+        self
     }
 
     /// Resumes from the store. A coordinator without one refuses to run: it would have forgotten votes.
@@ -358,6 +409,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             heard: BTreeMap::new(),
             leases,
             withheld: None,
+            doubt: Doubt::default(),
         })
     }
 
@@ -416,11 +468,21 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             return;
         }
         let state = state.to_mut();
-        state.heard.insert(src, (boot, n));
-        if state.suspects.remove(&src) && state.wishes().is_some() {
+        let before = state.heard.insert(src, (boot, n)).map(|(boot, _)| boot);
+        let was_suspected = state.suspects.remove(&src);
+        let left_out = state.doubt.left_out.remove(&src);
+        if was_suspected && before == Some(boot) || left_out == Some(boot) {
+            self.doubt(state);
+        } else {
+            self.trust(state);
+        }
+        if was_suspected && self.wishes(state).is_some() {
             out.set_timer(Timer::Drive, self.timeouts.drive.clone()); // what waited behind the suspicion
         }
-        out.set_timer(Timer::Suspect(src), self.suspect(&state.decided, id, src));
+        out.set_timer(
+            Timer::Suspect(src),
+            self.suspect(&state.decided, id, src, state.doubt.level),
+        );
         if !state.decided.leased().contains(&src)
             || state.is_against(src, self.mechanisms.has(Mechanism::VoteEndsGrants))
         {
@@ -471,7 +533,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         state.reports.insert(src, report);
         if state.decided.coordinators().first() == Some(&id) {
             self.propose(id, state, out);
-        } else if state.wishes().is_some() {
+        } else if self.wishes(state).is_some() {
             out.set_timer(Timer::Drive, self.timeouts.drive.clone());
         }
     }
@@ -549,6 +611,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             return out.send(src, Msg::Install { view });
         }
         if !state.decided.permits(&view)
+            || !self.keeps_copies(state, &view)
             || Some(ballot) < state.promised
             || state.accepted.as_ref().is_some_and(|(voted, _)| *voted >= ballot)
         {
@@ -605,10 +668,10 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             Timer::Suspect(member) => {
                 let state = state.to_mut();
                 state.suspects.insert(*member);
-                if state.wishes().is_some() {
-                    let gather = self.timeouts.gather;
+                if self.wishes(state).is_some() {
                     let is_free = state.proposal.is_none() && state.accepted.is_none();
-                    let wait = if is_free { gather..gather } else { self.timeouts.drive.clone() };
+                    let drive = || self.timeouts.drive.clone();
+                    let wait = if is_free { self.gathering(state) } else { drive() };
                     out.set_timer(Timer::Drive, wait);
                 }
             }
@@ -618,7 +681,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
                 self.vote_for_own(id, state, out);
             }
             Timer::Drive => {
-                if state.accepted.is_some() || state.wishes().is_some() {
+                if state.accepted.is_some() || self.wishes(state).is_some() {
                     self.begin_ballot(id, state.to_mut(), out);
                 } else if state.proposal.is_some() || state.withheld.is_some() {
                     let state = state.to_mut();
@@ -631,7 +694,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
 
     /// Proposes what it would like, unless something is under way already: then later.
     fn propose(&self, id: Id, state: &mut StateOf<V, S>, out: &mut Out<Self>) {
-        if state.wishes().is_none() {
+        if self.wishes(state).is_none() {
             return;
         }
         if state.proposal.is_none() && state.accepted.is_none() {
@@ -670,7 +733,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         out: &mut Out<Self>,
     ) {
         let majority = self.majority(state);
-        let wishes = state.wishes();
+        let wishes = self.wishes(state);
         let Some(proposal) = &mut state.proposal else { return };
         proposal.promises.insert(src, accepted);
         if proposal.promises.len() < majority {
@@ -699,6 +762,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         if votes.contains(&id)
             || state.promised != Some(*ballot)
             || !state.may_leave_out(view) && self.mechanisms.has(Mechanism::LeaseWait)
+            || !self.keeps_copies(state, view)
         {
             return;
         }
@@ -743,7 +807,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
                 continue;
             }
             let silence = if state.heard.contains_key(member) {
-                self.suspect(&view, id, *member)
+                self.suspect(&view, id, *member, state.doubt.level)
             } else {
                 self.first_heartbeat(&view, id)
             };
@@ -754,6 +818,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         out.save(state.store.clone());
         (state.promised, state.accepted, state.proposal) = (None, None, None);
         state.withheld = None;
+        self.note_left_out(state, &members);
         state.suspects.retain(|member| members.contains(member));
         state.heard.retain(|member, _| members.contains(member));
         let remembered = self.mechanisms.has(Mechanism::GrantsRemembered);
@@ -762,7 +827,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             state.reports.retain(|src, report| view.heeds(*src, report));
         }
         state.decided = view;
-        if state.wishes().is_some() {
+        if self.wishes(state).is_some() {
             out.set_timer(Timer::Drive, self.timeouts.drive.clone());
         } else {
             out.cancel_timer(Timer::Drive);
@@ -807,10 +872,65 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         self.timeouts.grant..self.timeouts.grant
     }
 
-    fn suspect(&self, view: &V, id: Id, member: Id) -> Range<Duration> {
+    /// How long a member may be silent. One that is none yet is given long as it is, and others wait behind it.
+    fn suspect(&self, view: &V, id: Id, member: Id, doubt: u32) -> Range<Duration> {
         let is_newcomer = !view.leased().contains(&member);
         let Timeouts { suspect, suspect_newcomer, .. } = &self.timeouts;
-        self.in_turn(view, id, if is_newcomer { suspect_newcomer } else { suspect })
+        let (silence, doublings) =
+            if is_newcomer { (suspect_newcomer, doubt.min(1)) } else { (suspect, doubt) };
+        let factor = 1 << doublings.min(16);
+        self.in_turn(view, id, &(silence.start * factor..silence.end * factor))
+    }
+
+    /// How long to wait for more suspicions, and for whoever is heard again. Where most are suspected at once, it is
+    /// likely that this coordinator was late itself, or its machine.
+    fn gathering(&self, state: &StateOf<V, S>) -> Range<Duration> {
+        let Timeouts { gather, suspect, .. } = &self.timeouts;
+        let most = state.suspects.len() * 2 > state.decided.watched().len();
+        if most { suspect.clone() } else { *gather..*gather }
+    }
+
+    /// A suspicion was false: the next one takes longer.
+    fn doubt(&self, state: &mut StateOf<V, S>) {
+        if self.timeouts.doublings > 0 {
+            let doubt = &mut state.doubt;
+            doubt.level = (doubt.level + 1).min(self.timeouts.doublings);
+            doubt.calm = 0;
+            doubt.wrong += 1;
+        }
+    }
+
+    /// A heartbeat came in time.
+    fn trust(&self, state: &mut StateOf<V, S>) {
+        if state.doubt.level == 0 {
+            return;
+        }
+        state.doubt.calm += 1;
+        if state.doubt.calm as usize >= CALM * state.decided.watched().len() {
+            (state.doubt.level, state.doubt.calm) = (state.doubt.level - 1, 0);
+        }
+    }
+
+    /// Who is left out is remembered, in the start in which it was heard: heard in the same again, it had not died.
+    fn note_left_out(&self, state: &mut StateOf<V, S>, members: &[Id]) {
+        if self.timeouts.doublings > 0 {
+            let (doubt, heard) = (&mut state.doubt, &state.heard);
+            let left_out = heard.iter().filter(|(member, _)| !members.contains(member));
+            doubt.left_out.extend(left_out.map(|(member, (boot, _))| (*member, *boot)));
+        }
+    }
+
+    /// The view that this coordinator would have next.
+    fn wishes(&self, state: &StateOf<V, S>) -> Option<V> {
+        let copies = if self.mechanisms.has(Mechanism::CopiesKept) { self.copies } else { 1 };
+        state.decided.next_keeping(copies, &state.suspects, &state.reports)
+    }
+
+    /// Whether this coordinator may vote for a view, as to how many copies it leaves.
+    fn keeps_copies(&self, state: &StateOf<V, S>, view: &V) -> bool {
+        state.decided.keeps(view, self.copies)
+            || !self.mechanisms.has(Mechanism::CopiesKept)
+            || !self.mechanisms.has(Mechanism::CopiesVoted)
     }
 
     fn first_heartbeat(&self, view: &V, id: Id) -> Range<Duration> {
@@ -878,11 +998,6 @@ fn is_believable<V: View>(decided: &V, src: Id, msg: &MsgOf<V>) -> bool {
 }
 
 impl<V: View, S: Store<Key, Row<V>>> StateOf<V, S> {
-    /// The view that this coordinator would have next.
-    fn wishes(&self) -> Option<V> {
-        self.decided.next(&self.suspects, &self.reports)
-    }
-
     /// Whether none of its own grants to those that `view` leaves out may be live.
     fn may_leave_out(&self, view: &V) -> bool {
         let mut left_out = self.decided.leased().iter().filter(|id| !view.leased().contains(id));
@@ -1073,6 +1188,89 @@ mod tests {
         assert_eq!(
             members.iter().map(|member| touched(*member)).collect::<Vec<_>>(),
             [false, false, true]
+        );
+    }
+
+    /// Members fall silent and are heard again in the same start: silence may last twice as long each time, eight times
+    /// at the most, and shorter again as heartbeats come in time. One that starts anew had died, and is no reason.
+    #[test]
+    fn false_suspicions_take_longer_each_time() {
+        type Heard = Out<Coordinator<Chain, Nested<MapStore<ChainKey, ChainRow>>>>;
+        let this = Id::from(0);
+        let members: Vec<_> = (2..5).map(Id::from).collect();
+        let coordinator = Coordinator::new(Vec::new(), Timeouts::default()).copies(2);
+        let mut store = Nested(MapStore::<ChainKey, ChainRow>::default());
+        let first = Chain::new(1, members.clone()).decided_by(vec![this]);
+        Coordinator::init(&mut store, first);
+        let started = coordinator.start(this, Some(store), &mut Out::new());
+        let mut state = Cow::Owned(started.expect("it has a store"));
+        let mut n = 0;
+        let mut alive = |state: &mut Cow<'_, StateOf<Chain, _>>, member: Id, boot| {
+            n += 1;
+            let epoch = state.decided.epoch;
+            let mut out: Heard = Out::new();
+            let heartbeat = Msg::Heartbeat { boot, n, epoch };
+            coordinator.receive(this, state, member, heartbeat, &mut out);
+            let silence = out.iter().find_map(|command| match command {
+                Command::SetTimer(Timer::Suspect(_), silence) => Some(silence.start.as_millis()),
+                _ => None,
+            });
+            silence.expect("it is awaited")
+        };
+        let suspect = |state: &mut Cow<'_, StateOf<Chain, _>>, member: Id| {
+            coordinator.timeout(this, state, &Timer::Suspect(member), &mut Out::new());
+        };
+        for member in &members {
+            assert_eq!(alive(&mut state, *member, 1), 300);
+        }
+        for expected in [600, 1200, 2400, 2400] {
+            suspect(&mut state, members[1]);
+            assert_eq!(alive(&mut state, members[1], 1), expected);
+        }
+        assert_eq!(state.doubt.wrong, 4);
+        suspect(&mut state, members[1]);
+        assert_eq!(alive(&mut state, members[1], 2), 2400, "it had died");
+        assert_eq!(state.doubt.wrong, 4);
+        let heartbeats = (0..CALM).flat_map(|_| members.iter());
+        let silences: Vec<_> = heartbeats.map(|member| alive(&mut state, *member, 2)).collect();
+        assert_eq!(silences.last(), Some(&1200));
+
+        // It is left out, and returns as it was.
+        state.to_mut().doubt.level = 0;
+        suspect(&mut state, members[2]);
+        for timer in [Timer::Drive, Timer::Expire(members[2])] {
+            coordinator.timeout(this, &mut state, &timer, &mut Out::new());
+        }
+        assert_eq!(state.decided.chain, members[..2]);
+        let join = Msg::Report(Report::Join);
+        coordinator.receive(this, &mut state, members[2], join, &mut Out::new());
+        alive(&mut state, members[2], 2);
+        assert_eq!((state.doubt.level, state.doubt.wrong), (1, 5));
+    }
+
+    /// A coordinator that was late itself finds everyone silent, and then hears them one after the other: it waits for
+    /// as long as it would have waited for one.
+    #[test]
+    fn who_suspects_most_waits_again() {
+        type Told = Out<Coordinator<Chain, Nested<MapStore<ChainKey, ChainRow>>>>;
+        let this = Id::from(0);
+        let members: Vec<_> = (2..5).map(Id::from).collect();
+        let coordinator = Coordinator::new(Vec::new(), Timeouts::default());
+        let mut store = Nested(MapStore::<ChainKey, ChainRow>::default());
+        Coordinator::init(&mut store, Chain::new(1, members.clone()).decided_by(vec![this]));
+        let started = coordinator.start(this, Some(store), &mut Out::new());
+        let mut state = Cow::Owned(started.expect("it has a store"));
+        let mut waits = |member: Id| {
+            let mut out: Told = Out::new();
+            coordinator.timeout(this, &mut state, &Timer::Suspect(member), &mut out);
+            out.iter().find_map(|command| match command {
+                Command::SetTimer(Timer::Drive, wait) => Some(wait.start.as_millis()),
+                _ => None,
+            })
+        };
+        assert_eq!(
+            members.iter().map(|it| waits(*it)).collect::<Vec<_>>(),
+            [Some(30), Some(300), None]
         );
     }
 }

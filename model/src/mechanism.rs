@@ -125,6 +125,12 @@ mechanisms! {
     GrantsAssumed = "a restarted coordinator forgets its grants",
     /// A coordinator remembers what it granted from one view to the next.
     GrantsRemembered = "grants forgotten on an install",
+    /// No coordinator wishes or votes for a view that leaves fewer copies than are to be kept.
+    CopiesKept = "a chain shrinks as far as it is suspected",
+    /// An acceptor votes for no such view, whatever the proposer's setting.
+    CopiesVoted = "an acceptor votes for fewer copies than it keeps",
+    /// A head logs nothing new while its chain has fewer members than copies are to be kept.
+    CopiesAwaited = "updates are taken on fewer copies",
     /// A replica takes updates and acknowledgements of its own epoch only.
     EpochCheck = "no epoch check",
     /// Who returns learns what it lacks, before it says that it has everything.

@@ -672,6 +672,76 @@ fn of_chain() -> Vec<Entry> {
                 .reached([ReadFound, MiddleLost, TailLost, RemovedUnaware, VoteWaits]),
         ),
         Entry::new(
+            "copies",
+            "two copies are kept of three, whoever is suspected in two view changes",
+            Setup::new(3, [Client::new([put("a"), Op::Get]).near(1)])
+                .copies(2)
+                .views(1, 2)
+                .reached([ReadFound, HeadLost, MiddleLost, TailLost, KeptForCopies]),
+        ),
+        Entry::new(
+            "copies-crash",
+            "the same with a crash of any member or the coordinator, and one view change",
+            Setup::new(3, [Client::new([put("a"), Op::Get]).near(0)])
+                .copies(2)
+                .views(1, 1)
+                .crashes(1, Mortal::Members)
+                .reached([ReadFound, HeadLost, MiddleLost, TailLost, RecoveredAndServed]),
+        ),
+        Entry::new(
+            "copies-return",
+            "a tail is removed, and returns, while anyone is suspected",
+            Setup::new(3, [Client::new([Op::Increment(1)])])
+                .copies(2)
+                .views(1, 3)
+                .suspects([1, 2])
+                .reached([MiddleLost, TailLost, KeptForCopies, Returned]),
+        ),
+        Entry::new(
+            "copies-lax",
+            "three coordinators, of which the one that suspects would keep one copy, and the others two",
+            Setup {
+                lax: true,
+                ..Setup::new(2, [Client::new([put("a"), put("b")])]).copies(2).views(3, 1)
+            }
+            .suspects([1])
+            .reached([AllAgree]),
+        ),
+        Entry::new(
+            "copies-reform",
+            "an operator gives two of three up, at any time, and anyone is suspected beside",
+            Setup::new(3, [Client::new([put("a"), Op::Get])])
+                .copies(2)
+                .giving_up([1, 2])
+                .views(1, 1)
+                .reached([ReadFound, HeadLost, MiddleLost, TailLost]),
+        ),
+        Entry::new(
+            "grow-copies",
+            "a chain of one is to keep two copies: updates wait until its learner is a member",
+            Setup::new(1, [Client::new([Op::Increment(1), Op::Get])])
+                .copies(2)
+                .stored(Stored::Value)
+                .teaching(1)
+                .views(1, 1)
+                .suspects([9])
+                .reached([ReadFound, Appended]),
+        ),
+        Entry::new(
+            "grow-copies-deadlines",
+            "the same, where deadlines pass at any moment, and the learner may be dropped",
+            Setup {
+                deadlines: true,
+                ..Setup::new(1, [Client::new([Op::Increment(1), Op::Increment(1), Op::Get])])
+            }
+            .copies(2)
+            .stored(Stored::Value)
+            .teaching(1)
+            .views(1, 1)
+            .suspects([1])
+            .reached([ReadFound, Appended, LearnerDropped, Denied, UnknownTookEffect]),
+        ),
+        Entry::new(
             "chain-return-tail",
             "a tail is removed, returns and is a member again",
             Setup::new(2, [Client::new([Op::Increment(1), Op::Get])])

@@ -12,8 +12,8 @@ use crate::world::{
     messages,
 };
 use chainring_model::chain::{
-    ChainState, Entry, Gateway, Key as RowKey, Msg, Nested, Place, Reads, Replica, Row, Script,
-    Timeouts, Timer, Transfer, View, retained_bytes,
+    self, ChainState, Entry, Gateway, Key as RowKey, Msg, Nested, Place, Reads, Replica, Row,
+    Script, Timeouts, Timer, Transfer, View, retained_bytes,
 };
 use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{Key, Op, OpId, Outcome, Value};
@@ -91,6 +91,12 @@ pub struct Setup {
     pub slow_clients: bool,
     /// How many entries a window holds; as many as in production if none is given.
     pub window: Option<usize>,
+    /// How many copies are to be kept.
+    pub copies: usize,
+    /// Whether the first coordinator keeps one, whatever the others do.
+    pub lax: bool,
+    /// The members that an operator gives up at some time, in the first view.
+    pub given_up: Vec<usize>,
     /// Whether replicas report whom they hear nothing from, and tails their learners.
     pub complaints: bool,
     /// Whether no update ever arrives that the first two replicas send each other, nor any answer to one.
@@ -212,6 +218,9 @@ impl Setup {
             swift_leases: true,
             slow_clients: false,
             window: None,
+            copies: 1,
+            lax: false,
+            given_up: Vec::new(),
             complaints: false,
             cut: false,
             grows: false,
@@ -249,6 +258,18 @@ impl Setup {
         self
     }
 
+    /// With so many copies to be kept.
+    pub fn copies(mut self, copies: usize) -> Self {
+        self.copies = copies;
+        self
+    }
+
+    /// Where an operator gives these members up.
+    pub fn giving_up(mut self, lost: impl IntoIterator<Item = usize>) -> Self {
+        self.given_up = lost.into_iter().collect();
+        self
+    }
+
     /// With a learner, which the first view names, and parts of so many rows.
     pub fn teaching(mut self, parts: usize) -> Self {
         (self.joiners, self.taught, self.parts) = (1, true, Some(parts));
@@ -282,6 +303,16 @@ impl Setup {
         let (epoch, index) = (FIRST_EPOCH - 1, 1);
         let msg = Msg::Update { epoch, index, entry };
         Envelope { src: Id::from(0), dst: Id::from(1), msg }
+    }
+
+    /// What the operator says, to each coordinator, through the first client's gateway's client.
+    fn reform(&self) -> impl Iterator<Item = Envelope<Msg>> {
+        let src = Id::from(self.all_replicas() + self.clients.len());
+        let lost = self.given_up.iter().copied().map(Id::from).collect();
+        let report = chain::Report::Reform { epoch: FIRST_EPOCH, lost };
+        let msg = Msg::Views(coordinator::Msg::Report(report));
+        let coordinators = self.view().coordinators.into_iter();
+        coordinators.map(move |dst| Envelope { src, dst, msg: msg.clone() })
     }
 
     /// With this in the stores at the start.
@@ -440,7 +471,11 @@ impl Setup {
             unheard: self.complaints.then_some(0),
             retry: model_timeout(),
             deadline: self.deadlines.then_some(Duration::ZERO),
-            views: coordinator::Timeouts { pause: 0, ..coordinator::Timeouts::default() },
+            views: coordinator::Timeouts {
+                pause: 0,
+                doublings: 0,
+                ..coordinator::Timeouts::default()
+            },
             ..Timeouts::default()
         };
         let clients = self.clients.len();
@@ -449,7 +484,8 @@ impl Setup {
         let replicas = (0..self.all_replicas()).map(|place| {
             let mut store = ProofStore::default();
             self.fill(place, &mut store);
-            let mut replica = Replica::with(timeouts.clone(), mechanisms.clone());
+            let replica = Replica::with(timeouts.clone(), mechanisms.clone());
+            let mut replica = replica.copies(self.copies);
             if let Some(window) = self.window {
                 replica = replica.window(window);
             }
@@ -474,7 +510,7 @@ impl Setup {
             let timeouts = timeouts.clone();
             let gateway =
                 Gateway::with(script(number), nearest, view, timeouts, mechanisms.clone());
-            (ProofActor::Gateway(gateway), Some(store))
+            (ProofActor::Gateway(gateway.copies(self.copies)), Some(store))
         });
         let scripts = self.clients.iter().enumerate().map(|(number, client)| {
             let (lanes, reads) = (client.lanes.clone(), client.reads);
@@ -483,13 +519,14 @@ impl Setup {
             let script = Script { gateway: gateway(number), reads, lanes, lists };
             (ProofActor::Script(script), None)
         });
-        let coordinators = (0..self.coordinators).map(|_| {
+        let coordinators = (0..self.coordinators).map(|place| {
             let mut store = Nested(ProofStore::default());
             Coordinator::init(&mut store, self.view());
             let followers = (0..clients).map(gateway).collect();
             let timeouts = timeouts.views.clone();
             let coordinator = Coordinator::with(followers, timeouts, mechanisms.clone());
-            (ProofActor::Coordinator(coordinator), Some(store.0))
+            let copies = if self.lax && place == 0 { 1 } else { self.copies };
+            (ProofActor::Coordinator(coordinator.copies(copies)), Some(store.0))
         });
         replicas.chain(gateways).chain(scripts).chain(coordinators).collect()
     }
@@ -521,6 +558,9 @@ impl Setup {
         if self.disks_lost {
             model = model.losing_disks(!mechanisms.has(Mechanism::StoreRequired));
         }
+        if !self.given_up.is_empty() {
+            model = model.in_flight(self.reform());
+        }
         if self.late {
             model = model.in_flight([self.late_update()]);
         }
@@ -538,9 +578,10 @@ impl Setup {
             model = model.actor(actor, store);
         }
         let reached = self.reached.iter().map(|reached| reached.property());
-        // Where disks are lost for good, a chain may be, too.
+        // Where disks are lost for good, a chain may be, too, and copies are.
         let claimed = of_chain().into_iter();
-        let claimed = claimed.filter(|claim| !self.disks_lost || claim.name != "no dead end");
+        let resting = ["no dead end", "copies"];
+        let claimed = claimed.filter(|claim| !self.disks_lost || !resting.contains(&claim.name));
         claimed.chain(reached).fold(model, Checked::property)
     }
 
@@ -758,6 +799,15 @@ impl Display for Setup {
                 true => f.write_str(", leases granted at once")?,
                 false => write!(f, ", {} more heartbeats", self.heartbeats)?,
             }
+        }
+        if self.copies > 1 {
+            write!(f, ", {} copies", self.copies)?;
+        }
+        if self.lax {
+            f.write_str(" but for the first coordinator, which keeps one")?;
+        }
+        if !self.given_up.is_empty() {
+            write!(f, ", {:?} given up by an operator at any time", self.given_up)?;
         }
         if self.complaints {
             f.write_str(", whoever is not heard is reported")?;

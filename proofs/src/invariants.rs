@@ -11,9 +11,10 @@
 //! | [`retained`] | what a learner lacks of its tail's committed entries is in the tail's log | a tail commits while it teaches |
 //! | [`handover`] | a tail hands over to a learner that has every row | a tail lags its learner |
 //! | [`held`] | every acknowledged update is in table or log of every member | an update is acknowledged |
+//! | [`copies`] | every acknowledged update is on as many disks of members as copies are to be kept | a member was left out, and another one stays for want of copies |
 //! | [`at_most_once`] | no operation is twice in a history | a duplicate was refused or answered |
 //! | [`incarnations_grow`] | a gateway's starts are numbered upwards | a start gave up an operation |
-//! | [`refused`] | what a client was told did not happen never does | (none: no model denies an update; its mutant shows that it can fall) |
+//! | [`refused`] | what a client was told did not happen never does | an update was denied |
 //! | [`bounded`] | no log outgrows its window | a window is full |
 //! | [`one_view`] | an epoch has one view | a view change, of head, middle and tail |
 //! | [`epochs_advance`] | nobody goes back to an older view | |
@@ -34,6 +35,7 @@
 mod agreement;
 mod at_most_once;
 mod bounded;
+mod copies;
 mod durable;
 mod epochs_advance;
 mod finish;
@@ -53,6 +55,7 @@ mod update_propagation;
 pub use agreement::agreement;
 pub use at_most_once::at_most_once;
 pub use bounded::bounded;
+pub use copies::copies;
 pub use durable::durable;
 pub use epochs_advance::epochs_advance;
 pub use finish::finish;
@@ -84,6 +87,7 @@ pub fn of_chain<W: World>() -> Vec<Property<W>> {
         retained(),
         handover(),
         held(),
+        copies(),
         at_most_once(),
         incarnations_grow(),
         refused(),

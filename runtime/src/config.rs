@@ -4,6 +4,7 @@
 //! cluster = 42            # datagrams and stores of other clusters are refused
 //! protocol = "chain"      # or "ring"
 //! mtu = 1400              # optional: the largest datagram
+//! min-copies = 2          # optional, for chains only: see `Cluster::copies`
 //!
 //! retain-bytes = 16777216 # optional, for chains only: see `Cluster::retains`
 //! [timeouts]              # optional, in milliseconds: see `TimeoutsConfig`
@@ -74,6 +75,8 @@ pub struct Cluster {
     pub protocol: Protocol,
     /// The largest datagram, in bytes of payload.
     pub mtu: usize,
+    /// How many copies a chain keeps, where that is not the default.
+    pub min_copies: Option<u32>,
     /// How long to wait for what, where that is not the default.
     pub timeouts: TimeoutsConfig,
     /// How many bytes of what it has committed a replica of a chain retains, where that is not the default; see
@@ -196,6 +199,8 @@ struct File {
     protocol: Protocol,
     #[serde(default = "default_mtu")]
     mtu: Spanned<usize>,
+    #[serde(default, rename = "min-copies", skip_serializing_if = "Option::is_none")]
+    min_copies: Option<Spanned<u32>>,
     #[serde(default, rename = "retain-bytes", skip_serializing_if = "Option::is_none")]
     retain_bytes: Option<Spanned<u32>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -258,6 +263,7 @@ impl Cluster {
             cluster: file.cluster,
             protocol: file.protocol,
             mtu: file.mtu.into_inner(),
+            min_copies: file.min_copies.map(Spanned::into_inner),
             timeouts: file.timeouts.map(Spanned::into_inner).unwrap_or_default(),
             retain_bytes: file.retain_bytes.map(Spanned::into_inner),
             ring: file.ring.map(Spanned::into_inner).unwrap_or_default(),
@@ -277,6 +283,7 @@ impl Cluster {
             cluster: self.cluster,
             protocol: self.protocol,
             mtu: Spanned::new(unspanned.clone(), self.mtu),
+            min_copies: self.min_copies.map(|copies| Spanned::new(unspanned.clone(), copies)),
             timeouts: timeouts.map(|timeouts| Spanned::new(unspanned.clone(), timeouts)),
             retain_bytes: self.retain_bytes.map(|bytes| Spanned::new(unspanned.clone(), bytes)),
             ring: ring.map(|ring| Spanned::new(unspanned.clone(), ring)),
@@ -329,6 +336,18 @@ impl Cluster {
     /// Those who decide a chain's views.
     pub fn coordinators(&self, chain: u32) -> Vec<Id> {
         self.nodes_of(chain).filter_map(NodeConfig::coordinator).collect()
+    }
+
+    /// How many copies a chain keeps: no view leaves fewer members while others may come back, and nothing new is
+    /// taken while there are fewer. Two, where it is not said, or one where fewer than three nodes are in the chain from the
+    /// beginning.
+    ///
+    /// It need not be the same in every copy of the file: coordinators follow the majority of themselves, a head
+    /// itself, and neither acknowledges anything on fewer disks than it was told. So it may be changed by one node's
+    /// restart after the other, and the [number of the wire](Self::wire_number) does not cover it.
+    pub fn copies(&self, chain: u32) -> usize {
+        let usual = if self.first_members(chain).len() >= 3 { 2 } else { 1 };
+        self.min_copies.map_or(usual, |copies| copies as usize)
     }
 
     /// The view that a chain begins with.
@@ -568,6 +587,8 @@ door = 5
             ("\"127.0.0.1:6381\"", "\"localhost\"", 15, "invalid socket address syntax"),
             ("protocol = \"chain\"", "protocol = \"raft\"", 2, "unknown variant `raft`"),
             ("cluster = 42", "cluster = 42\nmtu = 9", 2, "mtu = 9 is not between"),
+            ("cluster = 42", "cluster = 42\nmin-copies = 0", 2, "no copy would hold"),
+            ("cluster = 42", "cluster = 42\nmin-copies = 3", 2, "has 2 members"),
             ("cluster = 42", "cluster = ", 1, ""),
             (
                 "gateway = 3",

@@ -45,6 +45,9 @@ pub struct ReplicaStatus {
     pub keys: u64,
     /// What it is doing about its chain's data, while it is a learner.
     pub learning: Option<Learning>,
+    /// How many copies its node's file says are to be kept.
+    #[serde(default = "one")]
+    pub min_copies: usize,
 }
 
 /// What a learner is doing.
@@ -89,6 +92,16 @@ pub struct CoordinatorStatus {
     pub joining: Vec<u32>,
     /// Whether it takes part in deciding the next view at this moment.
     pub deciding: bool,
+    /// How many of its suspicions were false since it started.
+    #[serde(default)]
+    pub false_suspicions: u64,
+    /// How many times as long as the file says a member may be silent, because of those.
+    #[serde(default)]
+    pub patience: u32,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// A view of a chain.
@@ -100,6 +113,9 @@ pub struct ViewStatus {
     pub members: Vec<u32>,
     /// Who is being taught to become the next tail.
     pub learner: Option<u32>,
+    /// How many copies suffice by an operator's word.
+    #[serde(default)]
+    pub allowed: Option<u32>,
     /// Those who decide the next view.
     pub coordinators: Vec<u32>,
 }
@@ -295,6 +311,7 @@ impl From<&View> for ViewStatus {
             epoch: view.epoch,
             members: view.chain.iter().copied().map(number).collect(),
             learner: view.learner().map(number),
+            allowed: view.allowed,
             coordinators: view.coordinators.iter().copied().map(number).collect(),
         }
     }

@@ -38,6 +38,7 @@ fn three(protocol: Protocol) -> Cluster {
         cluster: 7,
         protocol,
         mtu: 1400,
+        min_copies: None,
         timeouts,
         ring,
         retain_bytes: None,

@@ -129,6 +129,7 @@ impl Plan {
             cluster: fresh_number()?,
             protocol: self.protocol,
             mtu: 16 << 10,
+            min_copies: None,
             timeouts: TimeoutsConfig::default(),
             ring,
             retain_bytes: None,

@@ -21,6 +21,10 @@ pub struct Chain {
     pub chain: u32,
     /// The number of the newest view that any node knows.
     pub epoch: u64,
+    /// How many copies it is to keep, as far as any node says.
+    pub min_copies: Option<usize>,
+    /// How many copies suffice by an operator's word.
+    pub allowed: Option<u32>,
     /// The nodes whose replicas are in that view, from head to tail, then the learner, then all others.
     pub nodes: Vec<Place>,
     /// Those who decide the next view.
@@ -110,6 +114,8 @@ pub struct Coordinator {
     pub suspects: Vec<u32>,
     /// Whether it takes part in deciding the next view at this moment.
     pub deciding: bool,
+    /// How many of its suspicions were false.
+    pub false_suspicions: u64,
 }
 
 /// What a node said, or why it did not.
@@ -124,6 +130,11 @@ impl Report {
 }
 
 impl Chain {
+    /// Those that are in the newest view, from head to tail.
+    pub fn members(&self) -> impl Iterator<Item = &Place> {
+        self.nodes.iter().filter(|place| place.role.is_member())
+    }
+
     fn of(chain: u32, cluster: &Cluster, answers: &[Answer]) -> Self {
         let view = newest_view(chain, cluster, answers);
         let nodes = || cluster.nodes.iter().zip(answers).filter(|(node, _)| node.chain == chain);
@@ -155,10 +166,13 @@ impl Chain {
                 epoch: status.map(|status| status.view.epoch),
                 suspects: suspects.collect(),
                 deciding: status.is_some_and(|status| status.deciding),
+                false_suspicions: status.map_or(0, |status| status.false_suspicions),
             })
         });
         let coordinators = coordinators.collect();
-        Chain { chain, epoch: view.epoch, nodes: places, coordinators }
+        let said = nodes().filter_map(|(_, answer)| Some(answer.as_ref().ok()?.replica.min_copies));
+        let (min_copies, allowed) = (said.max(), view.allowed);
+        Chain { chain, epoch: view.epoch, min_copies, allowed, nodes: places, coordinators }
     }
 }
 

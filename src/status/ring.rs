@@ -139,6 +139,7 @@ impl RingReport {
                 epoch: status.map(|status| status.view.epoch),
                 suspects: suspects.collect(),
                 deciding: status.is_some_and(|status| status.deciding),
+                false_suspicions: 0,
             })
         });
         let missing = answered().map(|node| node.replica.copies.behind).sum();

@@ -107,19 +107,21 @@ impl Report {
         worst(
             (self.chains.iter())
                 .map(|chain| {
-                    (format!("chain {}", chain.chain), chain.verdict(least_copies(cluster)))
+                    let needed = chain.least_copies(cluster);
+                    (format!("chain {}", chain.chain), chain.verdict(needed))
                 })
                 .collect(),
         )
     }
 }
 
-/// On how many disks a chain acknowledges nothing less than.
-fn least_copies(_: &Cluster) -> usize {
-    1
-}
-
 impl Chain {
+    /// On how many disks it acknowledges nothing less than.
+    fn least_copies(&self, cluster: &Cluster) -> usize {
+        let kept = self.min_copies.unwrap_or_else(|| cluster.copies(self.chain));
+        self.allowed.map_or(kept, |allowed| kept.min(allowed as usize))
+    }
+
     fn verdict(&self, needed: usize) -> Verdict {
         let is_live = |place: &&super::report::Place| place.replica.is_some();
         let members = || self.nodes.iter().filter(|place| place.role.is_member());

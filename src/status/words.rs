@@ -16,15 +16,46 @@ impl Display for Report {
 
 impl Display for Chain {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let members = self.nodes.iter().filter(|place| place.role.is_member()).count();
+        let members = self.members().count();
         let s = if members == 1 { "" } else { "s" };
         writeln!(f, "chain {}, epoch {}: {members} member{s}", self.chain, self.epoch)?;
+        self.write_copies(f, members)?;
         let rows = self.nodes.iter().map(|place| {
             let (role, said) = (place.role.to_string(), place.says(self.epoch));
             let version = place.version.clone();
             Row { role, node: place.node, actor: place.actor, version, said }
         });
-        write_rows(f, &rows.collect::<Vec<_>>(), &self.coordinators)
+        write_rows(f, &rows.collect::<Vec<_>>(), &self.coordinators)?;
+        self.write_coordinators(f)
+    }
+}
+
+impl Chain {
+    /// How many copies there are, of as many as are to be kept.
+    fn write_copies(&self, f: &mut Formatter<'_>, members: usize) -> fmt::Result {
+        let Some(least) = self.min_copies else { return Ok(()) };
+        write!(f, "  {members} copies, min-copies = {least}")?;
+        match self.allowed {
+            _ if least == 1 => f.write_str(": what a single member acknowledges is on one disk")?,
+            Some(allowed) if members < least && members >= allowed as usize => {
+                write!(f, ": {allowed} by an operator's word")?;
+            }
+            _ if members < least => f.write_str(": writes wait until there are as many")?,
+            _ => {}
+        }
+        writeln!(f)
+    }
+
+    /// Whether views change too easily.
+    fn write_coordinators(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let wrong: u64 = self.coordinators.iter().map(|it| it.false_suspicions).sum();
+        if wrong >= 3 {
+            writeln!(
+                f,
+                "  live members were suspected {wrong} times: `suspect` in [timeouts] is short for these machines"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -179,7 +210,8 @@ mod tests {
     }
 
     fn view(epoch: u64, members: &[u32], learner: Option<u32>) -> ViewStatus {
-        ViewStatus { epoch, members: members.to_vec(), learner, coordinators: vec![31] }
+        let (members, coordinators) = (members.to_vec(), vec![31]);
+        ViewStatus { epoch, members, learner, allowed: None, coordinators }
     }
 
     fn status(node: u32, view: ViewStatus, received: u64, keys: u64) -> NodeStatus {
@@ -194,6 +226,7 @@ mod tests {
             received,
             keys,
             learning: None,
+            min_copies: 2,
         };
         let (version, coordinator) = ("0.1.0".to_string(), None);
         NodeStatus { cluster: 9, node, version, replica, gateways: vec![gateway], coordinator }
@@ -210,6 +243,8 @@ mod tests {
             suspects: vec![3],
             joining: vec![5],
             deciding: true,
+            false_suspicions: 4,
+            patience: 8,
         });
         let mut fourth = status(4, newest.clone(), 41, 5);
         fourth.version = "0.2.0".to_string();
@@ -230,12 +265,14 @@ mod tests {
         let said = report.to_string();
         let expected = "\
 chain 1, epoch 7: 2 members
+  2 copies, min-copies = 2
   head     node 3    serves 127.0.0.1:8003, has a lease, committed 40, 10 keys, version 0.1.0
   tail     node 1    serves 127.0.0.1:8001, has a lease, committed 40, 3 behind the head, 10 keys, version 0.1.0
   learner  node 4    serves 127.0.0.1:8004, committed 40, 5 keys, 50 % of the tail's, copies the tail's rows, version 0.2.0
   removed  node 2    unreachable: it does not answer
   outside  node 5    serves 127.0.0.1:8005, committed 40, 0 keys, wants to join, knows epoch 1, version 0.1.0
   decided by node 1 (suspects node 3) (deciding)
+  live members were suspected 4 times: `suspect` in [timeouts] is short for these machines
 ";
         assert_eq!(said.trim_end(), expected.trim_end());
     }
@@ -268,6 +305,7 @@ chain 1, epoch 7: 2 members
                 epoch: 7,
                 members: members.to_vec(),
                 learner: None,
+                allowed: None,
                 coordinators: vec![31, 32, 33],
             };
             let answer = |node: u32| {
@@ -282,6 +320,8 @@ chain 1, epoch 7: 2 members
                     suspects: vec![],
                     joining: vec![],
                     deciding: false,
+                    false_suspicions: 0,
+                    patience: 1,
                 });
                 Ok(status)
             };
@@ -295,8 +335,8 @@ chain 1, epoch 7: 2 members
         assert_eq!(verdict(&[1, 2, 3], &[1, 2]), format!("{lost}{start}"));
         assert_eq!(
             verdict(&[2], &[2]),
-            "DOWN: 1 of 3 copies, 1 of 3 coordinators, and 2 coordinators are needed, start nodes \
-             1, 3"
+            "DOWN: 1 of 3 copies, 1 of 3 coordinators, and 2 copies and 2 coordinators are needed, \
+             start nodes 1, 3"
         );
         assert!(verdict(&[1, 2, 3], &[]).starts_with("DOWN: 0 of 3 copies, 0 of 3 coordinators"));
     }

@@ -12,6 +12,8 @@
 //! - **Views.** A gateway follows the newest view that it hears of, durably: coordinators tell it, replicas
 //!   redirect it, and while neither does it asks. What is under way then goes to where the new view says,
 //!   under the same identity; so an operation whose head or tail died ends by itself, exactly once.
+//! - **Copies.** While its view has fewer members than copies are to be kept, a gateway holds updates back, for the
+//!   head would not take them. What was never sent when its deadline passes has not happened: it is *unavailable*.
 //! - **Clients** are told of a start with [`Msg::Opened`], and name operations after it. A late
 //!   [`Msg::Invoke`] of an earlier start, or a duplicate, is refused.
 
@@ -22,7 +24,7 @@ use crate::mechanism::{Intact, Mechanism, Mechanisms};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 
 /// A gateway, as a value: what it is configured with. Its state is a [`GatewayState`].
@@ -32,6 +34,7 @@ pub struct Gateway<S, M = Intact> {
     nearest: Option<Id>,
     view: View,
     timeouts: Timeouts,
+    copies: usize,
     mechanisms: M,
     store: PhantomData<S>,
 }
@@ -60,6 +63,8 @@ pub struct Lane {
     pub seq: u64,
     /// What it is, while it is under way.
     pub pending: Option<Pending>,
+    /// Whether that was ever sent. What was not has not happened, and never will.
+    pub sent: bool,
 }
 
 impl<S: Store<Key, Row>> Gateway<S> {
@@ -84,7 +89,13 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         timeouts: Timeouts,
         mechanisms: M,
     ) -> Self {
-        Gateway { client, nearest, view, timeouts, mechanisms, store: PhantomData }
+        Gateway { client, nearest, view, timeouts, copies: 1, mechanisms, store: PhantomData }
+    }
+
+    /// The same, for a chain that keeps so many copies: it holds updates back while there are fewer.
+    pub fn copies(mut self, copies: usize) -> Self {
+        self.copies = copies;
+        self
     }
 
     /// The view that the first start begins with.
@@ -160,12 +171,13 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let refused = op.check(&key).err();
         let pending = refused.is_none().then(|| (key.clone(), op.clone(), reads));
         let seq = id.seq;
-        state.to_mut().lanes.insert(id.lane, Lane { seq, pending });
+        let target = self.target(state, &op, reads);
+        let sent = target.is_some();
+        state.to_mut().lanes.insert(id.lane, Lane { seq, pending, sent });
         if let Some(refusal) = refused {
             let outcome = Outcome::Refused(refusal);
             return out.send(self.client, Msg::Return { id, outcome });
         }
-        let target = self.target(state, &op, reads);
         self.request(target, id, (key, op, reads), out);
         if let Some(deadline) = self.timeouts.deadline {
             out.set_timer(Timer::Deadline(id.lane), deadline..deadline);
@@ -203,12 +215,17 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         state.store.put(Key::View, Row::View(view.clone()));
         out.save(state.store.clone());
         state.view = view;
+        let mut sent = BTreeSet::new();
         for (number, lane) in &state.lanes {
             if let Some((key, op, reads)) = lane.pending.clone() {
                 let op_id = state.op_id(id, *number, lane);
                 let target = self.target(state, &op, reads);
+                sent.extend(target.map(|_| *number));
                 self.request(target, op_id, (key, op, reads), out);
             }
+        }
+        for (number, lane) in &mut state.lanes {
+            lane.sent |= sent.contains(number);
         }
     }
 
@@ -255,14 +272,19 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let Some((key, op, reads)) = lane.pending.clone() else {
             return;
         };
-        let target = if op.is_read() { state.view.tail() } else { state.view.head() };
+        let target = if op.is_read() { state.view.tail() } else { self.head(state) };
         if self.mechanisms.has(Mechanism::Retry) {
             let op_id = state.op_id(id, number, lane);
+            let is_first = target.is_some() && !lane.sent;
+            if is_first && let Some(lane) = state.to_mut().lanes.get_mut(&number) {
+                lane.sent = true;
+            }
             self.request(target, op_id, (key, op, reads), out);
         }
     }
 
-    /// The operation has taken too long. A read changes nothing; a write may have happened, or still may.
+    /// The operation has taken too long. A read changes nothing, and so does what was held back; any other write may
+    /// have happened, or still may.
     fn on_deadline(
         &self,
         id: Id,
@@ -276,7 +298,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let Some((_, op, _)) = &lane.pending else {
             return;
         };
-        let known = op.is_read() || !self.mechanisms.has(Mechanism::UnknownIsUnknown);
+        let known = op.is_read() || !lane.sent || !self.mechanisms.has(Mechanism::UnknownIsUnknown);
         let outcome = if known { Outcome::Refused(Refusal::Unavailable) } else { Outcome::Unknown };
         let op_id = state.op_id(id, number, lane);
         out.cancel_timer(Timer::Retry(number));
@@ -314,13 +336,20 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     /// Where an operation goes first: updates to the head, reads to the nearest member that may answer.
     fn target(&self, state: &GatewayState<S>, op: &Op, reads: Reads) -> Option<Id> {
         if !op.is_read() {
-            return state.view.head();
+            return self.head(state);
         }
         if reads == Reads::Tail {
             return state.view.tail();
         }
         let nearest = self.nearest.filter(|id| state.view.chain.contains(id));
         nearest.or(state.view.tail())
+    }
+
+    /// Where updates go, if anywhere: a head of fewer members than copies are to be kept takes none.
+    fn head(&self, state: &GatewayState<S>) -> Option<Id> {
+        let has_copies = state.view.has_copies(self.copies);
+        let sends = has_copies || !self.mechanisms.has(Mechanism::CopiesAwaited);
+        state.view.head().filter(|_| sends)
     }
 
     /// Lanes only move on, and a new start makes every older operation foreign.

@@ -7,7 +7,7 @@
 //! either applied already, or still in the window, and then the key is dirty and the read goes to the
 //! tail. A dirty key is never answered locally.
 //!
-//! Five decisions to know before reading on:
+//! Six decisions to know before reading on:
 //!
 //! - **Entries are operations, and they apply when they commit, never before.** A replica's data is the
 //!   outcome of a prefix of one history, so no replica ever rolls data back, and an outcome is the same
@@ -24,6 +24,9 @@
 //!   intervals, while the successor is silent. Losing any one message loses nothing.
 //! - **The window is bounded.** A head whose window is full logs nothing more. So a chain whose tail is
 //!   away for a day has not filled a disk, and what did not fit has not happened.
+//! - **Copies are awaited.** A head of fewer members than [copies](Replica::copies) are to be kept logs nothing new:
+//!   what is acknowledged is on so many disks, and what would have been on fewer has not happened. (Views with fewer
+//!   are not decided but where a chain began with fewer, or an operator said that fewer suffice.)
 //! - **Crashes lose what was not saved, and nothing else.** An entry is saved before it is passed on, so
 //!   a replica that recovers resumes with the window that its log holds.
 //!
@@ -84,6 +87,7 @@ pub struct Replica<S, M = Intact> {
     window_entries: usize,
     part_rows: usize,
     retain_bytes: usize,
+    copies: usize,
     mechanisms: M,
     store: PhantomData<S>,
 }
@@ -186,6 +190,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             window_entries: WINDOW_ENTRIES,
             part_rows: PART_ROWS,
             retain_bytes: 0,
+            copies: 1,
             mechanisms,
             store: PhantomData,
         }
@@ -207,6 +212,12 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     /// [`retained_bytes`].
     pub fn retaining(mut self, bytes: usize) -> Self {
         self.retain_bytes = bytes;
+        self
+    }
+
+    /// The same, keeping so many copies: a head of fewer members takes nothing new.
+    pub fn copies(mut self, copies: usize) -> Self {
+        self.copies = copies;
         self
     }
 
@@ -349,7 +360,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             }
             Admission::Fresh => {}
         }
-        if self.is_full(&state.window) {
+        let awaits = self.mechanisms.has(Mechanism::CopiesAwaited);
+        if self.is_full(&state.window) || awaits && !state.view.has_copies(self.copies) {
             return; // its gateway asks again
         }
         let index = state.last() + 1;
@@ -614,6 +626,11 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             let entry = entry.clone();
             out.send(successor, Msg::Update { epoch, index, entry });
         }
+    }
+
+    /// How many copies it keeps.
+    pub fn copies_bound(&self) -> usize {
+        self.copies
     }
 
     /// How many entries the head logs before the first of them is committed.

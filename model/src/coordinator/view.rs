@@ -43,6 +43,21 @@ pub trait View: Clone + Debug + Eq + Hash + Ord {
     /// reports are those that this view [`heeds`](Self::heeds).
     fn next(&self, suspects: &BTreeSet<Id>, reports: &BTreeMap<Id, Self::Report>) -> Option<Self>;
 
+    /// The same, where no more members may be left out than leave so many [copies](Self::keeps).
+    fn next_keeping(
+        &self,
+        _copies: usize,
+        suspects: &BTreeSet<Id>,
+        reports: &BTreeMap<Id, Self::Report>,
+    ) -> Option<Self> {
+        self.next(suspects, reports)
+    }
+
+    /// Whether `next`, if it leaves anyone out, leaves so many copies, or as many as an operator said suffice.
+    fn keeps(&self, _next: &Self, _copies: usize) -> bool {
+        true
+    }
+
     /// Whether a report bears on what follows this view; others are forgotten.
     fn heeds(&self, src: Id, report: &Self::Report) -> bool;
 }

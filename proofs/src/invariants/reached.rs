@@ -73,6 +73,10 @@ pub enum Reached {
     BeginsAnew,
     /// A learner knows a key to be deleted that its scan has not come to.
     Buried,
+    /// An update was denied, since it was never sent.
+    Denied,
+    /// A member is suspected, and stays, for too few would be left without it.
+    KeptForCopies,
 }
 
 /// The view that the model begins with.
@@ -291,6 +295,26 @@ impl Reached {
             Reached::Buried => Property::sometimes("a learner holds a tombstone", |_, state| {
                 members(W::system(state)).iter().any(|member| !member.tombstones.is_empty())
             }),
+            Reached::Denied => Property::sometimes("an update was denied", |_, state| {
+                !W::system(state).history().denied().is_empty()
+            }),
+            Reached::KeptForCopies => {
+                Property::sometimes("a suspect is kept for its copy", |world, state| {
+                    let mut states = W::system(state).states();
+                    let is_smaller = |view: &View| {
+                        first_view(world).is_some_and(|first| view.chain.len() < first.chain.len())
+                    };
+                    states.any(|state| match state {
+                        ChainState::Coordinator(state) => {
+                            let mut members = state.decided.chain.iter();
+                            is_smaller(&state.decided)
+                                && state.proposal.is_none()
+                                && members.any(|member| state.suspects.contains(member))
+                        }
+                        _ => false,
+                    })
+                })
+            }
             Reached::VoteWaits => Property::sometimes("a vote waits for a grant", |_, state| {
                 W::system(state).states().any(|state| match state {
                     ChainState::Coordinator(state) => {

@@ -108,6 +108,7 @@ fn timeouts(dice: &mut Dice) -> Timeouts {
         _ => {}
     }
     timeouts.views.pause = dice.pick(&[timeouts.views.pause, 2]);
+    timeouts.views.doublings = 0; // views are to change often
     timeouts
 }
 

@@ -39,6 +39,9 @@ pub(super) fn file(file: &File, length: usize) -> Result<(), Mistake> {
     {
         return Err((door.span(), mistake));
     }
+    if let Some(copies) = &file.min_copies {
+        min_copies(*copies.get_ref(), file).map_err(|what| (copies.span(), what))?;
+    }
     let mut seen = Seen::default();
     for node in &file.node {
         seen.node(node.get_ref()).map_err(|what| (node.span(), what))?;
@@ -47,6 +50,29 @@ pub(super) fn file(file: &File, length: usize) -> Result<(), Mistake> {
         one_ring(file.protocol, node.get_ref()).map_err(|what| (node.span(), what))?;
     }
     chains(&file.node)
+}
+
+/// How many copies a chain is to keep: as many as it can have.
+fn min_copies(copies: u32, file: &File) -> Result<(), String> {
+    if file.protocol == Protocol::Ring {
+        return Err("min-copies is of chains, and a ring keeps [ring] replicas".to_string());
+    }
+    if copies == 0 {
+        return Err("min-copies = 0: no copy would hold what is acknowledged".to_string());
+    }
+    let nodes = || file.node.iter().map(Spanned::get_ref);
+    for chain in nodes().map(|node| node.chain).collect::<BTreeSet<_>>() {
+        let of_chain = || nodes().filter(|node| node.chain == chain);
+        let grows = of_chain().any(|node| node.coordinator.is_some());
+        let members = of_chain().filter(|node| grows || !node.joins).count();
+        if (copies as usize) > members {
+            return Err(format!(
+                "min-copies = {copies}, and chain {chain} has {members} members at the most: it would never \
+                 take a write"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What only one of the protocols has.

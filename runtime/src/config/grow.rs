@@ -124,7 +124,7 @@ impl Cluster {
             let nodes = then.nodes.iter().filter(|node| !same.nodes.contains(node));
             let nodes: Vec<_> = nodes.map(|node| node.id.to_string()).collect();
             return Err(match &nodes[..] {
-                [] => "its cluster, protocol, mtu, timeouts, ring or order of nodes is another"
+                [] => "its cluster, protocol, mtu, min-copies, timeouts, ring or order of nodes is another"
                     .to_string(),
                 nodes => format!("it says something else of node {}", nodes.join(", ")),
             });

@@ -1,6 +1,8 @@
 //! Chain replication, as the runtime sees it.
 
 mod about;
+mod aloud;
+mod reform;
 
 use super::{Heard, Lines, Order, Place, StoreOf, System, followers};
 use crate::config::{Cluster, NodeConfig};
@@ -18,7 +20,7 @@ use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{self, Op, OpId};
 use chainring_model::store::Store;
 use stateright::actor::Id;
-use std::future::{Future, Ready};
+use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -58,6 +60,10 @@ struct Rest {
     learning: Option<Learning>,
     /// Of a coordinator: whom it has not heard from for too long.
     suspects: Vec<Id>,
+    /// Of a coordinator: how many of its suspicions were false.
+    wrong: u64,
+    /// Of a coordinator: how often it has doubled the silence after which it suspects.
+    doubt: u32,
     /// Of a coordinator: who has asked to join.
     joining: Vec<Id>,
     /// Of a coordinator: whether it takes part in a decision that has not been made.
@@ -149,20 +155,24 @@ impl System for ChainSystem {
     fn actor(place: &Place, cluster: &Cluster, node: &NodeConfig) -> Self::Actor {
         let timeouts = cluster.timeouts.of_chain();
         let chain = place.chain;
+        let copies = cluster.copies(chain);
         match place.role {
             // A chain has no members: its file is refused if it names one.
             Role::Replica | Role::Member => {
-                ChainActor::Replica(Replica::new(timeouts).retaining(cluster.retains()))
+                let replica = Replica::new(timeouts).retaining(cluster.retains());
+                ChainActor::Replica(replica.copies(copies))
             }
             Role::Coordinator => {
                 let followers = followers(cluster, chain);
-                ChainActor::Coordinator(Coordinator::new(followers, timeouts.views))
+                let coordinator = Coordinator::new(followers, timeouts.views);
+                ChainActor::Coordinator(coordinator.copies(copies))
             }
             Role::Gateway => {
                 let nearest = (chain == node.chain).then(|| node.replica());
                 let door = place.door.unwrap_or(place.id);
                 let view = cluster.first_view(chain);
-                ChainActor::Gateway(Gateway::new(door, nearest, view, timeouts))
+                let gateway = Gateway::new(door, nearest, view, timeouts);
+                ChainActor::Gateway(gateway.copies(copies))
             }
         }
     }
@@ -216,7 +226,10 @@ impl System for ChainSystem {
 
     fn words(view: &View, nodes: &dyn Fn(&[Id]) -> String) -> String {
         let learner = view.learner().map(|learner| format!(", learner {}", nodes(&[learner])));
-        format!("members from head to tail: {}{}", nodes(&view.chain), learner.unwrap_or_default())
+        let word = |copies| format!(", {copies} suffice by an operator's word");
+        let allowed = view.allowed.map(word).unwrap_or_default();
+        let (members, learner) = (nodes(&view.chain), learner.unwrap_or_default());
+        format!("members from head to tail: {members}{learner}{allowed}")
     }
 
     fn look(card: &Card<Self>, notes: &mut Notes, step: &Step<'_, Self::Actor>) {
@@ -242,6 +255,7 @@ impl System for ChainSystem {
                 let joining = joining.filter(|(_, report)| **report == Report::Join);
                 let mut rest = shows.rest();
                 rest.deciding = deciding;
+                (rest.wrong, rest.doubt) = (coordinator.doubt.wrong, coordinator.doubt.level);
                 rest.suspects.clear();
                 rest.suspects.extend(&coordinator.suspects);
                 rest.joining.clear();
@@ -323,14 +337,13 @@ impl System for ChainSystem {
         Some(size)
     }
 
-    fn order(_: &Front<Self>, order: Order) -> Result<(), String> {
-        Err(match order {
-            Order::Belong(_) => {
-                "the members of a chain come and go with their processes: start or stop the node"
-            }
-            Order::Reform(..) => "a chain goes on with whoever is left, and needs no reform",
+    fn order(front: &Front<Self>, order: Order) -> Result<(), String> {
+        match order {
+            Order::Belong(_) => Err("the members of a chain come and go with their processes: \
+                                     start or stop the node"
+                .to_string()),
+            Order::Reform(epoch, named) => reform::order(front, epoch, &named),
         }
-        .to_string())
     }
 
     fn lines(about: &About<Self>) -> Lines {
@@ -341,8 +354,8 @@ impl System for ChainSystem {
         about::status(about, under_way)
     }
 
-    fn beside(_: &Front<Self>) -> Option<impl Future<Output = ()> + Send + 'static> {
-        None::<Ready<()>>
+    fn beside(front: &Front<Self>) -> Option<impl Future<Output = ()> + Send + 'static> {
+        Some(aloud::tell(front.clone()))
     }
 }
 
@@ -405,7 +418,26 @@ fn learning(transfer: Option<&Transfer>) -> Option<Learning> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::{decode, encode};
     use crate::node::belongs;
+
+    /// A view is written as it was before an operator could allow fewer copies, where none has.
+    #[test]
+    fn views_are_written_as_before() {
+        let old = |learner: Option<(Id, u64)>| {
+            let ids = |ids: [usize; 2]| ids.map(Id::from).to_vec();
+            encode(&(7_u64, ids([0, 2]), learner, ids([9, 300]))).unwrap()
+        };
+        for learner in [None, Some((Id::from(4), 6))] {
+            let mut view = View::new(7, vec![Id::from(0), Id::from(2)])
+                .decided_by(vec![Id::from(9), Id::from(300)]);
+            view.learner = learner;
+            assert_eq!(encode(&view).unwrap(), old(learner));
+            assert_eq!(decode::<View>(&old(learner)).unwrap(), view);
+            view.allowed = Some(1);
+            assert_eq!(decode::<View>(&encode(&view).unwrap()).unwrap(), view);
+        }
+    }
 
     #[test]
     fn a_later_view_of_the_same_chain_belongs_to_it() {

@@ -39,10 +39,14 @@ use crate::mechanism::{Mechanism, Mechanisms};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::borrow::Cow;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
 /// How many rows are read at a time, on the way to [`PART_BYTES`]: values may be long.
 const READ_ROWS: usize = 16;
+
+/// How often the silence after which coordinators suspect a member a tail waits for the learner that it has handed over
+/// to: what the learner has learned is lost with it, and who is only slow is not dropped.
+const IMPATIENCE: u32 = 3;
 
 impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     /// Whether this is the tail that teaches this learner.
@@ -164,7 +168,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         let views = &self.timeouts.views;
         if state.has_handed_over(id) {
-            out.set_timer(Timer::Silence, views.suspect.clone());
+            let Range { start, end } = views.suspect.clone();
+            out.set_timer(Timer::Silence, start * IMPATIENCE..end * IMPATIENCE);
         } else if state.view.tail() == Some(id) && state.view.learner.is_some() {
             out.set_timer(Timer::Silence, views.suspect_newcomer.clone());
         } else {

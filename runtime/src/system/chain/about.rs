@@ -41,6 +41,7 @@ pub(super) fn lines(about: &About<ChainSystem>) -> Lines {
         lines.extend([
             line("coordinator_epoch", view(card).epoch.to_string()),
             line("coordinator_suspects", suspects.join(" ")),
+            line("coordinator_false_suspicions", rest.wrong.to_string()),
         ]);
     }
     lines
@@ -60,6 +61,7 @@ pub(super) fn status(about: &About<ChainSystem>, under_way: &[usize]) -> String 
             received: read(received),
             keys: read(keys),
             learning: rest.learning,
+            min_copies: about.with_roster(|cluster| cluster.copies(card.place.chain)),
         }
     });
     let gateways = about.board.with_role(Role::Gateway).zip(under_way);
@@ -78,6 +80,8 @@ pub(super) fn status(about: &About<ChainSystem>, under_way: &[usize]) -> String 
             suspects: rest.suspects.into_iter().map(number).collect(),
             joining: rest.joining.into_iter().map(number).collect(),
             deciding: rest.deciding,
+            false_suspicions: rest.wrong,
+            patience: 1 << rest.doubt.min(16),
         }
     });
     let Some(replica) = replica else { return "{}".to_string() }; // every node has one

@@ -1,0 +1,43 @@
+//! What is said to a chain's coordinators on an operator's behalf.
+
+use super::{ChainSystem, Msg, Report};
+use crate::front::Front;
+use chainring_model::coordinator;
+use stateright::actor::Id;
+use std::collections::BTreeSet;
+
+/// Tells the coordinators of this node's chain that these members will never come back.
+///
+/// # Errors
+/// When that cannot be: a sentence.
+pub(super) fn order(front: &Front<ChainSystem>, epoch: u64, named: &[u32]) -> Result<(), String> {
+    let place = (front.about().node.chain as usize).saturating_sub(1);
+    let door = front.doors().get(place).ok_or("the node has no gateway")?; // every node has one
+    let view = door.gateway().view().ok_or("the node's gateway has not started")?;
+    if view.coordinators.is_empty() {
+        return Err("this chain has no coordinators, so its members are fixed".to_string());
+    }
+    if epoch != view.epoch {
+        return Err(format!(
+            "the chain's view is of epoch {}, not {epoch}: look at it again before you give anybody up",
+            view.epoch
+        ));
+    }
+    let lost: BTreeSet<_> = named.iter().map(|id| Id::from(*id as usize)).collect();
+    if let Some(stranger) = lost.iter().find(|id| !view.chain.contains(id)) {
+        return Err(format!("{stranger} is the replica of no member of the chain"));
+    }
+    if lost.is_empty() || view.chain.iter().all(|member| lost.contains(member)) {
+        return Err("of a chain some members are given up, and not all: say whose".to_string());
+    }
+    tracing::warn!(
+        epoch,
+        ?lost,
+        "an operator gives members up: the chain goes on with fewer copies than it is to keep"
+    );
+    let report = Report::Reform { epoch, lost };
+    for coordinator in &view.coordinators {
+        door.send(*coordinator, Msg::Views(coordinator::Msg::Report(report.clone())));
+    }
+    Ok(())
+}
