@@ -30,10 +30,12 @@ fn views(cluster: &Cluster) -> BTreeSet<(u64, usize)> {
         let log = std::fs::read_to_string(cluster.log_file(node)).unwrap();
         for line in log.lines() {
             let Some((_, epoch)) = line.split_once("epoch=") else { continue };
-            let Some((_, members)) = line.split_once("members [") else { continue };
+            let Some((_, view)) = line.split_once("from head to tail: node") else { continue };
             let epoch: String = epoch.chars().take_while(char::is_ascii_digit).collect();
-            let (members, _) = members.split_once(']').expect("a list");
-            views.insert((epoch.parse().expect("a number"), members.matches("Id(").count()));
+            // A learner, and how many copies suffice, stand behind the members.
+            let members = view.trim_start_matches('s').split(", ");
+            let members = members.map_while(|id| id.trim().trim_matches('"').parse::<u32>().ok());
+            views.insert((epoch.parse().expect("a number"), members.count()));
         }
     }
     views

@@ -383,7 +383,7 @@ fn a_check_says_what_it_has_found_and_which_model_was_meant() {
     let out = run(&["check", "chain-reads"]);
     let text = said(&out);
     assert!(text.starts_with("ok    chain-reads "), "{text}");
-    assert!(text.contains("\n1 model holds, exhaustively: 57 unique states in "), "{text}");
+    assert!(text.contains("\n1 model holds, exhaustively: 126 unique states in "), "{text}");
     let out = run(&["check", "--list", "--json"]);
     let list: Value = serde_json::from_slice(&out.stdout).expect("JSON");
     let views = list.as_array().unwrap().iter().find(|it| it["name"] == "chain-views").unwrap();

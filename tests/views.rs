@@ -291,7 +291,7 @@ fn a_node_is_added_to_a_running_cluster() {
     write(&file, &changed).unwrap();
     let refused = |node: usize| {
         let log = std::fs::read_to_string(cluster.log_file(node)).unwrap();
-        log.matches("only nodes that join may be added while others run").count()
+        log.matches("only nodes that join may be added or forgotten while others run").count()
     };
     eventually("all refuse", || (0..4).all(|node| refused(node) == 1));
     write(&file, &text).unwrap();

@@ -52,7 +52,7 @@ const PINNED: &[(&str, usize)] = &[
     ("copies", 39_463),
     ("copies-crash", 44_829),
     ("copies-return", 49_258),
-    ("copies-lax", 504),
+    ("copies-lax", 462),
     ("copies-reform", 4_397),
     ("grow-copies", 22),
     ("grow-copies-deadlines", 499),

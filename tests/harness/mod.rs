@@ -164,6 +164,8 @@ impl Cluster {
         let mut cluster = Cluster { dir, resp: Vec::new(), nodes: Vec::new(), trace, log };
         let mut text = String::new();
         eventually("its ports are nobody else's", || {
+            // A cluster file that is there is never written again, so every try has a place of its own.
+            cluster.dir = TempDir::new().expect("a temporary directory");
             let mut command = chainring();
             let name = protocol.name();
             command.args(["cluster", name, "--only-init", "--resp-port", "0", "--dir"]);
