@@ -6,7 +6,7 @@
 //! So each of the two streams, standard error and standard output, has a queue of bounded size and a thread that
 //! writes. [`Line`] and [`say`] put a line into a queue and never wait. A line that finds its queue full, or that cannot
 //! be written, is dropped and counted in [`lost`]. When writing works again, a warning in the log says how many were
-//! lost. `INFO` and `CHAINRING STATUS` say it at all times.
+//! lost. `INFO` says it at all times.
 //!
 //! At its end a process calls [`finish`], which waits for the queues, though not for long.
 

@@ -2,16 +2,37 @@
 //!
 //! ```sh
 //! cargo run --release -- check --json > check.json
-//! cargo run --release -p chainring-examples --bin tables -- RESULTS.md check.json
+//! cargo run --release -- check --mutants --json > mutants.json
+//! cargo run --release -p chainring-examples --bin tables -- RESULTS.md check.json mutants.json
 //! ```
 //!
 //! Each model of the reports has its row replaced. One that has none gets it behind the model that stands
-//! before it in the report. All other lines stay as they are. A report in which a property fell is refused.
+//! before it in the report. The table of mutants is written anew. All other lines stay as they are. A report
+//! in which a property fell, and a mutant that was not caught, are refused.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
+
+/// What is read of a report: of a mutant, or of a model.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Found {
+    Mutant(Catch),
+    Model(Report),
+}
+
+/// What is read of a mutant's report.
+#[derive(Deserialize)]
+struct Catch {
+    mutant: String,
+    model: String,
+    property: String,
+    caught: bool,
+    length: usize,
+    states: usize,
+}
 
 /// What is read of a model's report.
 #[derive(Deserialize)]
@@ -56,6 +77,13 @@ impl Report {
     }
 }
 
+impl Catch {
+    fn row(&self) -> String {
+        let Catch { mutant, property, model, length, .. } = self;
+        format!("| {mutant} | {property} | {model} | {length} | {} |", grouped(self.states))
+    }
+}
+
 /// A number with its thousands apart.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
@@ -92,20 +120,44 @@ fn with_rows(text: &str, reports: &[Report]) -> String {
     lines.join("\n") + "\n"
 }
 
+/// The text with the table of mutants written anew.
+fn with_mutants(text: &str, catches: &[Catch]) -> Option<String> {
+    let (before, table) = text.split_once("| without | property that falls |")?;
+    let (header, rows) = table.split_once("|\n|---|---|---|---:|---:|\n")?;
+    let rest = rows.find("\n\n").map_or("", |end| &rows[end..]);
+    let rows: Vec<_> = catches.iter().map(Catch::row).collect();
+    Some(format!(
+        "{before}| without | property that falls |{header}|\n|---|---|---|---:|---:|\n{}{rest}",
+        rows.join("\n")
+    ))
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let results =
         arguments.next().ok_or("say which file has the tables, and which have reports")?;
-    let mut reports = Vec::new();
+    let (mut reports, mut catches) = (Vec::new(), Vec::new());
     for file in arguments {
-        let read: Vec<Report> = serde_json::from_str(&fs::read_to_string(&file)?)?;
-        reports.extend(read);
+        let read: Vec<Found> = serde_json::from_str(&fs::read_to_string(&file)?)?;
+        for found in read {
+            match found {
+                Found::Mutant(catch) => catches.push(catch),
+                Found::Model(report) => reports.push(report),
+            }
+        }
+    }
+    if let Some(missed) = catches.iter().find(|catch| !catch.caught) {
+        return Err(format!("`{}` was not caught", missed.mutant).into());
     }
     if let Some(mistake) = reports.iter().find_map(Report::mistake) {
         return Err(mistake.into());
     }
-    let text = fs::read_to_string(&results)?;
-    fs::write(&results, with_rows(&text, &reports))?;
+    let mut text = with_rows(&fs::read_to_string(&results)?, &reports);
+    if !catches.is_empty() {
+        text = with_mutants(&text, &catches).ok_or("there is no table of mutants")?;
+        println!("{} mutants", catches.len());
+    }
+    fs::write(&results, text)?;
     let models: BTreeMap<_, _> =
         reports.iter().map(|report| (report.name.as_str(), report.unique_states)).collect();
     let (states, seconds) =
@@ -143,6 +195,25 @@ mod tests {
         assert_eq!(rows, ["a", "b", "c"]);
         assert!(text.contains("| a | a chain | 1,234,567 | 2,469,134 | 3 | 0.5 |\n"), "{text}");
         assert!(text.ends_with("\n\nThe end.\n"));
+    }
+
+    #[test]
+    fn the_table_of_mutants_is_written_anew() {
+        let text = "Before.\n\n| without | property that falls | model | length | states |\n\
+                    |---|---|---|---:|---:|\n| old | held | a | 1 | 2 |\n\nAfter.\n";
+        let catch = Catch {
+            mutant: "no check".to_string(),
+            model: "chain".to_string(),
+            property: "held".to_string(),
+            caught: true,
+            length: 3,
+            states: 4321,
+        };
+        let text = with_mutants(text, &[catch]).expect("there is a table");
+        assert!(text.ends_with(
+            "|---|---|---|---:|---:|\n| no check | held | chain | 3 | 4,321 |\n\nAfter.\n"
+        ));
+        assert!(text.starts_with("Before.\n\n| without |") && !text.contains("| old |"), "{text}");
     }
 
     #[test]
