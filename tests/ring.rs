@@ -142,8 +142,12 @@ fn ten_nodes_serve_every_key_through_any_node() {
     let error = nodes[0].set::<_, _, ()>(longest + "k", "v").unwrap_err().to_string();
     assert!(error.contains("longer than the limit of 502 bytes"), "{error}");
 
-    let words = cluster.words();
-    assert!(words.starts_with("ring, epoch 1 (stable): 10 members, 3 replicas a key"), "{words}");
+    let mut words = String::new();
+    eventually("the ring is healthy", || {
+        words = cluster.words();
+        words.starts_with("HEALTHY: 10 of 10 nodes, 3 of 3 coordinators\n")
+    });
+    assert!(words.contains("\nring, epoch 1 (stable): 10 members, 3 replicas a key"), "{words}");
     assert!(words.contains("decided by node 1; node 2; node 3"), "{words}");
 }
 

@@ -169,5 +169,5 @@ fn an_error_without_a_reader_is_an_error() {
     let mut command = harness::chainring();
     command.args(["status", "--dir", "/nowhere"]).stderr(writer);
     let status = command.status().expect("the program starts");
-    assert_eq!(status.code(), Some(1));
+    assert_eq!(status.code(), Some(3), "it has no cluster file to read");
 }
