@@ -102,7 +102,7 @@ fn mutants_of_rings_are_found_by_a_few_seeds() {
     finds(
         Simulation::Ring,
         &[
-            (QuorumMajority, "held"),
+            (QuorumMajority, "one lineage"),
             (PromiseKept, "one lineage"),
             (BallotPerAttempt, "one value per ballot"),
             (Recent, "at most once"),
