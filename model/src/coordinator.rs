@@ -81,6 +81,13 @@
 //!   was late itself. A process that was paused finds all its timers due before it reads a message; whoever is
 //!   then heard is a suspect no more.
 //!
+//! # Giving up
+//!
+//! Where an operator has written so, coordinators give up those without whom parts of the data have no majority, after
+//! a while. That loses what only they had, and one coordinator that hears nobody holds everybody to be gone: so each
+//! says to the others whom it would give up, takes it back when it sees everything served again, and it counts when a
+//! majority of the coordinators say so. One that is not configured so says nothing, and is against it.
+//!
 //! # What is left out
 //!
 //! The coordinators themselves do not change. A coordinator that lost its disk must not come back.
@@ -154,6 +161,9 @@ pub struct CoordinatorState<V, R, S> {
     pub withheld: Option<V>,
     /// How far it doubts its own suspicions.
     pub doubt: Doubt,
+    /// Whether parts of the data have no majority as far as it was told, and it is configured to give up those who are
+    /// gone, after a while.
+    pub unserved: bool,
 }
 
 /// How far a coordinator doubts its own suspicions. All of it is volatile, and nothing where
@@ -265,6 +275,8 @@ pub enum Timer {
     Expire(Id),
     /// When an epoch is still undecided: propose, or propose again.
     Drive,
+    /// When parts of the data have been without a majority for long: say whom it would give up.
+    GiveUp,
 }
 
 /// How long to wait for what, in the business of views.
@@ -299,6 +311,8 @@ pub struct Timeouts {
     /// How many reports of one who was to become a member, and fell silent, are passed over; twice as many
     /// each time, up to 64 times as many. They come as often as heartbeats do.
     pub pause: u32,
+    /// Of [`Timer::GiveUp`]; `None` waits for those who are gone.
+    pub give_up: Option<Duration>,
 }
 
 /// The keys of a coordinator's store.
@@ -344,6 +358,7 @@ impl Default for Timeouts {
             drive: Duration::from_millis(100)..Duration::from_millis(200),
             doublings: 3,
             pause: 20,
+            give_up: None,
         }
     }
 }
@@ -410,6 +425,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             leases,
             withheld: None,
             doubt: Doubt::default(),
+            unserved: false,
         })
     }
 
@@ -531,6 +547,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             return;
         }
         state.reports.insert(src, report);
+        self.watch(id, state, out);
         if state.decided.coordinators().first() == Some(&id) {
             self.propose(id, state, out);
         } else if self.wishes(state).is_some() {
@@ -680,6 +697,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
                 state.leases.insert(*member, false);
                 self.vote_for_own(id, state, out);
             }
+            Timer::GiveUp => self.give_up(id, state.to_mut(), out),
             Timer::Drive => {
                 if state.accepted.is_some() || self.wishes(state).is_some() {
                     self.begin_ballot(id, state.to_mut(), out);
@@ -690,6 +708,36 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
                 }
             }
         }
+    }
+
+    /// Parts of the data may have lost their majority, or have one again.
+    fn watch(&self, id: Id, state: &mut StateOf<V, S>, out: &mut Out<Self>) {
+        let Some(after) = self.timeouts.give_up else { return };
+        let is_unserved = state.decided.unserved(&state.reports).is_some();
+        if is_unserved == state.unserved {
+            return;
+        }
+        state.unserved = is_unserved;
+        if is_unserved {
+            return out.set_timer(Timer::GiveUp, after..after);
+        }
+        out.cancel_timer(Timer::GiveUp);
+        if let Some(report) = state.decided.would_give_up(BTreeSet::new(), false) {
+            state.reports.remove(&id);
+            self.broadcast(id, &state.decided, Msg::Report(report), out);
+        }
+    }
+
+    /// They have had none for long: it says to all coordinators, and to itself, whom it would give up; again and again.
+    fn give_up(&self, id: Id, state: &mut StateOf<V, S>, out: &mut Out<Self>) {
+        let alone = !self.mechanisms.has(Mechanism::GiveUpByMajority);
+        let lost = state.decided.unserved(&state.reports);
+        let report = lost.and_then(|lost| state.decided.would_give_up(lost, alone));
+        let Some(report) = report else { return };
+        state.reports.insert(id, report.clone());
+        self.broadcast(id, &state.decided, Msg::Report(report), out);
+        out.set_timer(Timer::GiveUp, self.timeouts.drive.clone());
+        self.propose(id, state, out);
     }
 
     /// Proposes what it would like, unless something is under way already: then later.
@@ -827,6 +875,9 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             state.reports.retain(|src, report| view.heeds(*src, report));
         }
         state.decided = view;
+        state.unserved = false;
+        out.cancel_timer(Timer::GiveUp);
+        self.watch(id, state, out);
         if self.wishes(state).is_some() {
             out.set_timer(Timer::Drive, self.timeouts.drive.clone());
         } else {

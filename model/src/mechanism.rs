@@ -251,6 +251,8 @@ mechanisms! {
     RepairFloor = "a repaired copy brings back what was purged",
     /// A view is decided by a majority of coordinators.
     ViewsByMajority = "suspicion removes without consensus",
+    /// Ring: those who are gone are given up when a majority of the coordinators would do so.
+    GiveUpByMajority = "one coordinator gives up for all",
     /// Ring: a new ring alone is decided when every newcomer has reported.
     ReportsAwaited = "stable view decided early",
     /// A row of a member is taken only if it is newer: by incarnation, then by status.

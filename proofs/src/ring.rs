@@ -92,6 +92,8 @@ pub struct Setup {
     pub leaver: Option<usize>,
     /// Whether an operator gives up those who are gone in the first view, at any time.
     pub reform: bool,
+    /// Which coordinators' files say that those are given up without whom there is no majority: after any time.
+    pub gives_up: Vec<usize>,
     /// The clients.
     pub clients: Vec<Client>,
     /// How many operations a register remembers.
@@ -202,6 +204,7 @@ impl Setup {
             gone: Vec::new(),
             leaver: None,
             reform: false,
+            gives_up: Vec::new(),
             clients: clients.into_iter().collect(),
             recent: PLENTY,
             attempts: 2,
@@ -321,6 +324,12 @@ impl Setup {
         self
     }
 
+    /// Where these coordinators would give up who is gone, at any time.
+    pub fn gives_up(mut self, coordinators: impl IntoIterator<Item = usize>) -> Self {
+        self.gives_up = coordinators.into_iter().collect();
+        self
+    }
+
     /// With these reachable, too.
     pub fn reached(mut self, reached: impl IntoIterator<Item = Reached>) -> Self {
         self.reached.extend(reached);
@@ -410,11 +419,12 @@ impl Setup {
             actors.push((RingActor::Oracle(Oracle { view, plan, told, mechanisms }), None));
             return actors;
         }
-        for _ in 0..self.coordinators {
+        for number in 0..self.coordinators {
             let mut store = Nested(ProofStore::default());
             Coordinator::init(&mut store, view.clone());
             let followers = (0..self.gateways()).map(gateway).collect();
-            let timeouts = timeouts.views.clone();
+            let give_up = self.gives_up.contains(&number).then_some(Duration::ZERO);
+            let timeouts = coordinator::Timeouts { give_up, ..timeouts.views.clone() };
             let coordinator = Coordinator::with(followers, timeouts, mechanisms.clone());
             actors.push((RingActor::Coordinator(coordinator), Some(store.0)));
         }
@@ -515,6 +525,10 @@ impl Setup {
             !(loses && given_up.contains(name)) && (self.rounds.is_none() || *name != "no dead end")
         };
         let claimed = of_ring(self.recent).into_iter().filter(|claim| is_claimed(&claim.name));
+        if !self.gives_up.is_empty() && self.gives_up.len() * 2 <= self.coordinators && !self.reform
+        {
+            model = model.property(invariants::nothing_given_up());
+        }
         if self.repairs.is_some() {
             model = model.property(invariants::gone_for_good());
         }
@@ -689,6 +703,9 @@ impl Display for Setup {
         }
         if let Some(leaver) = self.leaver {
             write!(f, ", {leaver} leaves at any time")?;
+        }
+        if !self.gives_up.is_empty() {
+            write!(f, ", coordinators {:?} give up at any time", self.gives_up)?;
         }
         if self.reform {
             f.write_str(", reformed at any time")?;

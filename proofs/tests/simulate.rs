@@ -88,6 +88,7 @@ fn seeds_of_rings_pass_and_see_what_matters() {
             "orders given",
             "partitions",
             "pauses",
+            "registers repaired",
             "suspicions told",
             "tombstones purged",
             "views decided",

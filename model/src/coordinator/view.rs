@@ -60,4 +60,15 @@ pub trait View: Clone + Debug + Eq + Hash + Ord {
 
     /// Whether a report bears on what follows this view; others are forgotten.
     fn heeds(&self, src: Id, report: &Self::Report) -> bool;
+
+    /// Those who are gone, by these reports, where parts of the data have no majority without them.
+    fn unserved(&self, _: &BTreeMap<Id, Self::Report>) -> Option<BTreeSet<Id>> {
+        None
+    }
+
+    /// What a coordinator says that would give these up; nothing where nobody is ever given up. `alone`, it speaks for
+    /// all, which only a mutant does.
+    fn would_give_up(&self, _lost: BTreeSet<Id>, _alone: bool) -> Option<Self::Report> {
+        None
+    }
 }

@@ -106,6 +106,14 @@ pub enum Report {
         /// Who is given up, of those who are gone.
         lost: BTreeSet<Id>,
     },
+    /// When a coordinator would give up who is gone, as its node's file says, or takes that back: counts when a
+    /// majority of the coordinators say so.
+    GiveUp {
+        /// The coordinator's epoch.
+        epoch: u64,
+        /// Whom it would give up.
+        lost: BTreeSet<Id>,
+    },
 }
 
 impl From<Written> for View {
@@ -189,6 +197,14 @@ impl View {
             from = upto.checked_add(1);
         }
         spans.extend(from.map(|from| Span { from, upto: u64::MAX }));
+        spans
+    }
+
+    /// The parts of the circle that have no majority while these are gone.
+    pub fn without_majority(&self, gone: &BTreeSet<Id>) -> Vec<Span> {
+        let lives = |id: Id| !gone.contains(&id);
+        let mut spans = self.spans();
+        spans.retain(|span| !self.is_quorum(span.upto, lives));
         spans
     }
 
@@ -328,6 +344,7 @@ impl coordinator::View for View {
         let (mut leaving, mut joining) = (BTreeSet::new(), BTreeSet::new());
         let mut reported = BTreeSet::new();
         let mut given_up: BTreeSet<Id> = BTreeSet::new();
+        let mut votes: BTreeMap<Id, usize> = BTreeMap::new();
         for (src, report) in reports {
             match report {
                 Report::Stabilized { .. } => {
@@ -341,7 +358,15 @@ impl coordinator::View for View {
                 }
                 Report::Members { gone: seen } => gone.extend(seen),
                 Report::Reform { lost, .. } => given_up.extend(lost),
+                Report::GiveUp { lost, .. } => {
+                    lost.iter().for_each(|id| *votes.entry(*id).or_default() += 1);
+                }
             }
+        }
+        let decide = self.coordinators.len() / 2 + 1;
+        votes.retain(|_, votes| *votes >= decide);
+        if !votes.is_empty() && self.unserved(reports).is_some() {
+            given_up.extend(votes.into_keys());
         }
         if !given_up.is_empty() {
             let mut lost = self.lost.clone();
@@ -374,7 +399,25 @@ impl coordinator::View for View {
             Report::Leave => self.old.has(src) || self.new.has(src),
             Report::Members { .. } => true, // also that nobody is gone any more
             Report::Reform { epoch, .. } => *epoch == self.epoch,
+            Report::GiveUp { epoch, .. } => {
+                *epoch == self.epoch && self.coordinators.contains(&src)
+            }
         }
+    }
+
+    fn unserved(&self, reports: &BTreeMap<Id, Report>) -> Option<BTreeSet<Id>> {
+        let gone = reports.values().filter_map(|report| match report {
+            Report::Members { gone } => Some(gone),
+            _ => None,
+        });
+        let gone: BTreeSet<Id> = gone.flatten().copied().collect();
+        let is_lost = !gone.is_empty() && !self.without_majority(&gone).is_empty();
+        is_lost.then_some(gone)
+    }
+
+    fn would_give_up(&self, lost: BTreeSet<Id>, alone: bool) -> Option<Report> {
+        let epoch = self.epoch;
+        Some(if alone { Report::Reform { epoch, lost } } else { Report::GiveUp { epoch, lost } })
     }
 }
 
@@ -408,6 +451,26 @@ mod tests {
 
     fn members(view: Option<View>) -> Option<(BTreeSet<Id>, BTreeSet<Id>)> {
         view.map(|view| (view.old.members(), view.new.members()))
+    }
+
+    #[test]
+    fn a_majority_of_the_coordinators_gives_up_who_is_gone() {
+        let view = View::stable(1, ring(0..3)).decided_by(ids(50..53).into_iter().collect());
+        let vote = |lost| Report::GiveUp { epoch: 1, lost: ids(lost) };
+        let (both, one) = (|| vote(vec![1, 2]), || vote(vec![2]));
+        assert!(view.heeds(Id::from(50), &both()) && !view.heeds(Id::from(1), &both()));
+        assert!(!view.heeds(Id::from(50), &Report::GiveUp { epoch: 2, lost: ids([1]) }));
+        let lost = |view: Option<View>| view.map(|view| view.lost).unwrap_or_default();
+        let two = [gone([1, 2]), (50, both()), (51, both())];
+        assert_eq!(lost(next(&view, two)), ids([1, 2]));
+        assert_eq!(lost(next(&view, [gone([1, 2]), (50, both()), (51, one())])), ids([2]));
+        for none in [
+            [gone([1, 2]), (50, both()), (51, vote(vec![]))],
+            [gone([2]), (50, both()), (51, both())],
+            [gone([]), (50, both()), (51, both())],
+        ] {
+            assert_eq!(lost(next(&view, none)), ids([]));
+        }
     }
 
     /// What is said to be possible is what coordinators would decide.

@@ -633,6 +633,21 @@ fn coordinated() -> Vec<Entry> {
                 .reached([ReadFound, WriteLost]),
         ),
         entry(
+            "ring-give-up",
+            "two of three are gone, as some report, and two of three coordinators would give them up",
+            Setup::new([])
+                .planted([0, 1, 2], value)
+                .gone([1, 2])
+                .views(3, 1)
+                .gives_up([0, 1])
+                .reached([GivenUpByVote]),
+        ),
+        entry(
+            "ring-give-up-one",
+            "the same, and one of three coordinators would give them up",
+            Setup::new([]).planted([0, 1, 2], value).gone([1, 2]).views(3, 1).gives_up([0]),
+        ),
+        entry(
             "ring-reform-all",
             "an operator gives up all who have a key: whoever gets it then does not show what it had before",
             Setup::new([Client::new(0, [Op::Get, Op::Get])])

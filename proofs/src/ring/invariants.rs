@@ -7,6 +7,7 @@
 //! | one lineage | what is chosen is built upon by every higher ballot |
 //! | held | every quorum of the newest stable view leads to every acknowledged write |
 //! | at most once | no operation is twice in a content |
+//! | nothing given up | where a majority of the coordinators would not, nobody is given up |
 //! | gone for good | where copies are repaired, no node holds what was accepted before a tombstone that was purged |
 //! | unknown when it must be | no outcome is unknown where the registers remember enough to tell |
 //! | refused for good | what was told to be unavailable is in no content |
@@ -82,6 +83,15 @@ fn properties<M: Mechanisms, const RECENT: usize>() -> Vec<Property<RingModel<M>
 pub fn known<M: Mechanisms>() -> Property<RingModel<M>> {
     Property::always("unknown when it must be", |_, state: &State<M>| {
         state.system.history.unknown().is_empty()
+    })
+}
+
+/// One coordinator does not speak for all: nobody has heard of a view in which anyone is given up.
+pub fn nothing_given_up<M: Mechanisms>() -> Property<RingModel<M>> {
+    Property::always("nothing given up", |_, state: &State<M>| {
+        let mut stores = state.system.actor_storages.iter().flatten();
+        let decided_none = stores.all(|store| decided(store).is_none_or(|it| it.lost.is_empty()));
+        decided_none && nodes(&state.system).iter().all(|node| node.view.lost.is_empty())
     })
 }
 

@@ -40,6 +40,7 @@ pub fn mutant(lacks: Mechanism) -> (&'static str, &'static str) {
         RepairIsNoVote => ("ring-repair", "one lineage"),
         RepairNewer => ("ring-repair", "held"),
         RepairFloor => ("ring-repair-purge", "gone for good"),
+        GiveUpByMajority => ("ring-give-up-one", "nothing given up"),
         ViewsByMajority => ("coordinators", "one view an epoch"),
         ReportsAwaited => ("ring-move", "linearizable"),
         other => panic!("{other:?} is no mechanism of the ring"),

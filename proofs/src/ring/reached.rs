@@ -43,6 +43,8 @@ pub enum Reached {
     CopyHeld,
     /// A write that had ended at two of three is at all of them, since one has copied it.
     Repaired,
+    /// Coordinators have given up who is gone.
+    GivenUpByVote,
     /// A gateway tells a node that it is behind.
     BehindTold,
     /// A node has fetched everything in a joint view.
@@ -168,6 +170,11 @@ impl Reached {
                     };
                     nodes.iter().all(|node| node.registers.values().any(is_same))
                         && nodes.iter().any(|node| node.registers.values().any(|r| !r.voted))
+                })
+            }
+            Reached::GivenUpByVote => {
+                Property::sometimes("a majority gives up who is gone", |_, state: &State<M>| {
+                    nodes(&state.system).iter().any(|node| !node.view.lost.is_empty())
                 })
             }
             Reached::BehindTold => {

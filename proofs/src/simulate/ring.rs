@@ -167,6 +167,8 @@ fn timeouts(dice: &mut Dice) -> Timeouts {
     let mut timeouts = Timeouts::default();
     timeouts.deadline = dice.pick(&[None, timeouts.deadline, Some(ms(400))]);
     timeouts.sweep = dice.pick(&[None, Some(ms(50)..ms(150)), Some(ms(300)..ms(1000))]);
+    timeouts.repair = dice.pick(&[None, timeouts.repair, Some(ms(100)..ms(300))]);
+    timeouts.slice = ms(10)..ms(30);
     timeouts.views.pause = dice.pick(&[timeouts.views.pause, 2, 0]);
     timeouts
 }
@@ -385,6 +387,8 @@ impl<M: Mechanisms> Subject for Simulated<M> {
             Msg::Opened { incarnation: 2.. } => "clients told of a restart",
             Msg::Refuse { .. } => "attempts refused",
             Msg::Rows { rows, .. } if !rows.is_empty() => "copies given",
+            Msg::Copies { rows, .. } if !rows.is_empty() => "registers repaired",
+            Msg::Behind { .. } => "replicas told that they are behind",
             Msg::Belong { .. } => "orders given",
             Msg::Views(coordinator::Msg::Report(Report::Members { gone })) if !gone.is_empty() => {
                 "suspicions told"

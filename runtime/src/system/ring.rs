@@ -8,7 +8,7 @@ mod repairs;
 
 use super::{Heard, Lines, Order, Place, StoreOf, System, followers};
 use crate::config::{Cluster, NodeConfig};
-use crate::driver::Step;
+use crate::driver::{Event, Step};
 use crate::front::Front;
 use crate::node::{About, Card, Hearing, Role};
 use crate::resp::{Position, ScanPage};
@@ -49,6 +49,35 @@ pub(crate) struct Notes {
     hearing: Hearing,
     operations: log::Notes,
     round: repairs::Round,
+    /// Of a coordinator: in which epoch it has said whom it would give up.
+    gave_up_in: Option<u64>,
+}
+
+impl Notes {
+    /// A coordinator may have said whom it would give up: the log has it once an epoch.
+    fn tell_of_giving_up(
+        &mut self,
+        step: &Step<'_, RingActor<StoreOf<RingSystem>>>,
+        view: &View,
+        rest: &Rest,
+    ) {
+        let epoch = view.epoch;
+        let is_due = matches!(
+            step.event,
+            Event::Timeout { timer: Timer::Views(coordinator::Timer::GiveUp) }
+        );
+        if !is_due || self.gave_up_in.replace(epoch) == Some(epoch) {
+            return;
+        }
+        let (ranges, gone) = (view.without_majority(&rest.gone).len(), &rest.gone);
+        tracing::warn!(
+            epoch,
+            ranges,
+            ?gone,
+            "ranges have been without a majority for as long as `reform-after` says, so this coordinator would give \
+             up those who are gone; if a majority of the coordinators would, what only they had is lost"
+        );
+    }
 }
 
 /// What a coordinator has been told, or a member has found.
@@ -108,7 +137,9 @@ impl System for RingSystem {
             }
             Role::Coordinator => {
                 let followers = followers(cluster, place.chain);
-                RingActor::Coordinator(Coordinator::new(followers, timeouts.views))
+                let give_up = cluster.ring.gives_up_after();
+                let timeouts = coordinator::Timeouts { give_up, ..timeouts.views };
+                RingActor::Coordinator(Coordinator::new(followers, timeouts))
             }
             Role::Gateway => {
                 let doors = place.door.into_iter().collect();
@@ -202,9 +233,12 @@ impl System for RingSystem {
                         Report::Join => drop(rest.joining.insert(*src)),
                         Report::Leave => drop(rest.leaving.insert(*src)),
                         Report::Members { gone } => rest.gone.extend(gone),
-                        Report::Stabilized { .. } | Report::Reform { .. } => {}
+                        Report::Stabilized { .. }
+                        | Report::Reform { .. }
+                        | Report::GiveUp { .. } => {}
                     }
                 }
+                notes.tell_of_giving_up(step, &coordinator.decided, &rest);
                 *card.shows.rest() = rest;
             }
             RingState::Member(member) => {
@@ -308,9 +342,7 @@ impl System for RingSystem {
     }
 
     fn beside(front: &Front<Self>) -> Option<impl Future<Output = ()> + Send + 'static> {
-        let after = front.about().with_roster(|cluster| cluster.ring.gives_up_after())?;
-        front.about().node.coordinator()?;
-        Some(reform::give_up(front.clone(), after))
+        Some(about::tell_of_datagrams(front.clone()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a node of a ring says of itself.
 
-use super::reform::without_majority;
 use super::{RingSystem, View};
+use crate::front::Front;
 use crate::node::{About, Card, Role, yes_or_no};
 use crate::status::{
     RingCoordinatorStatus, RingCopiesStatus, RingGatewayStatus, RingLostStatus, RingNodeStatus,
@@ -13,6 +13,10 @@ use stateright::actor::Id;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often datagrams that have not come through are looked for.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How many ranges without a majority are told of one by one.
 const LOST_RANGES: usize = 1000;
@@ -80,7 +84,7 @@ pub(super) fn status(about: &About<RingSystem>, under_way: &[usize]) -> String {
     });
     let coordinator = about.board.with_role(Role::Coordinator).next().and_then(|card| {
         let (view, rest): (View, _) = (view(card)?, card.shows.rest().clone());
-        let lost = without_majority(&view, &rest.gone);
+        let lost = view.without_majority(&rest.gone);
         let of_lost = |span: &Span| {
             let replicas = view.old_replicas(span.upto).into_iter();
             let gone = replicas.filter(|id| rest.gone.contains(id)).collect();
@@ -113,6 +117,25 @@ pub(super) fn status(about: &About<RingSystem>, under_way: &[usize]) -> String {
     serde_json::to_string(&status).unwrap_or_default()
 }
 
+/// Says in the log, once of each kind, that datagrams do not come through: a node that nobody hears, or that hears
+/// nobody, would otherwise be alone without a word.
+pub(super) async fn tell_of_datagrams(front: Front<RingSystem>) {
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = BTreeSet::new();
+    loop {
+        look.tick().await;
+        for (what, count) in datagrams(front.about()) {
+            if told.insert(what.clone()) {
+                tracing::warn!(
+                    count,
+                    "datagrams {what}: `chainring status` shows how many; look at the addresses and at [ring] in the cluster files"
+                );
+            }
+        }
+    }
+}
+
 /// What a node has found in comparing.
 fn copies(card: &Card<RingSystem>) -> RingCopiesStatus {
     let known = card.shows.repairs();
@@ -137,8 +160,6 @@ fn datagrams(about: &About<RingSystem>) -> BTreeMap<String, u64> {
             "came from an address that is not the sender's in this node's file",
             counters.wrong_source,
         ),
-        ("were for an actor that is not here", counters.nobody_here),
-        ("were of another version", counters.foreign),
     ];
     let found = found.into_iter().filter(|(_, count)| *count > 0);
     found.map(|(what, count)| (what.to_string(), count)).collect()
