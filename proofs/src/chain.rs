@@ -690,6 +690,7 @@ impl Setup {
                         && (suspects.is_empty() || suspects.contains(&usize::from(*member)))
                 }
                 coordinator::Timer::Expire(member) => awaits_end(system, *id, *member),
+                coordinator::Timer::GiveUp => false, // a ring's
                 coordinator::Timer::Drive => {
                     let rounds = if self.crashes > 0 || self.impatient { 2 } else { 1 };
                     open(&state.decided)

@@ -85,9 +85,16 @@ impl<M: Mechanisms> Reductions<M> {
     /// Those from whom a message is the same to its receiver.
     pub fn alike(&self, parcel: &Parcel<ProofActor<M>>) -> Option<Vec<Id>> {
         match &*parcel.msg {
-            Msg::Views(Install { .. }) => Some((0..self.actors.len()).map(Id::from).collect()),
+            // A coordinator believes other coordinators only.
+            Msg::Views(Install { .. }) if !self.is_coordinator(parcel.dst) => {
+                Some((0..self.actors.len()).map(Id::from).collect())
+            }
             _ => None,
         }
+    }
+
+    fn is_coordinator(&self, id: Id) -> bool {
+        matches!(self.actors.get(usize::from(id)), Some(RingActor::Coordinator(_)))
     }
 
     /// Whether all that a message can do is to be answered, and its sender does not care for any answer.
