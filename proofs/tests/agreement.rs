@@ -124,6 +124,8 @@ const PINNED: &[(&str, usize)] = &[
     ("ring-pair-gone", 3_852),
     ("ring-reform", 40_846),
     ("ring-reform-all", 305),
+    ("ring-give-up", 20_853),
+    ("ring-give-up-one", 24),
 ];
 
 #[test]
