@@ -2,6 +2,7 @@
 
 use chainring_model::Mechanism;
 use chainring_proofs::simulate::{Options, Simulation};
+use std::collections::BTreeSet;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -16,13 +17,17 @@ fn passes_and_sees(simulation: Simulation, matters: &[&str]) {
     assert!(report.figures.of("operations returned") > 2000, "{report}");
 }
 
-/// Two hundred seeds find each mutant, by this property.
+/// One of two hundred seeds finds each mutant by this property, before any other one falls in it.
 fn finds(simulation: Simulation, mutants: &[(Mechanism, &str)]) {
     let options = Options { threads: 1, until_failure: true, ..Options::default() };
     for (lacks, property) in mutants {
-        let report = simulation.run(0..200, Some(*lacks), &options);
-        let fell = report.failures.iter().any(|failure| failure.property == *property);
-        assert!(fell, "`{}` escaped `{property}`: {report}", lacks.mutant());
+        let mut others = BTreeSet::new();
+        let fell = (0..200).any(|seed| {
+            let failures = simulation.run(seed..seed + 1, Some(*lacks), &options).failures;
+            others.extend(failures.iter().map(|failure| failure.property.clone()));
+            failures.iter().any(|failure| failure.property == *property)
+        });
+        assert!(fell, "`{}` escaped `{property}`; what fell is {others:?}", lacks.mutant());
     }
 }
 
@@ -103,7 +108,7 @@ fn mutants_of_rings_are_found_by_a_few_seeds() {
     finds(
         Simulation::Ring,
         &[
-            (QuorumMajority, "one lineage"),
+            (QuorumMajority, "held"),
             (PromiseKept, "one lineage"),
             (BallotPerAttempt, "one value per ballot"),
             (Recent, "at most once"),

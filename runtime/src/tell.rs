@@ -115,18 +115,19 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a line, or drops and counts it.
-    fn push(&self, line: Vec<u8>) {
+    /// Takes a line, or drops and counts it: whether it took it.
+    fn push(&self, line: Vec<u8>) -> bool {
         let mut waiting = self.lock();
         let bytes = waiting.bytes.saturating_add(line.len());
         if bytes > MOST_BYTES || waiting.lines.len() >= MOST_LINES {
             LOST.fetch_add(1, Ordering::Relaxed);
-            return;
+            return false;
         }
         waiting.bytes = bytes;
         waiting.lines.push_back(line);
         drop(waiting);
         self.changed.notify_all();
+        true
     }
 
     /// Waits for the next line.
@@ -247,21 +248,16 @@ mod tests {
     fn a_pipe_that_is_not_read_costs_lines_and_nothing_else() {
         let (reader, writer) = pipe().unwrap();
         let queue = to(writer.into());
-        let before = lost();
-        for n in 0..3 * MOST_LINES {
-            queue.push(format!("{n:099}\n").into_bytes());
-        }
-        let dropped = lost() - before;
-        assert!(dropped >= MOST_LINES as u64, "{dropped}");
+        let take = |n: &usize| queue.push(format!("{n:099}\n").into_bytes());
+        let taken: Vec<_> = (0..3 * MOST_LINES).filter(take).collect();
+        assert!(taken.len() <= 2 * MOST_LINES, "{} lines were taken", taken.len());
         {
             let waiting = queue.lock();
             assert!(waiting.bytes <= MOST_BYTES && waiting.lines.len() <= MOST_LINES);
         }
-        let taken = 3 * MOST_LINES as u64 - dropped;
-        let lines = BufReader::new(reader).lines().take(taken as usize);
-        for (n, line) in lines.enumerate() {
-            assert_eq!(line.unwrap().parse::<usize>().unwrap(), n);
-        }
+        let lines = BufReader::new(reader).lines().take(taken.len());
+        let read: Vec<usize> = lines.map(|line| line.unwrap().parse().unwrap()).collect();
+        assert_eq!(read, taken);
         queue.drain(soon());
         assert!(!queue.lock().busy);
     }
