@@ -3,7 +3,7 @@
 use crate::cluster::{Plan, Processes};
 use chainring_client::Connection;
 use chainring_proofs::catalogue;
-use chainring_proofs::run::{Options, grouped};
+use chainring_proofs::checker::run::{Options, grouped};
 use redis::Commands;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

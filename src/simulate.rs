@@ -1,7 +1,7 @@
 //! `chainring check --simulate`.
 
 use chainring_model::Mechanism;
-use chainring_proofs::run::grouped;
+use chainring_proofs::checker::run::grouped;
 use chainring_proofs::simulate::{Failure, Options, Progress, Report, Simulation};
 use clap::Args;
 use std::io::IsTerminal;

@@ -1,10 +1,10 @@
 //! Runs models and mutants by name, without the rest of the workspace.
 //!
 //! `cargo run --release -p chainring-proofs --example check -- chain-reads`, or `-- --mutant "no retry"`, or,
-//! to write a script (see `chainring_proofs::drive`), `-- --drive MODEL PROPERTY FILE MUTANT`.
+//! to write a script (see `chainring_proofs::checker::schedule`), `-- --drive MODEL PROPERTY FILE MUTANT`.
 
 use chainring_model::Mechanism;
-use chainring_proofs::run::{Options, Progress, Search, Watcher};
+use chainring_proofs::checker::run::{Options, Progress, Search, Watcher};
 use chainring_proofs::{catalogue, mutants};
 
 #[global_allocator]

@@ -1,15 +1,15 @@
 //! The models by name: what `chainring check` runs.
 
+use crate::chain::Reached;
 use crate::chain::{Client, Mortal, Setup, Since, Stored};
-use crate::checked::Pruning;
-use crate::council::Council;
-use crate::drive::{self, Drive, drive};
-use crate::graph;
-use crate::invariants::Reached;
+use crate::checker::crash_points::Order;
+use crate::checker::graph;
+use crate::checker::model::Pruning;
+use crate::checker::run::{Options, Report, run};
+use crate::checker::schedule::{self, Drive, drive};
+use crate::coordinators::Council;
 use crate::membership::{self, Membership, Met};
 use crate::ring;
-use crate::run::{Options, Report, run};
-use crate::torn::Order;
 use chainring_model::chain::Reads;
 use chainring_model::kv::{Op, Value};
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
@@ -123,7 +123,7 @@ impl Entry {
     }
 
     /// Drives this configuration by a script, of the protocol as it is or without a mechanism, until a
-    /// property falls; see [`drive`](mod@crate::drive).
+    /// property falls; see [`drive`](mod@crate::checker::schedule).
     pub fn drive(&self, lacks: Option<Mechanism>, script: &str, until: &str) -> Drive {
         match lacks {
             None => self.drive_with(&Intact, script, until),
@@ -135,7 +135,7 @@ impl Entry {
         match &self.subject {
             Subject::Chain(setup) => {
                 let model = setup.model(mechanisms, Pruning::Steps);
-                drive(&model, &drive::names(model.actors()), script, until)
+                drive(&model, &schedule::names(model.actors()), script, until)
             }
             Subject::Ring(setup) => {
                 let model = setup.model(mechanisms, Pruning::Steps);

@@ -19,11 +19,13 @@
 //! be said later, and no more: of a key, how it may stand ([`Possible`]), not how that came about; of views,
 //! those that a coordinator could still decide again.
 
-use crate::possible::Possible;
+pub mod linearizable;
+
 use chainring_model::chain::{Msg, View};
 use chainring_model::coordinator;
 use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal};
 use chainring_model::ring;
+use linearizable::Possible;
 use stateright::actor::{Envelope, Id};
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};

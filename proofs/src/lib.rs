@@ -3,36 +3,80 @@
 //! The actors in here are the values of `chainring-model` that run in production, interpreted by
 //! stateright's checker instead of by a network and a disk:
 //!
-//! - [`checked::Checked`] is the model around a system of actors; [`torn::Torn`] is one that tears an
-//!   actor's step apart and crashes it in between;
-//! - [`system`] is what their states are, made of parts that are stored once ([`shared`]);
-//! - [`chain`], [`ring`], [`council`] and [`membership`] make models of chains, of rings, of coordinators by
-//!   themselves, and of members by themselves;
-//! - [`history`] records what clients saw, and [`possible`] judges whether it is linearizable;
-//! - [`invariants`] has every property, one a file;
-//! - [`catalogue`] lists the configurations by name, and [`mutants`] those that must fail, some of them
-//!   driven by a script ([`drive`](mod@drive));
-//! - [`run`] explores one and reports, and [`explore`] opens it in stateright's Explorer;
+//! - [`checker`] explores a system of actors, whichever they are: [`checker::model::Checked`] is the model
+//!   around it, [`checker::crash_points`] one that tears an actor's step apart and crashes it in between;
+//! - [`history`] records what clients saw, and [`history::linearizable`] judges whether it is linearizable;
+//! - [`chain`], [`ring`], [`coordinators`] and [`membership`] have a folder each, of one shape: `setup` makes
+//!   models of configurations, `world` is what properties look at, `invariants` are those that must hold,
+//!   `reached` what must be possible, `reductions` what need not be told apart, `models` the configurations by
+//!   name, `mutants` the controls, `simulate` the protocol as it is simulated;
+//! - [`catalogue`] lists all models by name, and [`mutants`] those that must fail;
 //! - [`simulate`] takes a random walk through systems that are too large to be explored, in virtual time.
 
 pub mod catalogue;
-pub mod chain;
-pub mod checked;
-pub mod clock;
-pub mod council;
-pub mod drive;
-pub mod explore;
-pub mod graph;
 pub mod history;
-pub mod invariants;
-pub mod membership;
 pub mod mutants;
-pub mod possible;
-pub mod ring;
-pub mod run;
-pub mod shared;
 pub mod simulate;
-pub mod spent;
-pub mod system;
-pub mod torn;
-pub mod world;
+
+/// What explores a system of actors, whichever they are.
+pub mod checker {
+    pub mod clock;
+    pub mod crash_points;
+    pub mod explore;
+    pub mod graph;
+    pub mod intern;
+    pub mod model;
+    pub mod run;
+    pub mod schedule;
+    pub mod state;
+}
+
+/// Chains.
+pub mod chain {
+    pub mod invariants;
+    mod reached;
+    pub mod reductions;
+    mod setup;
+    pub(crate) mod simulate;
+    pub mod world;
+
+    pub use reached::Reached;
+    pub(crate) use setup::spell;
+    pub use setup::{Client, FIRST_EPOCH, Mortal, Setup, Since, Stored};
+}
+
+/// Rings.
+pub mod ring {
+    pub(crate) mod invariants;
+    mod models;
+    mod mutants;
+    mod reached;
+    mod reductions;
+    mod setup;
+    pub(crate) mod simulate;
+    pub mod world;
+
+    pub use invariants::of_ring;
+    pub use models::catalogue;
+    pub use mutants::{mutant, script};
+    pub use reached::Reached;
+    pub use setup::{
+        Action, Client, Mortal, Planted, ProofActor, ProofStore, RingModel, Setup, State, System,
+        names,
+    };
+    pub use world::finished;
+}
+
+/// Coordinators by themselves.
+pub mod coordinators {
+    mod setup;
+
+    pub use setup::{Council, CouncilActor, CouncilModel, CouncilStore};
+}
+
+/// Members by themselves.
+pub mod membership {
+    mod setup;
+
+    pub use setup::{Lives, MemberActor, MemberStore, Membership, MembershipModel, Met, agree};
+}

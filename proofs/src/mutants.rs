@@ -1,11 +1,11 @@
 //! The controls: protocols that lack one mechanism, and the property that falls.
 
 use crate::catalogue::{self, Entry, Steps};
-use crate::drive::Drive;
-use crate::graph::CAN_FINISH;
+use crate::checker::crash_points::Order;
+use crate::checker::graph::CAN_FINISH;
+use crate::checker::run::{Options, Report, Search, Watcher};
+use crate::checker::schedule::Drive;
 use crate::ring;
-use crate::run::{Options, Report, Search, Watcher};
-use crate::torn::Order;
 use chainring_model::Mechanism;
 use serde::Serialize;
 use std::time::Instant;
@@ -20,7 +20,7 @@ pub struct Mutant {
     /// The property that must fall.
     pub property: &'static str,
     /// The run that shows it, where it is driven there rather than searched for: see
-    /// [`drive`](mod@crate::drive).
+    /// [`drive`](mod@crate::checker::schedule).
     pub script: Option<&'static str>,
 }
 

@@ -7,7 +7,7 @@
 //!
 //! - [`engine`] is the run; [`weather`] what goes wrong in it; [`dice`] where chance comes from;
 //! - [`scene`] says what can be simulated: any system of stateright actors with properties, a [`Subject`];
-//! - [`chain`](mod@chain) and [`ring`](mod@ring) are such systems, and `clients` is what their clients do.
+//! - `chain::simulate` and `ring::simulate` are such systems, and `clients` is what their clients do.
 //!
 //! For a while everything goes wrong at random; then it calms down, and within a generous time everything has to be
 //! finished. A run in which it is not *did not finish*: that is the one claim of liveness, and it is tested, not proved.
@@ -18,16 +18,14 @@
 //! and the mutant *send before save* cannot show here. The lag of a commit behind its turn is a delay of what the turn
 //! said, which to others is the same. Clocks differ in rate only within the [clock assumption](crate::chain).
 
-pub mod chain;
-mod clients;
+pub(crate) mod clients;
 pub mod dice;
 pub mod engine;
-pub mod ring;
 pub mod scene;
 pub mod weather;
 
-use crate::mutants;
-use crate::run::grouped;
+use crate::checker::run::grouped;
+use crate::{chain, mutants, ring};
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 use dice::Dice;
 use engine::{Engine, Run};
@@ -160,9 +158,11 @@ impl Simulation {
         let mut dice = Dice::new(seed);
         match self {
             Simulation::Chain => {
-                walk(&chain::Simulated::draw(mechanisms, &mut dice), dice, is_told)
+                walk(&chain::simulate::Simulated::draw(mechanisms, &mut dice), dice, is_told)
             }
-            Simulation::Ring => walk(&ring::Simulated::draw(mechanisms, &mut dice), dice, is_told),
+            Simulation::Ring => {
+                walk(&ring::simulate::Simulated::draw(mechanisms, &mut dice), dice, is_told)
+            }
         }
     }
 }

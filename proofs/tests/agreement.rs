@@ -4,9 +4,9 @@ use chainring_model::Intact;
 use chainring_model::kv::Op;
 use chainring_proofs::catalogue::{self, Effort};
 use chainring_proofs::chain::{Client, Mortal, Setup};
-use chainring_proofs::checked::Pruning;
-use chainring_proofs::graph::Graph;
-use chainring_proofs::run::{Options, Search};
+use chainring_proofs::checker::graph::Graph;
+use chainring_proofs::checker::model::Pruning;
+use chainring_proofs::checker::run::{Options, Search};
 use std::collections::BTreeSet;
 
 #[global_allocator]

@@ -1,10 +1,10 @@
 //! Members in small: what is pruned makes no difference.
 
 use chainring_model::Intact;
-use chainring_proofs::checked::Pruning;
-use chainring_proofs::graph::Graph;
+use chainring_proofs::checker::graph::Graph;
+use chainring_proofs::checker::model::Pruning;
+use chainring_proofs::checker::run::{Options, Report, Search, run};
 use chainring_proofs::membership::{Membership, MembershipModel};
-use chainring_proofs::run::{Options, Report, Search, run};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

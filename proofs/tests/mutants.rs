@@ -3,9 +3,9 @@
 use chainring_model::Mechanism;
 use chainring_proofs::catalogue::{self, Subject};
 use chainring_proofs::chain::Mortal;
+use chainring_proofs::checker::crash_points::Order;
+use chainring_proofs::checker::run::{Options, Search};
 use chainring_proofs::mutants;
-use chainring_proofs::run::{Options, Search};
-use chainring_proofs::torn::Order;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

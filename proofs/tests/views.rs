@@ -3,14 +3,14 @@
 use chainring_model::Intact;
 use chainring_model::chain::Reads;
 use chainring_model::kv::Op;
+use chainring_proofs::chain::world::ProofActor;
 use chainring_proofs::chain::{Client, Mortal, Setup};
-use chainring_proofs::checked::{CheckedState, Pruning};
-use chainring_proofs::council::Council;
-use chainring_proofs::graph::Graph;
+use chainring_proofs::checker::graph::Graph;
+use chainring_proofs::checker::model::{CheckedState, Pruning};
+use chainring_proofs::checker::run::{Options, Report, run};
+use chainring_proofs::checker::state::System;
+use chainring_proofs::coordinators::Council;
 use chainring_proofs::history::History;
-use chainring_proofs::run::{Options, Report, run};
-use chainring_proofs::system::System;
-use chainring_proofs::world::ProofActor;
 use stateright::Property;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -99,7 +99,7 @@ fn obsolete_messages_stay_obsolete_across_views_and_crashes() {
     let pruned = run(|| small().model(&Intact, Pruning::On), &options);
     let audited = || {
         let audit = Property::always("audit", |model, state| {
-            chainring_proofs::world::ChainModel::<Intact>::audit(model, state)
+            chainring_proofs::chain::world::ChainModel::<Intact>::audit(model, state)
         });
         small().model(&Intact, Pruning::Audit).property(audit)
     };

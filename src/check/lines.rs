@@ -1,7 +1,7 @@
 //! What a check prints: a line for each model, how far it is, and a table of all at the end.
 
 use super::known::Known;
-use chainring_proofs::run::{Expectation, Finding, Progress, Report, Verdict, grouped};
+use chainring_proofs::checker::run::{Expectation, Finding, Progress, Report, Verdict, grouped};
 use std::fmt::Write as _;
 
 /// A model's place among those that are checked, as `[12/80]`.

@@ -6,8 +6,8 @@
 use chainring_model::Mechanism;
 use chainring_model::kv::Op;
 use chainring_proofs::chain::{Client, Mortal, Setup};
-use chainring_proofs::checked::Pruning;
-use chainring_proofs::run::Options;
+use chainring_proofs::checker::model::Pruning;
+use chainring_proofs::checker::run::Options;
 
 fn main() {
     let counter = Client::new([Op::Increment(1), Op::Get]).near(0);

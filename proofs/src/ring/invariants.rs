@@ -22,7 +22,7 @@
 
 use super::world::{Held, Sight, decided, finished, nodes, pending};
 use super::{ProofActor, RingModel, State, System};
-use crate::shared::Shared;
+use crate::checker::intern::Shared;
 use chainring_model::Mechanisms;
 use chainring_model::coordinator;
 use chainring_model::kv::Key;
@@ -42,7 +42,7 @@ pub fn of_ring<M: Mechanisms>(recent: usize) -> Vec<Property<RingModel<M>>> {
         1 => properties::<M, 1>(),
         2 => properties::<M, 2>(),
         3 => properties::<M, 3>(),
-        super::PLENTY => properties::<M, { super::PLENTY }>(),
+        super::setup::PLENTY => properties::<M, { super::setup::PLENTY }>(),
         other => panic!("no model has a recent of {other}"),
     }
 }

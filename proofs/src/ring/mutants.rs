@@ -1,6 +1,6 @@
 //! Where each mechanism of the ring shows that it is needed.
 //!
-//! Most are driven by a script (see [`drive`](mod@crate::drive)): quorums make runs long, and the networks of
+//! Most are driven by a script (see [`drive`](mod@crate::checker::schedule)): quorums make runs long, and the networks of
 //! these models hold many messages. Every script is also driven through the intact protocol, where it gets
 //! stuck, or nothing falls.
 

@@ -21,8 +21,8 @@
 //! A protocol that lacks a mechanism is explored without any but the first.
 
 use super::{Action, ProofActor, System};
-use crate::shared::{Mix, Shared, Table};
-use crate::system::Parcel;
+use crate::checker::intern::{Mix, Shared, Table};
+use crate::checker::state::Parcel;
 use chainring_model::coordinator::Msg::{Ask, Install};
 use chainring_model::prune::Prune;
 use chainring_model::ring::place::{is_majority, position};

@@ -1,8 +1,8 @@
 //! What properties look at: a system of ring actors.
 
 use super::{ProofStore, RingModel, State, System};
+use crate::checker::intern::Shared;
 use crate::history::History;
-use crate::shared::Shared;
 use chainring_model::Mechanisms;
 use chainring_model::coordinator;
 use chainring_model::kv::{Key as ClientKey, OpId};

@@ -9,7 +9,7 @@ use chainring_model::kv::{Key, Op, Value};
 const OPEN: usize = 5;
 
 /// What clients like to do.
-pub(super) struct Habits {
+pub(crate) struct Habits {
     /// The keys that they work on at a time, by the first part of their names.
     pub names: &'static [&'static str],
     /// How many operations work on the same few keys, before a client goes on to others.
@@ -52,7 +52,7 @@ impl Habits {
 }
 
 /// The key that an operation is done on after all: another one where too much is open.
-pub(super) fn reconsidered(history: &History, mut key: Key, op: &Op) -> Key {
+pub(crate) fn reconsidered(history: &History, mut key: Key, op: &Op) -> Key {
     let open = OPEN + usize::from(op.is_read());
     while history.open(&key) >= open {
         key = Key::from([&key, &b"'"[..]].concat());

@@ -1,0 +1,24 @@
+//! Lamport, "Paxos Made Simple", 2001: only a single value is chosen. Here, an epoch's view.
+
+use crate::chain::world::{Sight, World, messages, views};
+use chainring_model::chain::{Msg, View};
+use chainring_model::coordinator::Msg::{Install, Prepare};
+use stateright::Property;
+use std::collections::BTreeMap;
+
+/// No two views are ever decided for one epoch, and no other ones are told of or installed.
+pub fn one_view<W: World>() -> Property<W> {
+    Property::always("one view an epoch", |_, state| {
+        let system = W::system(state);
+        let saved = views(system);
+        let told = messages(system).filter_map(|envelope| match envelope.msg {
+            Msg::Redirect { view }
+            | Msg::Views(Install { view } | Prepare { decided: view, .. }) => Some(view),
+            _ => None,
+        });
+        let mut known: BTreeMap<u64, &View> = BTreeMap::new();
+        let mut all = saved.iter().chain(told);
+        system.history().decisions().are_unique()
+            && all.all(|view| *known.entry(view.epoch).or_insert(view) == view)
+    })
+}

@@ -1,0 +1,331 @@
+//! What must be reachable, so that no property holds because nothing happened.
+
+use crate::chain::FIRST_EPOCH;
+use crate::chain::world::{
+    Member, Sight, World, chain, finished, members, messages, newest, teachings,
+};
+use chainring_model::chain::{ChainActor, ChainState, Msg, View};
+use chainring_model::kv::Outcome;
+use stateright::Property;
+use stateright::actor::Id;
+use std::rc::Rc;
+
+/// Things that happen in some run of a model.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reached {
+    /// Every script finished, and every outcome is known.
+    AllReturned,
+    /// A read found a value.
+    ReadFound,
+    /// A successor lacks an update that its predecessor has.
+    SuccessorLags,
+    /// Updates are on their way at two links at once.
+    TwoLinksBusy,
+    /// A member's stable store lags behind its successor's.
+    StableLags,
+    /// All members hold the same data, and some.
+    AllAgree,
+    /// An update is acknowledged.
+    Acknowledged,
+    /// The head answered a duplicate with the recorded outcome.
+    DuplicateAnswered,
+    /// A replica forwarded a read of a dirty key.
+    DirtyForwarded,
+    /// A replica forwarded a listing of a stretch with a dirty key.
+    ListingForwarded,
+    /// A listing showed a key.
+    Listed,
+    /// An actor crashed, everything is up again, and every script finished.
+    RecoveredAndServed,
+    /// A gateway's start gave up an operation that its last one had under way.
+    GivenUp,
+    /// A gateway followed a redirect, and every script finished.
+    Redirected,
+    /// A log holds as much as its replica's window may.
+    WindowFull,
+    /// An operation's outcome is unknown to its client, and yet it took effect.
+    UnknownTookEffect,
+    /// The head was removed, and every script finished.
+    HeadLost,
+    /// A member that was neither head nor tail was removed, and every script finished.
+    MiddleLost,
+    /// The tail was removed, and every script finished.
+    TailLost,
+    /// Every script finished, and a member that is removed does not know it.
+    RemovedUnaware,
+    /// A replica has no lease, but is in the view.
+    LeaseLapsed,
+    /// A replica has installed a view with entries in its log.
+    InstalledBusy,
+    /// A coordinator waits for a grant to end before it votes.
+    VoteWaits,
+    /// A learner became the tail, and every script finished.
+    Appended,
+    /// A member that was removed is one again, and every script finished.
+    Returned,
+    /// A learner was dropped, and every script finished.
+    LearnerDropped,
+    /// A tail that has handed over has entries that its learner has committed, and it has not.
+    HandedOver,
+    /// A learner lacks what its tail has committed while teaching.
+    LearnerLags,
+    /// A tail lets a learner go on where it was.
+    GoesOn,
+    /// A tail lets a learner begin anew.
+    BeginsAnew,
+    /// A learner knows a key to be deleted that its scan has not come to.
+    Buried,
+    /// An update was denied, since it was never sent.
+    Denied,
+    /// A member is suspected, and stays, for too few would be left without it.
+    KeptForCopies,
+}
+
+/// The view that the model begins with.
+fn first_view<W: World>(world: &W) -> Option<View> {
+    world.actors().iter().find_map(|actor| match actor {
+        ChainActor::Gateway(gateway) => Some(gateway.view().clone()),
+        _ => None,
+    })
+}
+
+/// Whether every script finished after the member at the place that `which` picks was removed.
+fn lost<W: World>(world: &W, state: &W::State, which: fn(&View, Id) -> bool) -> bool {
+    let system = W::system(state);
+    let newest = newest(system).unwrap_or_else(|| View::new(0, Vec::new()));
+    finished(world, state)
+        && first_view(world).is_some_and(|first| {
+            let mut members = first.chain.iter();
+            members.any(|member| !newest.chain.contains(member) && which(&first, *member))
+        })
+}
+
+impl Reached {
+    /// This, as a property.
+    pub fn property<W: World>(self) -> Property<W> {
+        match self {
+            Reached::AllReturned => {
+                Property::sometimes("every operation returned", |world, state| {
+                    finished(world, state) && W::system(state).history().unknown().is_empty()
+                })
+            }
+            Reached::ReadFound => Property::sometimes("a read found a value", |_, state| {
+                messages(W::system(state)).any(|envelope| {
+                    matches!(envelope.msg, Msg::Reply { outcome: Outcome::Value(_), .. })
+                })
+            }),
+            Reached::SuccessorLags => Property::sometimes("a successor lags", |_, state| {
+                chain(W::system(state)).windows(2).any(|pair| pair[1].last() < pair[0].last())
+            }),
+            Reached::TwoLinksBusy => Property::sometimes("two links are busy", |_, state| {
+                let chain = chain(W::system(state));
+                let busy = chain.windows(2).filter(|pair| pair[1].last() < pair[0].last());
+                busy.count() >= 2
+            }),
+            Reached::StableLags => Property::sometimes("a stable store lags", |_, state| {
+                let chain = chain(W::system(state));
+                chain.windows(2).any(|pair| pair[0].committed < pair[1].committed)
+            }),
+            Reached::AllAgree => Property::sometimes("all members hold the same", |_, state| {
+                let chain = chain(W::system(state));
+                chain.windows(2).all(|pair| pair[0].data == pair[1].data)
+                    && chain.first().is_some_and(|head| !head.data.is_empty())
+            }),
+            Reached::Acknowledged => {
+                Property::sometimes("an update is acknowledged", |_, state| {
+                    !W::system(state).history().acknowledged().is_empty()
+                })
+            }
+            Reached::DuplicateAnswered => {
+                Property::sometimes("a duplicate is answered by the head", |_, state| {
+                    let system = W::system(state);
+                    let heads: Vec<_> = (members(system).iter())
+                        .filter(|member| member.view.chain.len() > 1)
+                        .filter_map(|member| member.view.head())
+                        .collect();
+                    messages(system).any(|envelope| match envelope.msg {
+                        Msg::Reply { outcome, .. } => {
+                            heads.contains(&envelope.src)
+                                && !matches!(outcome, Outcome::Value(_) | Outcome::Refused(_))
+                        }
+                        _ => false,
+                    })
+                })
+            }
+            Reached::DirtyForwarded => {
+                Property::sometimes("a dirty read is forwarded", |_, state| {
+                    messages(W::system(state)).any(|envelope| match envelope.msg {
+                        Msg::Request { id, .. } => id.gateway != envelope.src,
+                        _ => false,
+                    })
+                })
+            }
+            Reached::ListingForwarded => {
+                Property::sometimes("a listing is forwarded", |_, state| {
+                    let mut messages = messages(W::system(state));
+                    messages.any(|envelope| matches!(envelope.msg, Msg::ScanFor { .. }))
+                })
+            }
+            Reached::Listed => Property::sometimes("a listing showed a key", |_, state| {
+                messages(W::system(state)).any(|envelope| match envelope.msg {
+                    Msg::Scanned { keys, total, .. } => !keys.is_empty() || *total > 0,
+                    _ => false,
+                })
+            }),
+            Reached::RecoveredAndServed => {
+                Property::sometimes("the recovered have served", |world, state| {
+                    W::crashes(state) > 0
+                        && !W::system(state).is_anyone_down()
+                        && finished(world, state)
+                })
+            }
+            Reached::GivenUp => Property::sometimes("a start gave up an operation", |_, state| {
+                W::crashes(state) > 0 && !W::system(state).history().unknown().is_empty()
+            }),
+            Reached::Redirected => {
+                Property::sometimes("a redirect was followed", |world, state| {
+                    let actors = world.actors().iter().zip(W::system(state).states());
+                    let mut gateways = actors.filter_map(|(actor, state)| match (actor, state) {
+                        (ChainActor::Gateway(gateway), ChainState::Gateway(state)) => {
+                            Some((gateway.view().epoch, state.view.epoch))
+                        }
+                        _ => None,
+                    });
+                    finished(world, state) && gateways.any(|(first, now)| now > first)
+                })
+            }
+            Reached::WindowFull => Property::sometimes("a window is full", |world, state| {
+                members(W::system(state)).iter().any(|member| {
+                    match &world.actors()[usize::from(member.id)] {
+                        ChainActor::Replica(replica) => member.log.len() == replica.window_bound(),
+                        _ => false,
+                    }
+                })
+            }),
+            Reached::UnknownTookEffect => {
+                Property::sometimes("an unknown operation took effect", |_, state| {
+                    let system = W::system(state);
+                    let unknown = system.history().unknown();
+                    let members = members(system);
+                    unknown.iter().any(|id| members.iter().any(|member| member.is_newest(id)))
+                })
+            }
+            Reached::HeadLost => Property::sometimes("the head was lost", |world, state| {
+                lost(world, state, |first, member| first.head() == Some(member))
+            }),
+            Reached::MiddleLost => Property::sometimes("the middle was lost", |world, state| {
+                let inner = |first: &View, member| {
+                    first.head() != Some(member) && first.tail() != Some(member)
+                };
+                lost(world, state, inner)
+            }),
+            Reached::TailLost => Property::sometimes("the tail was lost", |world, state| {
+                lost(world, state, |first, member| first.tail() == Some(member))
+            }),
+            Reached::RemovedUnaware => {
+                Property::sometimes("a removed member is unaware", |world, state| {
+                    let system = W::system(state);
+                    let newest = newest(system).map_or(Vec::new(), |newest| newest.chain);
+                    let unaware = |member: &Rc<Member>| {
+                        !newest.contains(&member.id) && member.view.chain.contains(&member.id)
+                    };
+                    finished(world, state) && members(system).iter().any(unaware)
+                })
+            }
+            Reached::LeaseLapsed => Property::sometimes("a lease has lapsed", |_, state| {
+                let states = W::system(state).states();
+                let mut leases = states.filter_map(|state| match state {
+                    ChainState::Replica(state) => Some(&state.lease),
+                    _ => None,
+                });
+                leases.any(|lease| lease.counted().next().is_none())
+            }),
+            Reached::InstalledBusy => {
+                Property::sometimes("a view is installed under way", |_, state| {
+                    let members = members(W::system(state));
+                    let mut busy = members.iter().filter(|member| !member.log.is_empty());
+                    busy.any(|member| member.view.epoch > FIRST_EPOCH)
+                })
+            }
+            Reached::Appended => Property::sometimes("a learner was appended", |world, state| {
+                let system = W::system(state);
+                let tail = newest(system).and_then(|newest| newest.tail());
+                let first = first_view(world)
+                    .is_some_and(|first| tail.is_some_and(|tail| !first.chain.contains(&tail)));
+                let knows = |member: &Rc<Member>| Some(member.id) == member.view.tail();
+                finished(world, state)
+                    && first
+                    && members(system).iter().any(|member| Some(member.id) == tail && knows(member))
+            }),
+            Reached::Returned => Property::sometimes("a member has returned", |world, state| {
+                let newest = newest(W::system(state));
+                let first = first_view(world);
+                finished(world, state)
+                    && newest.zip(first).is_some_and(|(newest, first)| {
+                        newest.chain.len() == first.chain.len() && newest.epoch >= first.epoch + 3
+                    })
+            }),
+            Reached::LearnerDropped => {
+                Property::sometimes("a learner was dropped", |world, state| {
+                    let newest = newest(W::system(state));
+                    let learned = |member: &Rc<Member>| {
+                        member.transfer.is_some() && member.learns().is_none()
+                    };
+                    finished(world, state)
+                        && newest.is_some_and(|newest| newest.learner.is_none())
+                        && members(W::system(state)).iter().any(learned)
+                })
+            }
+            Reached::HandedOver => Property::sometimes("a tail lags its learner", |_, state| {
+                let teachings = teachings(W::system(state));
+                teachings.iter().any(|(tail, learner)| {
+                    tail.has_handed_over() && tail.committed < learner.committed
+                })
+            }),
+            Reached::LearnerLags => Property::sometimes("a learner lags its tail", |_, state| {
+                let teachings = teachings(W::system(state));
+                teachings.iter().any(|(tail, _)| !tail.retained.is_empty())
+            }),
+            Reached::GoesOn => Property::sometimes("a learner goes on", |_, state| {
+                let mut messages = messages(W::system(state));
+                messages.any(|it| matches!(it.msg, Msg::Resumed { goes_on: true, .. }))
+            }),
+            Reached::BeginsAnew => Property::sometimes("a learner begins anew", |_, state| {
+                let mut messages = messages(W::system(state));
+                messages.any(|it| matches!(it.msg, Msg::Resumed { goes_on: false, .. }))
+            }),
+            Reached::Buried => Property::sometimes("a learner holds a tombstone", |_, state| {
+                members(W::system(state)).iter().any(|member| !member.tombstones.is_empty())
+            }),
+            Reached::Denied => Property::sometimes("an update was denied", |_, state| {
+                !W::system(state).history().denied().is_empty()
+            }),
+            Reached::KeptForCopies => {
+                Property::sometimes("a suspect is kept for its copy", |world, state| {
+                    let mut states = W::system(state).states();
+                    let is_smaller = |view: &View| {
+                        first_view(world).is_some_and(|first| view.chain.len() < first.chain.len())
+                    };
+                    states.any(|state| match state {
+                        ChainState::Coordinator(state) => {
+                            let mut members = state.decided.chain.iter();
+                            is_smaller(&state.decided)
+                                && state.proposal.is_none()
+                                && members.any(|member| state.suspects.contains(member))
+                        }
+                        _ => false,
+                    })
+                })
+            }
+            Reached::VoteWaits => Property::sometimes("a vote waits for a grant", |_, state| {
+                W::system(state).states().any(|state| match state {
+                    ChainState::Coordinator(state) => {
+                        let proposal = state.proposal.as_ref();
+                        proposal.is_some_and(|this| this.view.is_some() && this.votes.is_empty())
+                    }
+                    _ => false,
+                })
+            }),
+        }
+    }
+}

@@ -1,0 +1,896 @@
+//! Configurations of a chain, as values.
+
+use crate::chain::Reached;
+use crate::chain::invariants::of_chain;
+use crate::chain::reductions::alike;
+use crate::chain::world::{
+    ChainModel, ProofActor, ProofStore, System, World, decided, finished, installed, members,
+    messages,
+};
+use crate::checker::crash_points::{Order, Torn};
+use crate::checker::intern::Shared;
+use crate::checker::model::{Checked, Pruning};
+use crate::checker::run::{Options, Report, run};
+use crate::history::History;
+use chainring_model::chain::{
+    self, ChainState, Entry, Gateway, Key as RowKey, Msg, Nested, Place, Reads, Replica, Row,
+    Script, Timeouts, Timer, Transfer, View, retained_bytes,
+};
+use chainring_model::coordinator::{self, Coordinator};
+use chainring_model::kv::{Key, Op, OpId, Outcome, Value};
+use chainring_model::store::Store;
+use chainring_model::{Intact, Mechanism, Mechanisms, Without};
+use stateright::actor::{ActorModelAction, Envelope, Id, model_timeout};
+use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The epoch of the view that every model begins with.
+pub const FIRST_EPOCH: u64 = 2;
+
+/// What one client does, and which replica its gateway reads from (the tail where none is named).
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The replica's place in the chain.
+    pub nearest: Option<usize>,
+    /// Who may answer its reads.
+    pub reads: Reads,
+    /// What it does in each of its gateway's lanes, in order; lanes go on side by side.
+    pub lanes: Vec<Vec<(Key, Op)>>,
+    /// Where its reads are listings: of how many keys at the most.
+    pub lists: Option<u32>,
+}
+
+/// A system to check: replicas `0..n` in a chain, then a gateway for each client, then the clients,
+/// then the coordinators.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// How many replicas are in the first view's chain.
+    pub replicas: usize,
+    /// How many more there are, which would like to join.
+    pub joiners: usize,
+    /// Whether the first view names the first of these as its learner, which has not begun.
+    pub taught: bool,
+    /// What the chain's stores hold at the start, and the first joiner's from an earlier time.
+    pub stored: Stored,
+    /// How many rows a part of a transfer has; as many as in production if none is given.
+    pub parts: Option<usize>,
+    /// How many entries, of keys of one letter, replicas retain for members that return.
+    pub retained: usize,
+    /// The clients, each behind a gateway of its own.
+    pub clients: Vec<Client>,
+    /// How many crashes, each with a recovery, in all.
+    pub crashes: u8,
+    /// Who may crash.
+    pub mortal: Mortal,
+    /// Whether who crashes loses its store.
+    pub disks_lost: bool,
+    /// Whether an update of an earlier epoch is under way at the start; see [`Setup::late`].
+    pub late: bool,
+    /// Whether messages are lost for good.
+    pub lossy: bool,
+    /// Whether a deadline may pass at any moment.
+    pub deadlines: bool,
+    /// Whether gateways begin with an older view, of the reversed chain.
+    pub stale_gateways: bool,
+    /// How many coordinators decide views; without any, the first one stays.
+    pub coordinators: usize,
+    /// How many of them suspect anyone, each any member at any time.
+    pub proposers: usize,
+    /// How many view changes there are, at the most.
+    pub views: u64,
+    /// Whether a coordinator goes on suspecting, and begins another ballot, while a proposal of its own waits:
+    /// so that several members are removed at once, and members are heard again in between.
+    pub impatient: bool,
+    /// Who may be suspected; anyone, where nobody is named.
+    pub suspects: Vec<usize>,
+    /// How many more heartbeats than its first each start of a replica sends, at the most.
+    pub heartbeats: u64,
+    /// Whether heartbeats and grants arrive at once.
+    pub swift_leases: bool,
+    /// Whether clients and gateways hear from each other at any later time, rather than at once.
+    pub slow_clients: bool,
+    /// How many entries a window holds; as many as in production if none is given.
+    pub window: Option<usize>,
+    /// How many copies are to be kept.
+    pub copies: usize,
+    /// Whether the first coordinator keeps one, whatever the others do.
+    pub lax: bool,
+    /// The members that an operator gives up at some time, in the first view.
+    pub given_up: Vec<usize>,
+    /// Whether replicas report whom they hear nothing from, and tails their learners.
+    pub complaints: bool,
+    /// Whether no update ever arrives that the first two replicas send each other, nor any answer to one.
+    pub cut: bool,
+    /// Whether a run has finished only when the first joiner has become a member.
+    pub grows: bool,
+    /// What must be reachable.
+    pub reached: Vec<Reached>,
+}
+
+/// What stores hold at the start of a model.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Stored {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The chain holds a value at `x`.
+    Value,
+    /// The chain holds a value at `x` and one at `y`, and both clients have written.
+    Values,
+    /// The chain holds no value any more, and both clients have written.
+    Lanes,
+    /// The chain holds a value at `x` and one at `y`, and both clients have written; and a joiner was its head in an earlier view, and has kept its store: other values there, a key
+    /// that was deleted since, and an entry that nobody else has.
+    OldDisk,
+    /// The chain holds a value at `x` and one at `y`; and a joiner was its head in an earlier view, and has kept its store: it had the first two of
+    /// the chain's five entries, and has received four more, which nobody else has.
+    Away(Since),
+}
+
+/// What a chain retains of what came since a member went away.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Since {
+    /// All of it.
+    All,
+    /// Not the first of it: that a key was deleted.
+    Some,
+    /// All; but what the joiner had is of another history, and so is a key that it holds.
+    AllOfAnother,
+}
+
+/// Who may crash.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mortal {
+    /// Replicas, gateways and coordinators.
+    All,
+    /// Replicas and coordinators.
+    Members,
+    /// Coordinators.
+    Coordinators,
+    /// Replicas.
+    Replicas,
+    /// Gateways.
+    Gateways,
+}
+
+impl Client {
+    /// A client of the tail that works on key `x`.
+    pub fn new(ops: impl IntoIterator<Item = Op>) -> Self {
+        let ops = ops.into_iter().map(|op| (Key::from("x"), op)).collect();
+        Client { nearest: None, reads: Reads::Any, lanes: vec![ops], lists: None }
+    }
+
+    /// The same, reading from the replica at this place.
+    pub fn near(mut self, replica: usize) -> Self {
+        self.nearest = Some(replica);
+        self
+    }
+
+    /// The same, with other reads.
+    pub fn reading(mut self, reads: Reads) -> Self {
+        self.reads = reads;
+        self
+    }
+
+    /// The same, where each read is a listing of up to so many keys, asked of every replica at once.
+    pub fn listing(mut self, limit: u32) -> Self {
+        self.lists = Some(limit);
+        self
+    }
+
+    /// The same, with operation number `index` of its first lane on another key.
+    pub fn on(mut self, index: usize, key: &str) -> Self {
+        self.lanes[0][index].0 = key.into();
+        self
+    }
+
+    /// The same, with another lane beside those that it has.
+    pub fn beside(mut self, other: Client) -> Self {
+        self.lanes.extend(other.lanes);
+        self
+    }
+}
+
+impl Setup {
+    /// A chain without crashes or losses.
+    pub fn new(replicas: usize, clients: impl IntoIterator<Item = Client>) -> Self {
+        Setup {
+            replicas,
+            joiners: 0,
+            taught: false,
+            stored: Stored::Nothing,
+            parts: None,
+            retained: 0,
+            clients: clients.into_iter().collect(),
+            crashes: 0,
+            mortal: Mortal::All,
+            disks_lost: false,
+            late: false,
+            lossy: false,
+            deadlines: false,
+            stale_gateways: false,
+            coordinators: 0,
+            proposers: 0,
+            views: 0,
+            impatient: false,
+            suspects: Vec::new(),
+            heartbeats: 0,
+            swift_leases: true,
+            slow_clients: false,
+            window: None,
+            copies: 1,
+            lax: false,
+            given_up: Vec::new(),
+            complaints: false,
+            cut: false,
+            grows: false,
+            reached: vec![Reached::AllReturned],
+        }
+    }
+
+    /// With so many crashes of these actors.
+    pub fn crashes(mut self, crashes: u8, mortal: Mortal) -> Self {
+        (self.crashes, self.mortal) = (crashes, mortal);
+        self
+    }
+
+    /// With so many coordinators, one of which suspects, and at most so many view changes.
+    pub fn views(mut self, coordinators: usize, views: u64) -> Self {
+        (self.coordinators, self.proposers, self.views) = (coordinators, 1, views);
+        self
+    }
+
+    /// Where coordinators do not wait for their own proposals.
+    pub fn impatient(mut self) -> Self {
+        self.impatient = true;
+        self
+    }
+
+    /// Where only these are suspected.
+    pub fn suspects(mut self, suspects: impl IntoIterator<Item = usize>) -> Self {
+        self.suspects = suspects.into_iter().collect();
+        self
+    }
+
+    /// Where heartbeats and grants of the suspected take their time, and so many more heartbeats are sent.
+    pub fn slow_leases(mut self, heartbeats: u64) -> Self {
+        (self.swift_leases, self.heartbeats) = (false, heartbeats);
+        self
+    }
+
+    /// With so many copies to be kept.
+    pub fn copies(mut self, copies: usize) -> Self {
+        self.copies = copies;
+        self
+    }
+
+    /// Where an operator gives these members up.
+    pub fn giving_up(mut self, lost: impl IntoIterator<Item = usize>) -> Self {
+        self.given_up = lost.into_iter().collect();
+        self
+    }
+
+    /// With a learner, which the first view names, and parts of so many rows.
+    pub fn teaching(mut self, parts: usize) -> Self {
+        (self.joiners, self.taught, self.parts) = (1, true, Some(parts));
+        self
+    }
+
+    /// With one more replica, which would like to join, and parts of so many rows.
+    pub fn joining(mut self, parts: usize) -> Self {
+        (self.joiners, self.parts) = (1, Some(parts));
+        self
+    }
+
+    /// Where replicas retain so many entries for members that return.
+    pub fn retaining(mut self, entries: usize) -> Self {
+        self.retained = entries;
+        self
+    }
+
+    /// With an update under way that the head sent in an earlier epoch, and nobody else has ever seen. It was
+    /// removed then, came back emptied, and is by now the predecessor of the same replica again:
+    /// `[0, 1]`, `[1]`, `[1, 0]`, `[0]`, `[0, 1]`, with a learner in between.
+    pub fn late(mut self) -> Self {
+        self.late = true;
+        self
+    }
+
+    fn late_update(&self) -> Envelope<Msg> {
+        let gateway = Id::from(self.all_replicas());
+        let id = OpId { gateway, incarnation: 0, lane: 0, seq: 9 };
+        let entry = Entry { id, key: "x".into(), op: Op::Put("9".into()) };
+        let (epoch, index) = (FIRST_EPOCH - 1, 1);
+        let msg = Msg::Update { epoch, index, entry };
+        Envelope { src: Id::from(0), dst: Id::from(1), msg }
+    }
+
+    /// What the operator says, to each coordinator, through the first client's gateway's client.
+    fn reform(&self) -> impl Iterator<Item = Envelope<Msg>> {
+        let src = Id::from(self.all_replicas() + self.clients.len());
+        let lost = self.given_up.iter().copied().map(Id::from).collect();
+        let report = chain::Report::Reform { epoch: FIRST_EPOCH, lost };
+        let msg = Msg::Views(coordinator::Msg::Report(report));
+        let coordinators = self.view().coordinators.into_iter();
+        coordinators.map(move |dst| Envelope { src, dst, msg: msg.clone() })
+    }
+
+    /// With this in the stores at the start.
+    pub fn stored(mut self, stored: Stored) -> Self {
+        self.stored = stored;
+        self
+    }
+
+    /// With these reachable, too.
+    pub fn reached(mut self, reached: impl IntoIterator<Item = Reached>) -> Self {
+        self.reached.extend(reached);
+        self
+    }
+
+    /// How many replicas there are in all.
+    fn all_replicas(&self) -> usize {
+        self.replicas + self.joiners
+    }
+
+    /// The chain's first view.
+    fn view(&self) -> View {
+        let first = self.all_replicas() + 2 * self.clients.len();
+        let coordinators = (first..first + self.coordinators).map(Id::from).collect();
+        let mut view = View::new(FIRST_EPOCH, (0..self.replicas).map(Id::from).collect())
+            .decided_by(coordinators);
+        view.learner = self.taught.then(|| (Id::from(self.replicas), FIRST_EPOCH));
+        view
+    }
+
+    /// What clients have seen when nothing has happened yet.
+    fn history(&self) -> History {
+        let history = History::default();
+        match self.stored {
+            Stored::Nothing | Stored::Lanes => history,
+            Stored::Value => history.holding("x", "1"),
+            Stored::Values | Stored::OldDisk | Stored::Away(_) => {
+                history.holding("x", "1").holding("y", "2")
+            }
+        }
+    }
+
+    /// Whether the joiner has the store of an earlier time.
+    fn has_old_disk(&self) -> bool {
+        matches!(self.stored, Stored::OldDisk | Stored::Away(_))
+    }
+
+    /// Fills the store of a replica that has been away, or of one that has not.
+    fn fill_away(&self, since: Since, joins: bool, store: &mut ProofStore) {
+        let gateway = Id::from(self.all_replicas());
+        let operation = |seq| OpId { gateway, incarnation: 0, lane: 0, seq };
+        let mut write = |index, key: &str, value: &str| {
+            let (key, value) = (RowKey::Data(key.into()), value.into());
+            store.put(key, Row::Data { index, value });
+        };
+        let (entries, committed) = match (joins, since) {
+            (true, Since::AllOfAnother) => {
+                write(1, "y", "7");
+                write(2, "w", "8");
+                (2..=2, 2)
+            }
+            (true, _) => {
+                write(1, "y", "7");
+                write(2, "z", "8");
+                (2..=2, 2)
+            }
+            (false, _) => {
+                write(4, "x", "1");
+                write(5, "y", "2"); // and z was deleted, by the third
+                (if since == Since::Some { 4..=5 } else { 2..=5 }, 5)
+            }
+        };
+        for index in entries {
+            let other = joins && since == Since::AllOfAnother;
+            let id = operation(if other { 1 } else { index });
+            let key = Key::from(["z", "z", "x", "y"][index as usize - 2]);
+            store.put(RowKey::Log(index), Row::Touched { id, key });
+        }
+        for index in (3..=6).filter(|_| joins) {
+            let (id, op) = (operation(index + 6), Op::Put("9".into()));
+            store.put(RowKey::Log(index), Row::Entry(Entry { id, key: "x".into(), op }));
+        }
+        let (incarnation, seq, outcome) = (0, committed, Outcome::Done);
+        store.put(RowKey::Lane(gateway, 0), Row::Lane { incarnation, seq, outcome });
+        store.put(RowKey::Committed, Row::Committed { index: committed, keys: 2 });
+    }
+
+    /// Fills the store of the replica at this place.
+    fn fill(&self, place: usize, store: &mut ProofStore) {
+        let mut view = self.view();
+        let joins = place >= self.replicas;
+        if joins && (!self.taught || self.has_old_disk()) {
+            view.epoch -= 1;
+            view.learner = None;
+        }
+        if joins && self.has_old_disk() {
+            view.chain.insert(0, Id::from(place));
+        }
+        Replica::init(store, view);
+        if let Stored::Away(since) = self.stored {
+            return self.fill_away(since, joins, store);
+        }
+        let gateway = |client: usize| Id::from(self.all_replicas() + client);
+        let mut write = |index, key: &str, value: &str| {
+            let (key, value) = (RowKey::Data(key.into()), value.into());
+            store.put(key, Row::Data { index, value });
+        };
+        let committed = match (self.stored, joins) {
+            (Stored::Value, false) => {
+                write(1, "x", "1");
+                (1, 1)
+            }
+            (Stored::Values | Stored::OldDisk, false) => {
+                write(4, "x", "1");
+                write(3, "y", "2");
+                (5, 2) // and z was deleted
+            }
+            (Stored::Lanes, false) => (4, 0), // values came and went
+            (Stored::OldDisk, true) => {
+                write(1, "y", "7");
+                write(2, "z", "8");
+                (2, 2)
+            }
+            _ => (0, 0),
+        };
+        let (index, keys) = committed;
+        store.put(RowKey::Committed, Row::Committed { index, keys });
+        if let Stored::Values | Stored::OldDisk | Stored::Lanes = self.stored
+            && !joins
+        {
+            for client in 0..self.clients.len() {
+                let row = Row::Lane { incarnation: 0, seq: 4, outcome: Outcome::Done };
+                store.put(RowKey::Lane(gateway(client), 0), row);
+            }
+        }
+        if self.stored == Stored::OldDisk && joins {
+            let id = OpId { gateway: gateway(0), incarnation: 0, lane: 0, seq: 9 };
+            let entry = Entry { id, key: "x".into(), op: Op::Put("9".into()) };
+            store.put(RowKey::Log(3), Row::Entry(entry));
+        }
+        if joins && self.taught && self.stored != Stored::OldDisk {
+            let (since, place) = (FIRST_EPOCH, Place::Emptying);
+            let transfer = Transfer::Learning { since, place };
+            store.put(RowKey::Transfer, Row::Transfer(transfer));
+            store.put(RowKey::Committed, Row::Committed { index: 0, keys: 0 });
+        }
+    }
+
+    /// The actors and their initialised stores.
+    pub fn actors<M: Mechanisms>(
+        &self,
+        mechanisms: &M,
+    ) -> Vec<(ProofActor<M>, Option<ProofStore>)> {
+        let timeouts = Timeouts {
+            resend: model_timeout(),
+            resend_doublings: 0,
+            unheard: self.complaints.then_some(0),
+            retry: model_timeout(),
+            deadline: self.deadlines.then_some(Duration::ZERO),
+            views: coordinator::Timeouts {
+                pause: 0,
+                doublings: 0,
+                ..coordinator::Timeouts::default()
+            },
+            ..Timeouts::default()
+        };
+        let clients = self.clients.len();
+        let gateway = |client: usize| Id::from(self.all_replicas() + client);
+        let script = |client: usize| Id::from(self.all_replicas() + clients + client);
+        let replicas = (0..self.all_replicas()).map(|place| {
+            let mut store = ProofStore::default();
+            self.fill(place, &mut store);
+            let replica = Replica::with(timeouts.clone(), mechanisms.clone());
+            let mut replica = replica.copies(self.copies);
+            if let Some(window) = self.window {
+                replica = replica.window(window);
+            }
+            if let Some(parts) = self.parts {
+                replica = replica.parts(parts);
+            }
+            let id = OpId { gateway: gateway(0), incarnation: 0, lane: 0, seq: 0 };
+            let row = Row::Touched { id, key: "x".into() };
+            let replica = replica.retaining(self.retained * retained_bytes(&row));
+            (ProofActor::Replica(replica), Some(store))
+        });
+        let gateways = self.clients.iter().enumerate().map(|(number, client)| {
+            let mut store = ProofStore::default();
+            Gateway::init(&mut store);
+            let mut view = self.view();
+            if self.stale_gateways {
+                view.epoch -= 1;
+                view.chain.extend(view.learner.take().map(|(learner, _)| learner));
+                view.chain.reverse();
+            }
+            let nearest = client.nearest.map(Id::from);
+            let timeouts = timeouts.clone();
+            let gateway =
+                Gateway::with(script(number), nearest, view, timeouts, mechanisms.clone());
+            (ProofActor::Gateway(gateway.copies(self.copies)), Some(store))
+        });
+        let scripts = self.clients.iter().enumerate().map(|(number, client)| {
+            let (lanes, reads) = (client.lanes.clone(), client.reads);
+            let members = || (0..self.all_replicas()).map(Id::from).collect();
+            let lists = client.lists.map(|limit| (members(), limit));
+            let script = Script { gateway: gateway(number), reads, lanes, lists };
+            (ProofActor::Script(script), None)
+        });
+        let coordinators = (0..self.coordinators).map(|place| {
+            let mut store = Nested(ProofStore::default());
+            Coordinator::init(&mut store, self.view());
+            let followers = (0..clients).map(gateway).collect();
+            let timeouts = timeouts.views.clone();
+            let coordinator = Coordinator::with(followers, timeouts, mechanisms.clone());
+            let copies = if self.lax && place == 0 { 1 } else { self.copies };
+            (ProofActor::Coordinator(coordinator.copies(copies)), Some(store.0))
+        });
+        replicas.chain(gateways).chain(scripts).chain(coordinators).collect()
+    }
+
+    fn mortal(&self) -> Vec<Id> {
+        let gateways = self.all_replicas() + self.clients.len();
+        let coordinators = gateways + self.clients.len()..;
+        let coordinators = coordinators.take(self.coordinators);
+        let range = match self.mortal {
+            Mortal::All => 0..gateways,
+            Mortal::Replicas | Mortal::Members => 0..self.all_replicas(),
+            Mortal::Gateways => self.all_replicas()..gateways,
+            Mortal::Coordinators => 0..0,
+        };
+        let too = match self.mortal {
+            Mortal::All | Mortal::Members | Mortal::Coordinators => self.coordinators,
+            Mortal::Replicas | Mortal::Gateways => 0,
+        };
+        range.chain(coordinators.take(too)).map(Id::from).collect()
+    }
+
+    /// The model that checks this.
+    pub fn model<M: Mechanisms>(&self, mechanisms: &M, pruning: Pruning) -> ChainModel<M> {
+        let mut model =
+            Checked::new(self.history()).crashes(self.crashes, self.mortal()).pruning(pruning);
+        if self.lossy {
+            model = model.lossy();
+        }
+        if self.disks_lost {
+            model = model.losing_disks(!mechanisms.has(Mechanism::StoreRequired));
+        }
+        if !self.given_up.is_empty() {
+            model = model.in_flight(self.reform());
+        }
+        if self.late {
+            model = model.in_flight([self.late_update()]);
+        }
+        let this = self.clone();
+        model = model.local(move |envelope| this.is_local(envelope));
+        if self.coordinators > 0 {
+            let this = self.clone();
+            model = model.scope(move |system, action| this.is_in_scope(system, action));
+            model = model.witness(witness).measured(measured);
+        }
+        let (actors, stores): (Vec<_>, Vec<_>) = self.actors(mechanisms).into_iter().unzip();
+        let all: Arc<[_]> = actors.clone().into();
+        model = model.alike(move |parcel| alike(&all, parcel));
+        for (actor, store) in actors.into_iter().zip(stores) {
+            model = model.actor(actor, store);
+        }
+        let reached = self.reached.iter().map(|reached| reached.property());
+        // Where disks are lost for good, a chain may be, too, and copies are.
+        let claimed = of_chain().into_iter();
+        let resting = ["no dead end", "copies"];
+        let claimed = claimed.filter(|claim| !self.disks_lost || !resting.contains(&claim.name));
+        claimed.chain(reached).fold(model, Checked::property)
+    }
+
+    /// Whether a run may end here: every script has done what it had to do, and whoever is to grow has grown.
+    pub fn is_finished<W: World>(&self, world: &W, state: &W::State) -> bool {
+        let members = members(W::system(state));
+        let joiner = Id::from(self.replicas);
+        let has_grown = || {
+            let of_newest = members.iter().filter(|it| it.view.chain.contains(&joiner));
+            of_newest.count() > self.replicas
+        };
+        finished(world, state) && (!self.grows || has_grown())
+    }
+
+    /// Explores this, of the protocol as it is, or without a mechanism.
+    pub fn check(&self, lacks: Option<Mechanism>, pruning: Pruning, options: &Options) -> Report {
+        match lacks {
+            None => run(|| self.model(&Intact, pruning), options),
+            Some(mechanism) => run(|| self.model(&Without(mechanism), pruning), options),
+        }
+    }
+
+    /// Explores this with torn steps.
+    pub fn check_torn(&self, order: Order, options: &Options) -> Report {
+        run(|| self.torn(&Intact, order), options)
+    }
+
+    /// Which messages arrive at once: those inside a process; and heartbeats and grants, where they are
+    /// swift, and otherwise still of those whom nobody suspects.
+    fn is_local(&self, Envelope { src, dst, msg }: Envelope<&Msg>) -> bool {
+        use coordinator::Msg::{Heartbeat, Lease};
+        let is_slow = |replica: Id| {
+            let (place, suspects) = (usize::from(replica), &self.suspects);
+            !self.swift_leases && (suspects.is_empty() || suspects.contains(&place))
+        };
+        match msg {
+            Msg::Opened { .. } | Msg::Invoke { .. } | Msg::Return { .. } => !self.slow_clients,
+            Msg::Views(Heartbeat { .. }) => !is_slow(src),
+            Msg::Views(Lease { .. }) => !is_slow(dst),
+            _ => false,
+        }
+    }
+
+    /// Which timers fire. What is left out, and why nothing is lost by that:
+    ///
+    /// - suspicions beyond the number of view changes, heartbeats beyond theirs, and ballots beyond those
+    ///   that a crash or impatience makes necessary: these bound the model;
+    /// - suspicions of everyone: a coordinator that hears nobody waits for somebody to be heard;
+    /// - suspicions and ballots of a coordinator whose own proposal is under way, unless it is impatient: they
+    ///   would not change the proposal, and can come after it;
+    /// - gateways do not ask for views, for no announcement is lost for good;
+    /// - a lease lapses, and a grant ends, when somebody waits for that: earlier it would change nothing
+    ///   but what a read delayed until then would show, too.
+    fn is_in_scope<M: Mechanisms>(
+        &self,
+        system: &System<M>,
+        action: &ActorModelAction<Shared<Msg>, Timer, ()>,
+    ) -> bool {
+        let state = |id: Id| &*system.actor_states[usize::from(id)];
+        let open = |view: &View| view.epoch < FIRST_EPOCH + self.views;
+        let (id, timer) = match action {
+            ActorModelAction::Timeout(id, timer) => (id, timer),
+            // There is no second announcement of a view in a model whose heartbeats are counted.
+            ActorModelAction::Drop(parcel) => {
+                return !matches!(
+                    Shared::get(parcel.msg),
+                    Msg::Views(coordinator::Msg::Install { .. })
+                );
+            }
+            ActorModelAction::Deliver { dst, msg, .. }
+                if self.cut
+                    && usize::from(*dst) < 2
+                    && matches!(
+                        Shared::get(*msg),
+                        Msg::Update { .. } | Msg::Ack { .. } | Msg::Missing { .. }
+                    ) =>
+            {
+                return false;
+            }
+            ActorModelAction::Deliver { dst, msg, .. } => {
+                return match (state(*dst), Shared::get(*msg)) {
+                    (ChainState::Coordinator(state), Msg::Views(coordinator::Msg::Report(_))) => {
+                        open(&state.decided)
+                    }
+                    _ => true,
+                };
+            }
+            _ => return true,
+        };
+        match (timer, state(*id)) {
+            (Timer::Heartbeat, ChainState::Replica(state)) => state.lease.n <= self.heartbeats,
+            (Timer::Follow, _) => false,
+            (Timer::Lapse(_), _) => {
+                self.view().coordinators.iter().any(|other| awaits_end(system, *other, *id))
+            }
+            (Timer::Views(timer), ChainState::Coordinator(state)) => match timer {
+                coordinator::Timer::Suspect(member) => {
+                    let suspects = &self.suspects;
+                    let place = state.decided.coordinators.iter().position(|other| other == id);
+                    let mut chain = state.decided.chain.iter();
+                    let remains = |id: &Id| id != member && !state.suspects.contains(id);
+                    open(&state.decided)
+                        && (self.impatient || state.proposal.is_none())
+                        && place.is_some_and(|place| place < self.proposers)
+                        && chain.any(remains)
+                        && (suspects.is_empty() || suspects.contains(&usize::from(*member)))
+                }
+                coordinator::Timer::Expire(member) => awaits_end(system, *id, *member),
+                coordinator::Timer::GiveUp => false, // a ring's
+                coordinator::Timer::Drive => {
+                    let rounds = if self.crashes > 0 || self.impatient { 2 } else { 1 };
+                    open(&state.decided)
+                        && (self.impatient || state.proposal.is_none())
+                        && state.promised.is_none_or(|promised| promised.round < rounds)
+                }
+            },
+            _ => true,
+        }
+    }
+
+    /// The model that also tears the steps of those who may crash.
+    pub fn torn<M: Mechanisms>(&self, mechanisms: &M, order: Order) -> Torn<M> {
+        let reached = self.reached.iter().map(|reached| reached.property());
+        let properties = of_chain().into_iter().chain(reached).collect();
+        Torn::new(self.actors(mechanisms), self.mortal(), self.crashes, order, properties)
+    }
+}
+
+impl Display for Setup {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        write!(f, "{} replica{}", self.replicas, plural(self.replicas))?;
+        for client in &self.clients {
+            let lanes = client.lanes.iter().map(|ops| {
+                let ops: Vec<_> = ops.iter().map(|(key, op)| spell(key, op)).collect();
+                format!("({})", ops.join(", "))
+            });
+            write!(f, ", client {}", lanes.collect::<Vec<_>>().join(" beside "))?;
+            if let Some(nearest) = client.nearest {
+                write!(f, " near {nearest}")?;
+            }
+            match client.lists {
+                None => {}
+                Some(0) => f.write_str(" whose gets are counts of all keys")?,
+                Some(limit) => write!(f, " whose gets are listings of {limit} keys")?,
+            }
+            match client.reads {
+                Reads::Any => {}
+                Reads::Tail => f.write_str(" reading at the tail")?,
+                Reads::Eventual => f.write_str(" with eventual reads")?,
+            }
+        }
+        if self.joiners > 0 {
+            f.write_str(if self.taught { ", a learner" } else { ", one that joins" })?;
+        }
+        match self.stored {
+            Stored::Nothing => {}
+            Stored::Value => f.write_str(", a value stored")?,
+            Stored::Lanes => f.write_str(", values written and deleted")?,
+            Stored::Values => f.write_str(", two values stored")?,
+            Stored::OldDisk => f.write_str(", two values stored, an old store at the learner")?,
+            Stored::Away(since) => {
+                f.write_str(", two values stored, the learner has been away, ")?;
+                f.write_str(match since {
+                    Since::All => "all that came since retained",
+                    Since::Some => "the first that came since not retained",
+                    Since::AllOfAnother => "its store of another history",
+                })?;
+            }
+        }
+        if let Some(parts) = self.parts {
+            write!(f, ", parts of {parts} row{}", plural(parts))?;
+        }
+        if self.retained > 0 {
+            write!(f, ", {} entries retained", self.retained)?;
+        }
+        f.write_str(", duplicating network")?;
+        if self.lossy {
+            f.write_str(" that loses")?;
+        }
+        if self.crashes > 0 {
+            let who = match self.mortal {
+                Mortal::All => "any actor",
+                Mortal::Members => "a replica or coordinator",
+                Mortal::Coordinators => "a coordinator",
+                Mortal::Replicas => "a replica",
+                Mortal::Gateways => "a gateway",
+            };
+            let (crashes, s) = (self.crashes, if self.crashes == 1 { "" } else { "es" });
+            let with = if self.disks_lost { "whose disk is lost" } else { "with recovery" };
+            write!(f, ", {crashes} crash{s} of {who} {with}")?;
+        }
+        if self.deadlines {
+            f.write_str(", deadlines at any moment")?;
+        }
+        if let Some(window) = self.window {
+            write!(f, ", windows of {window}")?;
+        }
+        if self.slow_clients {
+            f.write_str(", slow clients")?;
+        }
+        if self.coordinators > 0 {
+            let (count, views) = (self.coordinators, self.views);
+            let times = if self.impatient { ", and again while a proposal waits" } else { "" };
+            let who = match &self.suspects[..] {
+                [] => "anyone".to_string(),
+                some => format!("{some:?}"),
+            };
+            write!(
+                f,
+                ", {count} coordinator{}, {who} suspected at any time{times}",
+                plural(count)
+            )?;
+            write!(f, ", {views} view change{}", plural(views as usize))?;
+            match self.swift_leases {
+                true => f.write_str(", leases granted at once")?,
+                false => write!(f, ", {} more heartbeats", self.heartbeats)?,
+            }
+        }
+        if self.copies > 1 {
+            write!(f, ", {} copies", self.copies)?;
+        }
+        if self.lax {
+            f.write_str(" but for the first coordinator, which keeps one")?;
+        }
+        if !self.given_up.is_empty() {
+            write!(f, ", {:?} given up by an operator at any time", self.given_up)?;
+        }
+        if self.complaints {
+            f.write_str(", whoever is not heard is reported")?;
+        }
+        if self.cut {
+            f.write_str(", no update arrives between the first two replicas")?;
+        }
+        if self.late {
+            f.write_str(", a late update of an earlier epoch")?;
+        }
+        if self.stale_gateways {
+            f.write_str(", gateways with an older view")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the coordinator would vote for a view without the member if its grants had ended.
+fn awaits_end<M: Mechanisms>(system: &System<M>, coordinator: Id, member: Id) -> bool {
+    let ChainState::Coordinator(state) = &*system.actor_states[usize::from(coordinator)] else {
+        return false;
+    };
+    let without =
+        |view: &View| view.epoch == state.decided.epoch + 1 && !view.chain.contains(&member);
+    let proposed = state.proposal.as_ref().and_then(|proposal| proposal.view.as_ref());
+    proposed.is_some_and(without)
+        || messages(system).any(|envelope| match envelope.msg {
+            Msg::Views(coordinator::Msg::Accept { view, .. }) => {
+                envelope.dst == coordinator && without(view)
+            }
+            _ => false,
+        })
+}
+
+/// The timers of a member's lease: of its heartbeats, and of coordinators' grants to it. See
+/// [`clock`](crate::checker::clock).
+fn measured(id: Id, timer: &Timer) -> Option<Id> {
+    match timer {
+        Timer::Lapse(_) => Some(id),
+        Timer::Views(coordinator::Timer::Expire(member)) => Some(*member),
+        _ => None,
+    }
+}
+
+/// What a step does to views.
+fn witness<M: Mechanisms, Msg>(
+    before: &System<M>,
+    _: &ActorModelAction<Msg, Timer, ()>,
+    after: &System<M>,
+) -> Option<History> {
+    let mut decisions = after.history.decisions().clone();
+    for (before, after) in before.actor_storages.iter().zip(&after.actor_storages) {
+        if let (Some(before), Some(after)) = (before, after)
+            && before != after
+        {
+            match (decided(before), decided(after), installed(before), installed(after)) {
+                (Some(before), Some(after), ..) => decisions.decide(&before, &after),
+                (_, _, Some(before), Some(after)) => decisions.move_on(&before, &after),
+                _ => {} // a gateway's first other view than the one that it is configured with
+            }
+        }
+    }
+    let coordinators = after.actor_storages.iter().flatten();
+    let epochs = coordinators.filter_map(|store| Some(decided(store)?.epoch));
+    decisions.forget(epochs.min().unwrap_or(0));
+    (decisions != *after.history.decisions()).then(|| after.history.decided(decisions))
+}
+
+/// An operation, as short as it can be read.
+pub(crate) fn spell(key: &Key, op: &Op) -> String {
+    let text = |value: &Value| value.escape_ascii().to_string();
+    let key = key.escape_ascii();
+    match op {
+        Op::Get => format!("get {key}"),
+        Op::Put(value) => format!("put {key}={}", text(value)),
+        Op::Create(value) => format!("create {key}={}", text(value)),
+        Op::Update(value) => format!("update {key}={}", text(value)),
+        Op::Delete => format!("delete {key}"),
+        Op::CompareAndSwap { expected, new } => {
+            format!("cas {key} {}->{}", text(expected), text(new))
+        }
+        Op::Increment(by) => format!("incr {key} by {by}"),
+    }
+}

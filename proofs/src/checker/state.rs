@@ -1,0 +1,279 @@
+//! A system of actors as a state: what stateright's [`ActorModelState`] is, made of [`Shared`] parts.
+
+use crate::checker::clock::Clock;
+use crate::checker::intern::{Share, Shared};
+use crate::history::Recorder;
+use stateright::actor::{
+    Actor, ActorModelState, Command, Envelope, Id, Network, Out, RandomChoices, Timers,
+};
+use std::collections::BTreeSet;
+use std::fmt::{self, Debug, Formatter};
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An actor whose parts can be shared. It chooses nothing at random.
+pub trait Part:
+    Actor<State: Share, Msg: Share + Ord, Timer: Share + Ord, Storage: Share> + 'static
+{
+}
+
+impl<A> Part for A where
+    A: Actor<State: Share, Msg: Share + Ord, Timer: Share + Ord, Storage: Share> + 'static
+{
+}
+
+/// A message under way.
+pub type Parcel<A> = Envelope<Shared<<A as Actor>::Msg>>;
+
+/// The state of a system.
+pub struct System<A: Part, H> {
+    /// What each actor believes.
+    pub actor_states: Vec<Shared<A::State>>,
+    /// The messages that are under way.
+    pub network: Parcels<A>,
+    /// The timers that each actor has set.
+    pub timers_set: Vec<Shared<BTreeSet<A::Timer>>>,
+    /// Which of those that are measured end before which others.
+    pub clock: Shared<Clock<A::Timer>>,
+    /// Which actors are down.
+    pub crashed: Vec<bool>,
+    /// What was recorded.
+    pub history: H,
+    /// What each actor has saved.
+    pub actor_storages: Vec<Option<Shared<A::Storage>>>,
+}
+
+/// The messages that are under way, in order: a message is here once, and may arrive any number of times.
+pub struct Parcels<A: Part>(Vec<Parcel<A>>);
+
+/// A command of an actor, carried out.
+#[derive(Clone, Debug, Hash, PartialEq)]
+pub enum Deed<Msg: 'static, Timer, Storage: 'static> {
+    /// A message is sent.
+    Send(Envelope<Shared<Msg>>),
+    /// A timer is set, for so long.
+    Set(Timer, Range<Duration>),
+    /// A timer is cancelled.
+    Cancel(Timer),
+    /// This is saved.
+    Save(Shared<Storage>),
+}
+
+/// A command of this actor, carried out.
+pub type DeedOf<A> = Deed<<A as Actor>::Msg, <A as Actor>::Timer, <A as Actor>::Storage>;
+
+impl<A: Part, H: Recorder<A::Msg>> System<A, H> {
+    /// A system whose actors are down.
+    pub fn new(
+        down: Vec<Shared<A::State>>,
+        storages: impl IntoIterator<Item = Option<A::Storage>>,
+        history: H,
+    ) -> Self {
+        System {
+            network: Parcels(Vec::new()),
+            timers_set: vec![Shared::new(BTreeSet::new()); down.len()],
+            clock: Shared::new(Clock::default()),
+            crashed: vec![true; down.len()],
+            history,
+            actor_storages: storages.into_iter().map(|it| it.map(Shared::new)).collect(),
+            actor_states: down,
+        }
+    }
+
+    /// A command of an actor is carried out; what that means to the history is the caller's business.
+    pub fn perform(&mut self, id: Id, deed: &DeedOf<A>) {
+        let index = usize::from(id);
+        match deed {
+            Deed::Send(parcel) => self.network.insert(*parcel),
+            Deed::Set(timer, _) => self.change_timers(index, timer, true),
+            Deed::Cancel(timer) => self.change_timers(index, timer, false),
+            Deed::Save(storage) => self.actor_storages[index] = Some(*storage),
+        }
+    }
+
+    /// A timer is over.
+    pub fn cancel(&mut self, id: Id, timer: &A::Timer) {
+        self.change_timers(usize::from(id), timer, false);
+    }
+
+    fn change_timers(&mut self, index: usize, timer: &A::Timer, set: bool) {
+        let timers = &mut self.timers_set[index];
+        if timers.contains(timer) != set {
+            let mut changed = BTreeSet::clone(timers);
+            if set {
+                changed.insert(timer.clone());
+            } else {
+                changed.remove(timer);
+            }
+            *timers = Shared::new(changed);
+        }
+    }
+
+    /// What is known of time changes.
+    pub fn change_clock(&mut self, change: impl FnOnce(&mut Clock<A::Timer>)) {
+        let mut clock = Shared::get(self.clock).clone();
+        change(&mut clock);
+        self.clock = Shared::new(clock);
+    }
+
+    /// An actor crashes: from now on its state is this.
+    pub fn crash(&mut self, id: Id, down: A::State) {
+        let index = usize::from(id);
+        self.actor_states[index] = Shared::new(down);
+        self.timers_set[index] = Shared::new(BTreeSet::new());
+        self.change_clock(|clock| clock.crash(id));
+        self.crashed[index] = true;
+    }
+
+    /// This state as stateright would have it.
+    pub fn to_stateright(&self) -> ActorModelState<A, H> {
+        let timers = |set: &Shared<BTreeSet<A::Timer>>| {
+            let mut timers = Timers::new();
+            for timer in set.iter() {
+                timers.set(timer.clone());
+            }
+            timers
+        };
+        let network = self.network.iter().map(|parcel| opened(parcel).to_cloned_msg());
+        ActorModelState {
+            actor_states: self
+                .actor_states
+                .iter()
+                .map(|state| Arc::new((**state).clone()))
+                .collect(),
+            network: Network::new_unordered_duplicating(network),
+            timers_set: self.timers_set.iter().map(timers).collect(),
+            random_choices: self.crashed.iter().map(|_| RandomChoices::default()).collect(),
+            crashed: self.crashed.clone(),
+            history: self.history.clone(),
+            actor_storages: self
+                .actor_storages
+                .iter()
+                .map(|it| it.map(|it| Shared::get(it).clone()))
+                .collect(),
+        }
+    }
+}
+
+/// The commands of an actor.
+pub fn deeds<A: Part>(id: Id, out: Out<A>) -> Vec<DeedOf<A>> {
+    let deed = |command| match command {
+        Command::Send(dst, msg) => Deed::Send(Envelope { src: id, dst, msg: Shared::new(msg) }),
+        Command::SetTimer(timer, lasts) => Deed::Set(timer, lasts),
+        Command::CancelTimer(timer) => Deed::Cancel(timer),
+        Command::Save(storage) => Deed::Save(Shared::new(storage)),
+        Command::ChooseRandom(..) => unreachable!("actors here choose nothing at random"),
+    };
+    out.into_iter().map(deed).collect()
+}
+
+/// A message, without its being shared.
+pub fn opened<Msg>(parcel: &Envelope<Shared<Msg>>) -> Envelope<&Msg> {
+    Envelope { src: parcel.src, dst: parcel.dst, msg: Shared::get(parcel.msg) }
+}
+
+impl<A: Part> Parcels<A> {
+    /// The messages, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Parcel<A>> {
+        self.0.iter()
+    }
+
+    /// The messages, in order, without their being shared.
+    pub fn iter_deliverable(&self) -> impl Iterator<Item = Envelope<&A::Msg>> {
+        self.0.iter().map(opened)
+    }
+
+    /// Whether a message is under way.
+    pub fn contains(&self, parcel: &Parcel<A>) -> bool {
+        self.0.binary_search(parcel).is_ok()
+    }
+
+    /// Adds a message.
+    pub fn insert(&mut self, parcel: Parcel<A>) {
+        if let Err(place) = self.0.binary_search(&parcel) {
+            self.0.insert(place, parcel);
+        }
+    }
+
+    /// The same messages from and to others.
+    pub fn readdressed(&self, other: impl Fn(Id) -> Id) -> Self {
+        let readdressed = self.0.iter().map(|parcel| Envelope {
+            src: other(parcel.src),
+            dst: other(parcel.dst),
+            msg: parcel.msg,
+        });
+        let mut parcels: Vec<_> = readdressed.collect();
+        parcels.sort();
+        Parcels(parcels)
+    }
+
+    /// Drops a message.
+    pub fn remove(&mut self, parcel: &Parcel<A>) {
+        self.0.retain(|other| other != parcel);
+    }
+
+    /// Drops the messages that are not wanted.
+    pub fn retain(&mut self, wanted: impl FnMut(&Parcel<A>) -> bool) {
+        self.0.retain(wanted);
+    }
+}
+
+impl<A: Part> Clone for Parcels<A> {
+    fn clone(&self) -> Self {
+        Parcels(self.0.clone())
+    }
+}
+
+impl<A: Part, H: Clone> Clone for System<A, H> {
+    fn clone(&self) -> Self {
+        System {
+            actor_states: self.actor_states.clone(),
+            network: self.network.clone(),
+            timers_set: self.timers_set.clone(),
+            clock: self.clock,
+            crashed: self.crashed.clone(),
+            history: self.history.clone(),
+            actor_storages: self.actor_storages.clone(),
+        }
+    }
+}
+
+impl<A: Part, H: PartialEq> PartialEq for System<A, H> {
+    fn eq(&self, other: &Self) -> bool {
+        self.actor_states == other.actor_states
+            && self.network.0 == other.network.0
+            && self.timers_set == other.timers_set
+            && self.clock == other.clock
+            && self.crashed == other.crashed
+            && self.history == other.history
+            && self.actor_storages == other.actor_storages
+    }
+}
+
+impl<A: Part, H: Hash> Hash for System<A, H> {
+    fn hash<S: Hasher>(&self, hasher: &mut S) {
+        self.actor_states.hash(hasher);
+        self.network.0.hash(hasher);
+        self.timers_set.hash(hasher);
+        self.clock.hash(hasher);
+        self.crashed.hash(hasher);
+        self.history.hash(hasher);
+        self.actor_storages.hash(hasher);
+    }
+}
+
+impl<A: Part, H: Debug> Debug for System<A, H> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("System")
+            .field("actor_states", &self.actor_states)
+            .field("history", &self.history)
+            .field("timers_set", &self.timers_set)
+            .field("clock", &self.clock)
+            .field("network", &self.network.0)
+            .field("crashed", &self.crashed)
+            .field("actor_storages", &self.actor_storages)
+            .finish()
+    }
+}

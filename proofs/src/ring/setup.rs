@@ -1,0 +1,746 @@
+//! Configurations of a ring, as values, and what is claimed of them.
+//!
+//! | where | what |
+//! |---|---|
+//! | this file | the systems that are checked: nodes, gateways, scripts, and who decides views |
+//! | `world` | what properties look at |
+//! | `invariants`, `reached` | what must hold always, and what must be possible |
+//! | `reductions` | what a model need not tell apart |
+//! | `catalogue`, `mutants` | the models by name, and where each mechanism shows that it is needed |
+
+use super::reached::Reached;
+use super::reductions::Reductions;
+use super::world::{self, decided, installed};
+use super::{invariants, of_ring};
+use crate::chain::spell;
+use crate::checker::intern::Shared;
+use crate::checker::model::{Checked, CheckedState, Pruning};
+use crate::checker::run::{Options, Report as RunReport, run};
+use crate::checker::schedule::numbered;
+use crate::checker::state as system;
+use crate::history::History;
+use chainring_model::coordinator::{self, Coordinator};
+use chainring_model::kv::{Key as ClientKey, Op, Value};
+use chainring_model::ring::place::position;
+use chainring_model::ring::{
+    Ballot, Content, Copied, Gateway, Key, Msg, Nested, Node, Oracle, Phase, Register, Report,
+    Ring, RingActor, RingState, Row, Script, Timeouts, Timer, View,
+};
+use chainring_model::store::MapStore;
+use chainring_model::{Intact, Mechanism, Mechanisms, Without};
+use stateright::actor::{ActorModelAction, Envelope, Id, model_timeout};
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The store of proofs.
+pub type ProofStore = MapStore<Key, Row>;
+
+/// A ring actor as it is checked.
+pub type ProofActor<M = Intact> = RingActor<ProofStore, M>;
+
+/// A system of ring actors.
+pub type System<M = Intact> = system::System<ProofActor<M>, History>;
+
+/// A model of a ring.
+pub type RingModel<M = Intact> = Checked<ProofActor<M>, History>;
+
+/// A state of it.
+pub type State<M = Intact> = CheckedState<ProofActor<M>, History>;
+
+/// An action of it.
+pub type Action = ActorModelAction<Shared<Msg>, Timer, ()>;
+
+/// What one client does, in order, and through which gateway.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The gateway's number; clients that share one have lanes of their own.
+    pub gateway: usize,
+    /// What it does.
+    pub ops: Vec<(ClientKey, Op)>,
+}
+
+/// A system to check: nodes `0..n`, then the gateways, then the clients, then, where views change, who
+/// decides them: an oracle, which follows a plan, or coordinators, who are told who comes and goes.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// How many nodes.
+    pub nodes: usize,
+    /// Which of them are in the ring at the beginning.
+    pub ring: Vec<usize>,
+    /// The views that may be decided, as rings, old and new.
+    pub plan: Vec<(Vec<usize>, Vec<usize>)>,
+    /// How many coordinators decide views, instead of an oracle.
+    pub coordinators: usize,
+    /// How many view changes they decide, at the most.
+    pub views: u64,
+    /// Who is said to be gone, at any time: each a report that comes when it comes.
+    pub gone: Vec<Vec<usize>>,
+    /// Who is told to leave, at any time.
+    pub leaver: Option<usize>,
+    /// Whether an operator gives up those who are gone in the first view, at any time.
+    pub reform: bool,
+    /// Which coordinators' files say that those are given up without whom there is no majority: after any time.
+    pub gives_up: Vec<usize>,
+    /// The clients.
+    pub clients: Vec<Client>,
+    /// How many operations a register remembers.
+    pub recent: usize,
+    /// How many attempts a gateway makes of an operation.
+    pub attempts: u32,
+    /// Up to which round ballots go, where that is bounded: nobody begins one beyond it, and what would make a
+    /// gateway do so does not reach it.
+    pub rounds: Option<u64>,
+    /// How many crashes, each with a recovery, in all.
+    pub crashes: u8,
+    /// Who may crash.
+    pub mortal: Mortal,
+    /// The key that it is all about. It decides between whose tokens that is.
+    pub key: &'static str,
+    /// How many replicas it has, where there are so many members.
+    pub replicas: u8,
+    /// How many spans a newcomer fetches at a time, where it has more than that.
+    pub fetching: Option<usize>,
+    /// What nodes hold of the key at the beginning.
+    pub planted: Vec<(usize, Planted)>,
+    /// Whether tombstones are swept, at any moment.
+    pub sweeps: bool,
+    /// Where what was missed is made good: which nodes compare what they hold with others', at any moment, besides
+    /// gateways that tell of what reads have shown.
+    pub repairs: Option<Vec<usize>>,
+    /// Copies that are under way at the beginning: from one node, to another.
+    pub late: Option<(usize, usize, Planted)>,
+    /// Whether a deadline may pass at any moment.
+    pub deadlines: bool,
+    /// Whether messages are lost for good.
+    pub lossy: bool,
+    /// What must be reachable.
+    pub reached: Vec<Reached>,
+}
+
+/// A register at the beginning: `epoch` and `n` of its ballot, and the value, or a tombstone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Planted {
+    /// The epoch of its ballot.
+    pub epoch: u64,
+    /// The number of its ballot; also its version.
+    pub n: u64,
+    /// What it holds.
+    pub value: Option<&'static str>,
+    /// Whether the node has voted for it.
+    pub voted: bool,
+}
+
+/// Who may crash.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mortal {
+    /// Nodes and gateways.
+    All,
+    /// Nodes.
+    Nodes,
+    /// Gateways.
+    Gateways,
+}
+
+/// The epoch that models begin in.
+const EPOCH: u64 = 1;
+
+/// The ids from here on are nobody's: reports and orders from outside a model come from there.
+const OUTSIDE: usize = 60;
+
+/// How many operations registers remember where that is not what a model is about: all of them.
+pub(super) const PLENTY: usize = 8;
+
+impl Client {
+    /// A client that works on key `x`.
+    pub fn new(gateway: usize, ops: impl IntoIterator<Item = Op>) -> Self {
+        let ops = ops.into_iter().map(|op| (ClientKey::from("x"), op)).collect();
+        Client { gateway, ops }
+    }
+}
+
+impl Planted {
+    /// A value that was chosen in the first epoch.
+    pub fn value(n: u64, value: &'static str) -> Self {
+        Planted { epoch: EPOCH, n, value: Some(value), voted: true }
+    }
+
+    /// A tombstone that was chosen in the first epoch.
+    pub fn tombstone(n: u64) -> Self {
+        Planted { epoch: EPOCH, n, value: None, voted: true }
+    }
+
+    /// The gateway of its ballot is one that no model has, and comes before all others.
+    fn register(self) -> Register {
+        let Planted { epoch, n, value, voted } = self;
+        let ballot = Ballot { epoch, n, gateway: Id::from(0), incarnation: 1 };
+        let value = value.map(Value::from);
+        let content = Content { version: n, value, recent: Vec::new() };
+        Register { promised: ballot, accepted: ballot, voted, content }
+    }
+}
+
+impl Setup {
+    /// Three nodes in a stable view, and nothing that goes wrong.
+    pub fn new(clients: impl IntoIterator<Item = Client>) -> Self {
+        Setup {
+            nodes: 3,
+            ring: vec![0, 1, 2],
+            plan: Vec::new(),
+            coordinators: 0,
+            views: 0,
+            gone: Vec::new(),
+            leaver: None,
+            reform: false,
+            gives_up: Vec::new(),
+            clients: clients.into_iter().collect(),
+            recent: PLENTY,
+            attempts: 2,
+            rounds: None,
+            crashes: 0,
+            mortal: Mortal::All,
+            key: "x",
+            replicas: 3,
+            fetching: None,
+            planted: Vec::new(),
+            sweeps: false,
+            repairs: None,
+            late: None,
+            deadlines: false,
+            lossy: false,
+            reached: vec![Reached::AllReturned],
+        }
+    }
+
+    /// With so many attempts of each operation.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// With ballots up to this round.
+    pub fn rounds(mut self, rounds: u64) -> Self {
+        self.rounds = Some(rounds);
+        self
+    }
+
+    /// With registers that remember so many operations.
+    pub fn recent(mut self, recent: usize) -> Self {
+        self.recent = recent;
+        self
+    }
+
+    /// With so many crashes of these actors.
+    pub fn crashes(mut self, crashes: u8, mortal: Mortal) -> Self {
+        (self.crashes, self.mortal) = (crashes, mortal);
+        self
+    }
+
+    /// With this at these nodes.
+    pub fn planted(mut self, nodes: impl IntoIterator<Item = usize>, planted: Planted) -> Self {
+        self.planted.extend(nodes.into_iter().map(|node| (node, planted)));
+        self
+    }
+
+    /// About this key, of so many replicas, where newcomers fetch so many spans at a time.
+    pub fn spans(mut self, key: &'static str, replicas: u8, fetching: usize) -> Self {
+        (self.key, self.replicas, self.fetching) = (key, replicas, Some(fetching));
+        for (of, _) in self.clients.iter_mut().flat_map(|client| &mut client.ops) {
+            *of = ClientKey::from(key);
+        }
+        self
+    }
+
+    /// With tombstones swept.
+    pub fn sweeps(mut self) -> Self {
+        self.sweeps = true;
+        self
+    }
+
+    /// With what was missed made good: by these nodes, which compare, and by gateways that read.
+    pub fn repairs(mut self, nodes: impl IntoIterator<Item = usize>) -> Self {
+        self.repairs = Some(nodes.into_iter().collect());
+        self
+    }
+
+    /// With copies of this that are under way from one node to another.
+    pub fn late(mut self, from: usize, to: usize, planted: Planted) -> Self {
+        self.late = Some((from, to, planted));
+        self
+    }
+
+    /// With these views to be decided at any moment, each a pair of rings, and as many nodes as they name.
+    pub fn plan(mut self, plan: &[(&[usize], &[usize])]) -> Self {
+        self.plan = plan.iter().map(|(old, new)| (old.to_vec(), new.to_vec())).collect();
+        let most = self.plan.iter().flat_map(|(old, new)| old.iter().chain(new)).max();
+        self.nodes = self.nodes.max(most.map_or(0, |most| most + 1));
+        self
+    }
+
+    /// With two nodes rather than three: both are every quorum, and there are fewer messages.
+    pub fn of_two(self) -> Self {
+        Setup { nodes: 2, ring: vec![0, 1], ..self }
+    }
+
+    /// With so many nodes, of which those beyond the ring would like to join.
+    pub fn nodes(mut self, nodes: usize) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
+    /// With so many coordinators, and at most so many view changes.
+    pub fn views(mut self, coordinators: usize, views: u64) -> Self {
+        (self.coordinators, self.views) = (coordinators, views);
+        self
+    }
+
+    /// Where these are said to be gone, rightly or wrongly, at any time; once more each time this is called.
+    pub fn gone(mut self, gone: impl IntoIterator<Item = usize>) -> Self {
+        self.gone.push(gone.into_iter().collect());
+        self
+    }
+
+    /// Where this one leaves, at any time.
+    pub fn leaves(mut self, leaver: usize) -> Self {
+        self.leaver = Some(leaver);
+        self
+    }
+
+    /// Where an operator gives up who is gone, at any time.
+    pub fn reform(mut self) -> Self {
+        self.reform = true;
+        self
+    }
+
+    /// Where these coordinators would give up who is gone, at any time.
+    pub fn gives_up(mut self, coordinators: impl IntoIterator<Item = usize>) -> Self {
+        self.gives_up = coordinators.into_iter().collect();
+        self
+    }
+
+    /// With these reachable, too.
+    pub fn reached(mut self, reached: impl IntoIterator<Item = Reached>) -> Self {
+        self.reached.extend(reached);
+        self
+    }
+
+    fn gateways(&self) -> usize {
+        self.clients.iter().map(|client| client.gateway + 1).max().unwrap_or(0)
+    }
+
+    /// One token for each member: in small rings of three replicas every member holds everything.
+    fn ring(&self, members: &[usize]) -> Ring {
+        Ring::with(members.iter().copied().map(Id::from), 1, self.replicas)
+    }
+
+    /// Who decides views: the oracle or the coordinators.
+    fn deciders(&self) -> Vec<Id> {
+        let first = self.nodes + self.gateways() + self.clients.len();
+        let count = if self.plan.is_empty() { self.coordinators } else { 1 };
+        (first..first + count).map(Id::from).collect()
+    }
+
+    /// The first view.
+    fn view(&self) -> View {
+        View::stable(EPOCH, self.ring(&self.ring)).decided_by(self.deciders())
+    }
+
+    /// The actors and their initialised stores.
+    pub fn actors<M: Mechanisms>(
+        &self,
+        mechanisms: &M,
+    ) -> Vec<(ProofActor<M>, Option<ProofStore>)> {
+        let timeouts = Timeouts {
+            deadline: self.deadlines.then_some(Duration::ZERO),
+            sweep: self.sweeps.then(model_timeout),
+            repair: self.repairs.is_some().then(model_timeout),
+            views: coordinator::Timeouts { pause: 0, ..coordinator::Timeouts::default() },
+            ..Timeouts::default()
+        };
+        let view = self.view();
+        let gateway = |number: usize| Id::from(self.nodes + number);
+        let script = |number: usize| Id::from(self.nodes + self.gateways() + number);
+        let mut actors = Vec::new();
+        for number in 0..self.nodes {
+            let mut store = ProofStore::default();
+            Node::init(&mut store, view.clone());
+            for (_, planted) in self.planted.iter().filter(|(node, _)| *node == number) {
+                Node::plant(&mut store, &self.key.into(), planted.register());
+            }
+            let repairs = self.repairs.as_ref().is_some_and(|nodes| nodes.contains(&number));
+            let repair = timeouts.repair.clone().filter(|_| repairs);
+            let timeouts = Timeouts { repair, ..timeouts.clone() };
+            let mut node = Node::with(self.recent, timeouts, mechanisms.clone());
+            if let Some(spans) = self.fetching {
+                node = node.fetching(spans);
+            }
+            actors.push((RingActor::Node(node), Some(store)));
+        }
+        for number in 0..self.gateways() {
+            let mut store = ProofStore::default();
+            Gateway::init(&mut store, view.clone());
+            let clients = self.clients.iter().enumerate();
+            let own = clients.filter(|(_, client)| client.gateway == number);
+            let gateway = Gateway::with(
+                own.map(|(number, _)| script(number)).collect(),
+                self.recent,
+                Some(self.attempts),
+                timeouts.clone(),
+                mechanisms.clone(),
+            );
+            actors.push((RingActor::Gateway(gateway), Some(store)));
+        }
+        for (number, client) in self.clients.iter().enumerate() {
+            let before = &self.clients[..number];
+            let lane = before.iter().filter(|other| other.gateway == client.gateway).count();
+            let script = Script {
+                gateway: gateway(client.gateway),
+                lane: lane as u32,
+                ops: client.ops.clone(),
+            };
+            actors.push((RingActor::Script(script), None));
+        }
+        if !self.plan.is_empty() {
+            let plan = self.plan.iter().map(|(old, new)| (self.ring(old), self.ring(new)));
+            let told = (0..self.nodes + self.gateways()).map(Id::from).collect();
+            let (plan, mechanisms) = (plan.collect(), mechanisms.clone());
+            actors.push((RingActor::Oracle(Oracle { view, plan, told, mechanisms }), None));
+            return actors;
+        }
+        for number in 0..self.coordinators {
+            let mut store = Nested(ProofStore::default());
+            Coordinator::init(&mut store, view.clone());
+            let followers = (0..self.gateways()).map(gateway).collect();
+            let give_up = self.gives_up.contains(&number).then_some(Duration::ZERO);
+            let timeouts = coordinator::Timeouts { give_up, ..timeouts.views.clone() };
+            let coordinator = Coordinator::with(followers, timeouts, mechanisms.clone());
+            actors.push((RingActor::Coordinator(coordinator), Some(store.0)));
+        }
+        actors
+    }
+
+    /// What is said from outside, and comes at any time: who is gone, who is to leave, what is given up.
+    fn in_flight(&self) -> Vec<Envelope<Msg>> {
+        let mut said = Vec::new();
+        // Nobody of the model: whoever watches the members, and an operator.
+        let outside = |number: usize| Id::from(OUTSIDE + number);
+        for dst in self.deciders() {
+            let mut report = |src, report| {
+                let msg = Msg::Views(coordinator::Msg::Report(report));
+                said.push(Envelope { src, dst, msg });
+            };
+            for (number, gone) in self.gone.iter().enumerate() {
+                let gone = gone.iter().copied().map(Id::from).collect();
+                report(outside(number), Report::Members { gone });
+            }
+            if self.reform {
+                let lost = self.gone.iter().flatten().copied().map(Id::from).collect();
+                report(outside(self.gone.len()), Report::Reform { epoch: EPOCH, lost });
+            }
+        }
+        let dst = self.leaver.map(Id::from);
+        let src = outside(self.gone.len() + 1);
+        let belong = dst.map(|dst| Envelope { src, dst, msg: Msg::Belong { wanted: false } });
+        said.extend(belong);
+        said.extend(self.late.map(|(src, dst, planted)| {
+            let Register { accepted, voted, content, .. } = planted.register();
+            let row = Copied { key: self.key.into(), accepted, voted, content };
+            let (rest, then) = (Vec::new(), None);
+            let msg = Msg::Copies { epoch: EPOCH, rows: vec![row], rest, then };
+            Envelope { src: Id::from(src), dst: Id::from(dst), msg }
+        }));
+        said
+    }
+
+    fn mortal(&self) -> Vec<Id> {
+        let gateways = self.nodes + self.gateways();
+        let range = match self.mortal {
+            Mortal::All => 0..gateways,
+            Mortal::Nodes => 0..self.nodes,
+            Mortal::Gateways => self.nodes..gateways,
+        };
+        range.map(Id::from).collect()
+    }
+
+    /// What a client would have seen of the planted registers.
+    fn history(&self) -> History {
+        let replicas = self.ring(&self.ring).replicas(position(self.key.as_bytes()));
+        let held = self.planted.iter().filter(|(node, _)| replicas.contains(&Id::from(*node)));
+        let newest = held.map(|(_, planted)| planted).max_by_key(|p| (p.epoch, p.n));
+        match newest.and_then(|planted| planted.value) {
+            Some(value) => History::default().holding(self.key, value),
+            None => History::default(),
+        }
+    }
+
+    /// The model that checks this.
+    pub fn model<M: Mechanisms>(&self, mechanisms: &M, pruning: Pruning) -> RingModel<M> {
+        let (actors, stores): (Vec<_>, Vec<_>) = self.actors(mechanisms).into_iter().unzip();
+        let all: Arc<[_]> = actors.clone().into();
+        let reductions = Arc::new(self.reductions(all, mechanisms));
+        let mut model = Checked::new(self.history())
+            .crashes(self.crashes, self.mortal())
+            .pruning(pruning)
+            .in_flight(self.in_flight())
+            .local(|envelope| is_local(envelope.msg))
+            .witness(witness);
+        if self.lossy {
+            model = model.lossy();
+        }
+        if let Some(rounds) = self.rounds {
+            model = model.assume(move |system| is_within(system, rounds));
+        }
+        let this = Arc::clone(&reductions);
+        model = model.alike(move |parcel| this.alike(parcel));
+        let this = Arc::clone(&reductions);
+        model = model.spent(move |system, parcel| this.is_spent(system, parcel));
+        let this = Arc::clone(&reductions);
+        model = model.representative(move |system| this.representative(system));
+        let this = self.clone();
+        model = model.scope(move |system, action| {
+            this.is_in_scope(system, action)
+                && (pruning != Pruning::On || reductions.is_in_order(system, action))
+        });
+        for (actor, store) in actors.into_iter().zip(stores) {
+            model = model.actor(actor, store);
+        }
+        let reached = self.reached.iter().map(|reached| reached.property());
+        // A ring whose reform loses a write is not linearizable, and what is said of chosen contents does not hold.
+        let given_up = ["linearizable", "one lineage", "held"];
+        let loses = self.reached.contains(&Reached::WriteLost);
+        // Whoever may not begin a ballot beyond the last round is at a dead end.
+        let is_claimed = |name: &&str| {
+            !(loses && given_up.contains(name)) && (self.rounds.is_none() || *name != "no dead end")
+        };
+        let claimed = of_ring(self.recent).into_iter().filter(|claim| is_claimed(&claim.name));
+        if !self.gives_up.is_empty() && self.gives_up.len() * 2 <= self.coordinators && !self.reform
+        {
+            model = model.property(invariants::nothing_given_up());
+        }
+        if self.repairs.is_some() {
+            model = model.property(invariants::gone_for_good());
+        }
+        if self.tells() {
+            model = model.property(invariants::known());
+        }
+        claimed.chain(reached).fold(model, Checked::property)
+    }
+
+    /// Groups of nodes that nothing tells apart: in the same rings, of which each holds the key at all of its
+    /// members, and never newcomers.
+    fn alike(&self) -> Vec<Vec<usize>> {
+        let rings: Vec<&Vec<usize>> = [&self.ring]
+            .into_iter()
+            .chain(self.plan.iter().flat_map(|(old, new)| [old, new]))
+            .collect();
+        let is_everywhere = self.ring.len() <= usize::from(self.replicas);
+        let is_even = rings.iter().all(|ring| ring.len() == self.ring.len());
+        // Who compares, and who has said what, tells nodes apart.
+        let is_repaired = self.repairs.is_some() || self.late.is_some();
+        if self.coordinators > 0 || !is_everywhere || !is_even || is_repaired {
+            return Vec::new();
+        }
+        let mut groups: BTreeMap<Vec<bool>, Vec<usize>> = BTreeMap::new();
+        for node in self.ring.iter().filter(|_| self.ring.len() <= 3) {
+            // Who is in the first ring is a newcomer only if it was left out in between.
+            let signature = rings.iter().map(|ring| ring.contains(node)).collect::<Vec<_>>();
+            let returns = signature.windows(2).any(|pair| pair == [false, true]);
+            if !returns || self.plan.is_empty() {
+                groups.entry(signature).or_default().push(*node);
+            }
+        }
+        groups.into_values().filter(|group| group.len() > 1).collect()
+    }
+
+    /// What a model need not tell apart.
+    fn reductions<M: Mechanisms>(
+        &self,
+        actors: Arc<[ProofActor<M>]>,
+        mechanisms: &M,
+    ) -> Reductions<M> {
+        Reductions::of(actors, mechanisms, self.lossy, self.sweeps, self.alike())
+    }
+
+    /// The same system with its nodes in every order in which it goes on in the same way.
+    pub fn images(&self, model: &RingModel, system: &System) -> Vec<System> {
+        let reductions = self.reductions(model.actors().to_vec().into(), &Intact);
+        reductions.orders().iter().map(|order| reductions.reordered(system, order)).collect()
+    }
+
+    /// Whether registers remember enough for every outcome to be known: an operation and all that can come after
+    /// it, while no gateway crashes, no deadline passes, and nothing is purged.
+    fn tells(&self) -> bool {
+        let updates = |client: &Client| client.ops.iter().filter(|(_, op)| !op.is_read()).count();
+        let all: usize = self.clients.iter().map(updates).sum();
+        let others = self.clients.iter().map(|client| all - updates(client));
+        let immortal = self.crashes == 0 || self.mortal == Mortal::Nodes;
+        immortal && !self.deadlines && !self.sweeps && others.max() < Some(self.recent)
+    }
+
+    /// Explores this, of the protocol as it is, or without a mechanism.
+    pub fn check(
+        &self,
+        lacks: Option<Mechanism>,
+        pruning: Pruning,
+        options: &Options,
+    ) -> RunReport {
+        match lacks {
+            None => run(|| self.model(&Intact, pruning), options),
+            Some(mechanism) => run(|| self.model(&Without(mechanism), pruning), options),
+        }
+    }
+
+    /// Which timers fire, and which reports are heard. What is left out, and why nothing is lost by that:
+    ///
+    /// - nodes and gateways do not ask for views of themselves, for no announcement is lost for good;
+    /// - coordinators decide no more views than the model is to have, and begin no second ballot, which only a
+    ///   crash or a lost message would make necessary.
+    fn is_in_scope<M: Mechanisms>(&self, system: &System<M>, action: &Action) -> bool {
+        let open = |id: &Id| match &*system.actor_states[usize::from(*id)] {
+            RingState::Coordinator(state) => state.decided.epoch < EPOCH + self.views,
+            _ => true,
+        };
+        match action {
+            ActorModelAction::Timeout(_, Timer::Follow) => false,
+            ActorModelAction::Timeout(id, Timer::Views(_)) => {
+                let RingState::Coordinator(state) = &*system.actor_states[usize::from(*id)] else {
+                    return false;
+                };
+                open(id) && state.proposal.is_none() && state.promised.is_none()
+            }
+            ActorModelAction::Deliver { dst, msg, .. } => match Shared::get(*msg) {
+                Msg::Views(coordinator::Msg::Report(_)) => open(dst),
+                _ => true,
+            },
+            _ => true,
+        }
+    }
+}
+
+/// Whether no gateway has begun a ballot beyond this round.
+fn is_within<M: Mechanisms>(system: &System<M>, rounds: u64) -> bool {
+    let mut pending = world::pending(system);
+    pending.all(|(_, pending)| match &pending.phase {
+        Phase::Preparing { ballot, .. } => ballot.round() <= rounds,
+        _ => true,
+    })
+}
+
+/// What the actors of a ring are called in scripts, by id; and those outside of it who say something: `x0`.
+pub fn names<M: Mechanisms>(actors: &[ProofActor<M>]) -> Vec<String> {
+    let letters = actors.iter().map(|actor| match actor {
+        RingActor::Node(_) => 'n',
+        RingActor::Gateway(_) => 'g',
+        RingActor::Script(_) => 's',
+        RingActor::Coordinator(_) => 'c',
+        RingActor::Oracle(_) => 'o',
+        RingActor::Member(_) => 'm',
+    });
+    let nobody = std::iter::repeat_n('-', OUTSIDE - actors.len());
+    numbered(letters.chain(nobody).chain(['x'; 4]))
+}
+
+/// What a client and its gateway say to each other, inside one process.
+fn is_local(msg: &Msg) -> bool {
+    matches!(msg, Msg::Opened { .. } | Msg::Invoke { .. } | Msg::Return { .. })
+}
+
+/// What a step does to views.
+fn witness<M: Mechanisms>(before: &System<M>, _: &Action, after: &System<M>) -> Option<History> {
+    let mut decisions = after.history.decisions().clone();
+    for (before, after) in before.actor_storages.iter().zip(&after.actor_storages) {
+        if let (Some(before), Some(after)) = (before, after)
+            && before != after
+        {
+            match (decided(before), decided(after), installed(before), installed(after)) {
+                (Some(before), Some(after), ..) => decisions.decide(&before, &after),
+                (_, _, Some(before), Some(after)) => decisions.move_on(&before, &after),
+                _ => {}
+            }
+        }
+    }
+    let coordinators = after.actor_storages.iter().flatten();
+    let epochs = coordinators.filter_map(|store| Some(decided(store)?.epoch));
+    decisions.forget(epochs.min().unwrap_or(0));
+    (decisions != *after.history.decisions()).then(|| after.history.decided(decisions))
+}
+
+impl Display for Setup {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} nodes", self.nodes)?;
+        if self.ring.len() < self.nodes {
+            write!(f, ", ring {:?}", self.ring)?;
+        }
+        if let Some(spans) = self.fetching {
+            write!(f, ", {} replicas, spans fetched {spans} at a time", self.replicas)?;
+        }
+        for (number, (old, new)) in self.plan.iter().enumerate() {
+            let lead = if number == 0 { ", views at any moment" } else { "," };
+            if old == new {
+                write!(f, "{lead} {old:?}")?;
+            } else {
+                write!(f, "{lead} {old:?}+{new:?}")?;
+            }
+        }
+        if self.coordinators > 0 {
+            let (count, views) = (self.coordinators, self.views);
+            write!(f, ", {count} coordinators, {views} view changes")?;
+        }
+        for gone in &self.gone {
+            write!(f, ", {gone:?} said to be gone at any time")?;
+        }
+        if let Some(leaver) = self.leaver {
+            write!(f, ", {leaver} leaves at any time")?;
+        }
+        if !self.gives_up.is_empty() {
+            write!(f, ", coordinators {:?} give up at any time", self.gives_up)?;
+        }
+        if self.reform {
+            f.write_str(", reformed at any time")?;
+        }
+        for client in &self.clients {
+            let ops: Vec<_> = client.ops.iter().map(|(key, op)| spell(key, op)).collect();
+            write!(f, ", gateway {} ({})", client.gateway, ops.join(", "))?;
+        }
+        for (node, Planted { n, value, voted, .. }) in &self.planted {
+            let kind = if *voted { "voted" } else { "copied" };
+            write!(f, ", node {node} has {kind} {}#{n}", value.unwrap_or("tombstone"))?;
+        }
+        let s = if self.attempts == 1 { "" } else { "s" };
+        write!(f, ", {} attempt{s} an operation", self.attempts)?;
+        if let Some(rounds) = self.rounds {
+            write!(f, ", {rounds} rounds of ballots")?;
+        }
+        if self.recent != PLENTY {
+            write!(f, ", recent of {}", self.recent)?;
+        }
+        f.write_str(", duplicating network")?;
+        if self.lossy {
+            f.write_str(" that loses")?;
+        }
+        if self.crashes > 0 {
+            let who = match self.mortal {
+                Mortal::All => "any actor",
+                Mortal::Nodes => "a node",
+                Mortal::Gateways => "a gateway",
+            };
+            let (crashes, s) = (self.crashes, if self.crashes == 1 { "" } else { "es" });
+            write!(f, ", {crashes} crash{s} of {who} with recovery")?;
+        }
+        if self.sweeps {
+            f.write_str(", sweeps at any moment")?;
+        }
+        if let Some(nodes) = &self.repairs {
+            write!(f, ", nodes {nodes:?} compare at any moment")?;
+        }
+        if let Some((src, dst, Planted { n, value, .. })) = &self.late {
+            let value = value.unwrap_or("tombstone");
+            write!(f, ", copies of {value}#{n} under way from {src} to {dst}")?;
+        }
+        if self.deadlines {
+            f.write_str(", deadlines at any moment")?;
+        }
+        Ok(())
+    }
+}
