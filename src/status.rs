@@ -1,205 +1,337 @@
-//! `chainring status`: asks every node of a cluster, and says what they know together.
+//! What a node says of itself to `chainring status`: the reply to `CHAINRING STATUS`, which is JSON.
+//!
+//! Numbers of actors are `Id`s of the cluster file. A status is a look at running actors, not a
+//! consistent cut: numbers of different nodes are of different moments.
 
-mod report;
-mod ring;
-mod verdict;
-mod words;
+use chainring_model::chain::View;
+use chainring_model::ring;
+use serde::{Deserialize, Serialize};
+use stateright::actor::Id;
+use std::collections::BTreeMap;
 
-use crate::cluster::{CLUSTER_FILE, read};
-use chainring_runtime::config::{Cluster, NodeConfig, Protocol};
-use chainring_runtime::tell;
-use clap::{Args, ValueEnum};
-use redis::FromRedisValue;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-use std::fmt::Display;
-use std::path::PathBuf;
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
-use verdict::{State, Verdict};
-
-pub use report::{Chain, Place, Report};
-#[cfg(test)]
-pub use report::{Coordinator, Role};
-pub use ring::{Place as RingPlace, RingReport};
-
-/// Which cluster.
-#[derive(Args, Debug)]
-pub struct Where {
-    /// The cluster file.
-    #[arg(long, conflicts_with = "dir")]
-    config: Option<PathBuf>,
-    /// Where `chainring cluster` has put the cluster file.
-    #[arg(long, default_value = "chainring-data")]
-    dir: PathBuf,
+/// What one node says of its actors.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct NodeStatus {
+    /// The cluster's number.
+    pub cluster: u64,
+    /// The node's number.
+    pub node: u32,
+    /// The version of the program that it runs.
+    pub version: String,
+    /// Its replica.
+    pub replica: ReplicaStatus,
+    /// Its gateways, one for each chain.
+    pub gateways: Vec<GatewayStatus>,
+    /// Its coordinator, if it has one.
+    pub coordinator: Option<CoordinatorStatus>,
 }
 
-/// Which cluster to ask, and how to say it.
-#[derive(Args, Debug)]
-pub struct StatusArgs {
-    #[command(flatten)]
-    cluster: Where,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-    /// Ask again until it is so, and then print it; see --timeout.
-    #[arg(long, value_name = "STATE")]
-    wait: Option<Wanted>,
-    /// How many seconds --wait waits; what is so by then is printed, and its exit code returned.
-    #[arg(long, requires = "wait", default_value_t = 60)]
-    timeout: u32,
-    /// Print it again every second, until Ctrl-C.
-    #[arg(long, conflicts_with = "wait")]
-    watch: bool,
+/// What a replica shows.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ReplicaStatus {
+    /// Its `Id`.
+    pub actor: u32,
+    /// The number of its chain.
+    pub chain: u32,
+    /// The newest view that it has installed.
+    pub view: ViewStatus,
+    /// Whether it may answer reads; `None` in a chain without coordinators, where nobody grants leases.
+    pub lease: Option<bool>,
+    /// Everything up to this index is applied.
+    pub committed: u64,
+    /// Everything up to this index is received.
+    pub received: u64,
+    /// How many keys it holds.
+    pub keys: u64,
+    /// What it is doing about its chain's data, while it is a learner.
+    pub learning: Option<Learning>,
+    /// How many copies its node's file says are to be kept.
+    #[serde(default = "one")]
+    pub min_copies: usize,
 }
 
-/// What is waited for.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Wanted {
-    /// That nothing is missing.
-    Healthy,
-    /// That clients are served.
-    Serving,
+/// What a learner is doing.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Learning {
+    /// When it removes what it held before.
+    Emptying,
+    /// When it copies the tail's rows.
+    Copying,
+    /// When it has all rows, and follows what the tail commits until it is a member.
+    CatchingUp,
+    /// When it has what it had as a member, and asks whether the tail has all that came since.
+    Resuming,
 }
 
-/// The exit code where a cluster cannot be asked about: its file cannot be read.
-const UNKNOWN: u8 = 3;
-
-/// How often a cluster is looked at again.
-const AGAIN: Duration = Duration::from_secs(1);
-
-/// How long a node may take to accept a connection, and to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-impl Where {
-    /// The cluster file.
-    pub fn file(&self) -> PathBuf {
-        self.config.clone().unwrap_or_else(|| self.dir.join(CLUSTER_FILE))
-    }
-
-    /// What is in it.
-    pub fn read(&self) -> Result<Cluster, String> {
-        read(&self.file())
-    }
+/// What a gateway shows.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct GatewayStatus {
+    /// Its `Id`.
+    pub actor: u32,
+    /// The number of its chain.
+    pub chain: u32,
+    /// The newest view that it has heard of.
+    pub view: ViewStatus,
+    /// How many operations of clients are under way.
+    pub under_way: usize,
 }
 
-/// A report with its verdict, which is said first.
-#[derive(Serialize)]
-struct Said<R> {
-    verdict: Verdict,
-    #[serde(flatten)]
-    report: R,
+/// What a coordinator shows.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct CoordinatorStatus {
+    /// Its `Id`.
+    pub actor: u32,
+    /// The number of its chain.
+    pub chain: u32,
+    /// The newest view that it knows to be decided.
+    pub view: ViewStatus,
+    /// The members that it has not heard from for too long.
+    pub suspects: Vec<u32>,
+    /// The replicas that have asked to join.
+    pub joining: Vec<u32>,
+    /// Whether it takes part in deciding the next view at this moment.
+    pub deciding: bool,
+    /// How many of its suspicions were false since it started.
+    #[serde(default)]
+    pub false_suspicions: u64,
+    /// How many times as long as the file says a member may be silent, because of those.
+    #[serde(default)]
+    pub patience: u32,
 }
 
-impl<R: Display + Serialize> Said<R> {
-    fn text(&self, json: bool) -> String {
-        if json {
-            // Numbers, words and lists of them: all have a JSON form.
-            return serde_json::to_string_pretty(self).unwrap_or_default();
-        }
-        format!("{}\n{}", self.verdict, self.report.to_string().trim_end())
-    }
+fn one() -> usize {
+    1
 }
 
-/// Prints the status of a cluster; the exit code is the verdict's.
-pub fn run(args: &StatusArgs) -> Result<ExitCode, String> {
-    let cluster = match args.cluster.read() {
-        Ok(cluster) => cluster,
-        Err(why) => {
-            tell::complain(format_args!("chainring: {why}"));
-            return Ok(ExitCode::from(UNKNOWN));
-        }
-    };
-    let start = Instant::now();
-    loop {
-        let (state, text) = look(&cluster, args.json);
-        let is_late = start.elapsed() >= Duration::from_secs(args.timeout.into());
-        let is_over = match args.wait {
-            Some(Wanted::Healthy) => state == State::Healthy || is_late,
-            Some(Wanted::Serving) => state < State::Down || is_late,
-            None => true,
+/// A view of a chain.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ViewStatus {
+    /// Its number.
+    pub epoch: u64,
+    /// The members, from head to tail.
+    pub members: Vec<u32>,
+    /// Who is being taught to become the next tail.
+    pub learner: Option<u32>,
+    /// How many copies suffice by an operator's word.
+    #[serde(default)]
+    pub allowed: Option<u32>,
+    /// Those who decide the next view.
+    pub coordinators: Vec<u32>,
+}
+
+/// What one node of a ring says of its actors.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct RingNodeStatus {
+    /// The cluster's number.
+    pub cluster: u64,
+    /// The node's number.
+    pub node: u32,
+    /// The version of the program that it runs.
+    pub version: String,
+    /// Its replica.
+    pub replica: RingReplicaStatus,
+    /// Its gateway.
+    pub gateway: RingGatewayStatus,
+    /// Its coordinator, if it has one.
+    pub coordinator: Option<RingCoordinatorStatus>,
+    /// What its file says that all nodes' files have to say, too.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+    /// How many datagrams have not come through, by what was wrong with them; only those that are not 0.
+    #[serde(default)]
+    pub datagrams: BTreeMap<String, u64>,
+}
+
+/// What a replica of a ring shows.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct RingReplicaStatus {
+    /// Its `Id`.
+    pub actor: u32,
+    /// The newest view that it has installed.
+    pub view: RingViewStatus,
+    /// How many ranges that view gives it to fetch.
+    pub ranges: u64,
+    /// How many of them it has not fetched yet.
+    pub ranges_left: u64,
+    /// What comparing with its other replicas has found.
+    #[serde(default)]
+    pub copies: RingCopiesStatus,
+}
+
+/// What a replica of a ring has found in comparing what it holds with others.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct RingCopiesStatus {
+    /// How many keys it is behind with: others have accepted what it has missed.
+    pub behind: u64,
+    /// How many registers it has been given since it started.
+    pub copied: u64,
+    /// How long ago it had last compared everything, in milliseconds; `None` if it has not yet.
+    pub compared_ms_ago: Option<u64>,
+    /// How long that had taken, in milliseconds.
+    pub took_ms: u64,
+    /// The replicas that did not answer then.
+    pub unheard: Vec<u32>,
+}
+
+/// What a gateway of a ring shows.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct RingGatewayStatus {
+    /// Its `Id`.
+    pub actor: u32,
+    /// The number of the newest view that it has heard of.
+    pub epoch: u64,
+    /// How many operations of clients are under way.
+    pub under_way: usize,
+}
+
+/// What a coordinator of a ring shows.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct RingCoordinatorStatus {
+    /// Its `Id`.
+    pub actor: u32,
+    /// The newest view that it knows to be decided.
+    pub view: RingViewStatus,
+    /// The replicas that are gone, as far as it was told.
+    pub suspects: Vec<u32>,
+    /// The replicas that have asked to join.
+    pub joining: Vec<u32>,
+    /// The replicas that have asked to leave.
+    pub leaving: Vec<u32>,
+    /// How many ranges have no majority, because of those who are gone.
+    pub without_majority: u64,
+    /// The first thousand of them.
+    pub lost_ranges: Vec<RingLostStatus>,
+    /// Whether it takes part in deciding the next view at this moment.
+    pub deciding: bool,
+}
+
+/// A range of a ring that has no majority.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct RingLostStatus {
+    /// Where it ends on the circle, in sixteen hexadecimal digits: its name.
+    pub upto: String,
+    /// Those of its replicas that are gone.
+    pub gone: Vec<u32>,
+}
+
+/// A view of a ring.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct RingViewStatus {
+    /// Its number.
+    pub epoch: u64,
+    /// Whether there is one ring only, so that nobody has anything to fetch.
+    pub stable: bool,
+    /// The members of the ring that has everything.
+    pub old: Vec<RingMember>,
+    /// The members of the ring that is to have everything.
+    pub new: Vec<RingMember>,
+    /// Those of the old ring that an operator has given up.
+    pub lost: Vec<u32>,
+    /// How many replicas a key has.
+    pub replicas: u8,
+    /// How many ranges the circle has.
+    pub ranges: u64,
+    /// How many of them have newcomers, who fetch before they vote.
+    pub ranges_moving: u64,
+    /// Those who decide the next view.
+    pub coordinators: Vec<u32>,
+}
+
+/// A member of a ring.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct RingMember {
+    /// The `Id` of its replica.
+    pub actor: u32,
+    /// How many tokens it has.
+    pub tokens: u64,
+    /// How much of the circle it is the first replica of, in percent.
+    pub share: f64,
+}
+
+impl From<&ring::View> for RingViewStatus {
+    fn from(view: &ring::View) -> Self {
+        let spans = ranges(view);
+        let is_moving = |span: &&ring::Span| {
+            let new = view.new.replicas(span.upto);
+            new.into_iter().any(|id| view.must_fetch(span.upto, id))
         };
-        if args.watch && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-            say!("\x1b[2J\x1b[H{text}");
-        } else if args.watch || is_over {
-            say!("{text}");
-        }
-        if is_over && !args.watch {
-            return Ok(state.code());
-        }
-        std::thread::sleep(AGAIN);
-    }
-}
-
-/// How a cluster is at this moment, in a word and in full.
-fn look(cluster: &Cluster, json: bool) -> (State, String) {
-    match cluster.protocol {
-        Protocol::Chain => {
-            let report = Report::of(cluster, &ask_each(cluster));
-            let verdict = report.verdict(cluster);
-            (verdict.state, Said { verdict, report }.text(json))
-        }
-        Protocol::Ring => {
-            let report = RingReport::of(cluster, &ask_each(cluster));
-            let verdict = report.verdict();
-            (verdict.state, Said { verdict, report }.text(json))
+        RingViewStatus {
+            epoch: view.epoch,
+            stable: view.is_stable(),
+            old: members(&view.old),
+            new: members(&view.new),
+            lost: view.lost.iter().copied().map(number).collect(),
+            replicas: view.old.replicas,
+            ranges: spans.len() as u64,
+            ranges_moving: spans.iter().filter(is_moving).count() as u64,
+            coordinators: view.coordinators.iter().copied().map(number).collect(),
         }
     }
 }
 
-/// What a node said of itself, or why it did not.
-pub type Answer<T> = Result<T, String>;
-
-/// Asks all nodes at the same time, so that the numbers are of about one moment and the dead delay nobody.
-pub fn ask_each<T: DeserializeOwned + Send>(cluster: &Cluster) -> Vec<Answer<T>> {
-    std::thread::scope(|scope| {
-        let asking: Vec<_> =
-            cluster.nodes.iter().map(|node| scope.spawn(|| ask(cluster, node))).collect();
-        let answers = asking.into_iter().map(|asked| asked.join());
-        answers.map(|answer| answer.unwrap_or(Err("asking it failed".to_string()))).collect()
-    })
-}
-
-/// The same, and an error where none of them answers.
-pub fn ask_all<T>(place: &Where, cluster: &Cluster) -> Result<Vec<Answer<T>>, String>
-where
-    T: DeserializeOwned + Send,
-{
-    let answers = ask_each(cluster);
-    if answers.iter().all(Result::is_err) {
-        return Err(format!(
-            "no node of the cluster in {} answers; of node {}: {}",
-            place.file().display(),
-            cluster.nodes[0].id, // a cluster file without nodes is refused
-            answers.into_iter().find_map(Result::err).unwrap_or_default()
-        ));
+/// The ranges of a ring's view, one for each token: what is behind the last token belongs to the first one's, though it
+/// is a span of its own.
+pub(crate) fn ranges(view: &ring::View) -> Vec<ring::Span> {
+    let mut spans = view.spans();
+    let has = |token: u64| [&view.old, &view.new].iter().any(|it| it.tokens.contains_key(&token));
+    if spans.len() > 1 && spans.last().is_some_and(|last| !has(last.upto)) {
+        spans.pop();
     }
-    Ok(answers)
+    spans
 }
 
-/// Says `CHAINRING` and these words to a node.
-pub fn tell<T: FromRedisValue>(node: &NodeConfig, words: &[&str]) -> Result<T, String> {
-    let told = || -> redis::RedisResult<T> {
-        let mut connection = chainring_client::connect(node.resp, PATIENCE)?;
-        redis::cmd("CHAINRING").arg(words).query(&mut connection)
+fn members(ring: &ring::Ring) -> Vec<RingMember> {
+    let mut members = BTreeMap::<Id, (u64, u64)>::new();
+    // The first token also owns what is behind the last one.
+    let mut before = ring.tokens.last_key_value().map_or(0, |(token, _)| *token);
+    for (token, id) in ring.tokens.iter() {
+        let (tokens, owned) = members.entry(*id).or_default();
+        *tokens += 1;
+        *owned = owned.saturating_add(token.wrapping_sub(before));
+        before = *token;
+    }
+    let percent = |owned: u64| (owned as f64 / u64::MAX as f64 * 1000.0).round() / 10.0;
+    let member = |(id, (tokens, owned))| RingMember {
+        actor: number(id),
+        tokens,
+        share: if has_one_member(ring) { 100.0 } else { percent(owned) },
     };
-    told().map_err(|error| match error.detail() {
-        Some(why) if error.code() == Some("ERR") => why.to_string(),
-        _ => format!("it does not answer at {}: {error}", node.resp),
-    })
+    members.into_iter().map(member).collect()
 }
 
-/// Asks one node.
-fn ask<T: DeserializeOwned>(cluster: &Cluster, node: &NodeConfig) -> Answer<T> {
-    let text: String = tell(node, &["STATUS"])?;
-    let stranger = |error| format!("what answers at {} is no such node: {error}", node.resp);
-    let status: Value = serde_json::from_str(&text).map_err(stranger)?;
-    if status["cluster"] != cluster.cluster || status["node"] != node.id {
-        return Err(format!(
-            "at {} answers node {} of cluster {}",
-            node.resp, status["node"], status["cluster"]
-        ));
+/// Whether one member owns everything: its only token is as far from itself as can be.
+fn has_one_member(ring: &ring::Ring) -> bool {
+    ring.members().len() == 1
+}
+
+impl From<&View> for ViewStatus {
+    fn from(view: &View) -> Self {
+        ViewStatus {
+            epoch: view.epoch,
+            members: view.chain.iter().copied().map(number).collect(),
+            learner: view.learner().map(number),
+            allowed: view.allowed,
+            coordinators: view.coordinators.iter().copied().map(number).collect(),
+        }
     }
-    serde_json::from_value(status).map_err(stranger)
+}
+
+/// The number of an actor of a cluster file, which has 32 bits.
+pub(crate) fn number(id: Id) -> u32 {
+    u32::try_from(usize::from(id)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_has_a_range_for_each_token() {
+        for members in [1, 3, 10] {
+            let ring = ring::Ring::with((0..members).map(Id::from), 64, 3);
+            let status = RingViewStatus::from(&ring::View::stable(1, ring));
+            assert_eq!(status.ranges, 64 * members as u64);
+        }
+    }
 }

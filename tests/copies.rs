@@ -3,10 +3,10 @@
 
 mod harness;
 
+use chainring::config::Cluster as File;
 use chainring_model::ring::place::position;
 use chainring_model::ring::{Key, Row};
 use chainring_model::store::Store;
-use chainring_runtime::config::Cluster as File;
 use chainring_runtime::store::{LmdbDisk, LmdbOptions};
 use harness::{Cluster, Protocol, Setup, eventually, run};
 use redis::Commands;

@@ -2,11 +2,11 @@
 
 mod harness;
 
+use chainring::config::Cluster as File;
 use chainring_client::Connection;
 use chainring_model::ring::place::position;
 use chainring_model::ring::{Key, Row, View};
 use chainring_model::store::Store;
-use chainring_runtime::config::Cluster as File;
 use chainring_runtime::store::{LmdbDisk, LmdbOptions};
 use harness::{Cluster, PATIENCE, Protocol, Setup, Stop, eventually, output, run};
 use redis::{Commands, RedisError, RedisResult};

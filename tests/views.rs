@@ -2,8 +2,8 @@
 
 mod harness;
 
+use chainring::config::write;
 use chainring_client::Connection;
-use chainring_runtime::config::write;
 use harness::{Cluster, Stop, eventually, output, role_of, run};
 use redis::{Commands, RedisResult};
 use rustix::process::Signal;

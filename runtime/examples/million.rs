@@ -12,9 +12,9 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use chainring_model::store::{OrderedKey, Store};
 use chainring_runtime::disk::Disk;
 use chainring_runtime::store::{Check, LmdbDisk, LmdbOptions};
+use chainring_store::{OrderedKey, Store};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key(u64);

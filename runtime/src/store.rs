@@ -16,7 +16,7 @@
 //! Overlay and journal are persistent trees and the base is counted, so **a clone copies three pointers and is a
 //! snapshot**: writing to one of the two copies the few tree nodes that lead to the change. A handler that clones the
 //! store, writes to the clone and drops it has changed nothing, exactly as with
-//! [`MapStore`](chainring_model::store::MapStore).
+//! [`MapStore`](chainring_store::MapStore).
 //!
 //! # A commit costs what changed
 //!
@@ -85,7 +85,7 @@ use std::panic;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chainring_model::store::{OrderedKey, Store};
+use chainring_store::{OrderedKey, Store};
 use rpds::RedBlackTreeMapSync;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

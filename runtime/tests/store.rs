@@ -11,11 +11,11 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use chainring_model::store::{MapStore, OrderedKey, Store};
 use chainring_runtime::disk::{Disk, DiskError};
 use chainring_runtime::store::{
     Check, Identity, LmdbDisk, LmdbOptions, LmdbStore, Position, StoreFailed,
 };
+use chainring_store::{MapStore, OrderedKey, Store};
 use tempfile::TempDir;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -13,9 +13,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
-use chainring_model::store::{OrderedKey, Store};
 use chainring_runtime::disk::{Disk, DiskError};
 use chainring_runtime::store::{Check, LmdbDisk, LmdbOptions};
+use chainring_store::{OrderedKey, Store};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, EnvOpenOptions};
 

@@ -16,9 +16,9 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{io, slice};
 
-use chainring_model::store::{OrderedKey, Store};
 use chainring_runtime::disk::Disk;
 use chainring_runtime::store::{Check, LmdbDisk, LmdbOptions};
+use chainring_store::{OrderedKey, Store};
 use rustix::fs::OFlags;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

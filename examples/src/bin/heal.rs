@@ -13,11 +13,11 @@
 //! stopped, and their *stores* are read: each key has to be at its three replicas, in the newest view, with a
 //! value that was written.
 
+use chainring::config::Cluster as File;
 use chainring_client::Connection;
 use chainring_examples::{Anything, Cluster, Stop, name, program};
 use chainring_model::ring::{Key, Row, View};
 use chainring_model::store::Store;
-use chainring_runtime::config::Cluster as File;
 use chainring_runtime::store::{LmdbDisk, LmdbOptions};
 use stateright::actor::Id;
 use std::collections::{BTreeMap, BTreeSet};
