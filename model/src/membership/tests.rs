@@ -1,5 +1,6 @@
 //! Members one by one.
 
+use super::rumours::CONFIRMATIONS;
 use super::*;
 use crate::store::MapStore;
 use stateright::actor::Command;

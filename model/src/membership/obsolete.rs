@@ -1,0 +1,54 @@
+//! Which messages can matter to a member no more. The checker alone asks.
+
+use super::{Key, Member, MemberState, Msg, Number, Row, Rumour, Say};
+use crate::mechanism::{Mechanism, Mechanisms};
+use crate::prune::Prune;
+use crate::store::Store;
+use stateright::actor::Id;
+
+impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
+    /// What is said to this member now and would say nothing new, now and for ever.
+    pub(crate) fn is_past(&self, id: Id, state: &MemberState<S>, src: Id, msg: &Msg) -> bool {
+        let Msg::Gossip { say, news } = msg else {
+            return matches!(msg, Msg::Report { .. }) || src != id;
+        };
+        let rows_are_past =
+            || news.iter().chain(say.rows()).all(|rumour| self.is_old(id, state, rumour));
+        let number = Number { start: state.start, round: state.round };
+        match say {
+            Say::Ack { origin, number: of, .. } => {
+                *origin == id
+                    && (*of < number || *of == number && state.probe.is_none())
+                    && rows_are_past()
+            }
+            Say::Same { start, .. } => {
+                (*start < state.start || *start == state.start && !state.exchange.is_joining)
+                    && rows_are_past()
+            }
+            Say::Rows { start, .. } => *start < state.start && rows_are_past(),
+            Say::Tell { .. } => rows_are_past(),
+            Say::Ping { .. } | Say::Seek { .. } | Say::Compare { .. } => false,
+        }
+    }
+
+    /// Whether a row will never be news here, in this life or a later one, in which suspicions are forgotten.
+    fn is_old(&self, id: Id, state: &MemberState<S>, Rumour { member, entry }: &Rumour) -> bool {
+        let intact =
+            [Mechanism::NewerRowsOnly, Mechanism::TombstonesOfMembers, Mechanism::RefutationSaved];
+        let known = state.table.get(*member).filter(|_| {
+            *member == id || intact.iter().all(|mechanism| self.mechanisms.has(*mechanism))
+        });
+        known.is_some_and(|known| {
+            // Its having left is forgotten in a crash, too.
+            let lasting =
+                if *member == id { (known.incarnation, 0) } else { known.settled().version() };
+            entry.version() <= lasting
+        })
+    }
+}
+
+impl<S: Store<Key, Row>, M: Mechanisms> Prune for Member<S, M> {
+    fn is_obsolete(&self, id: Id, state: &Self::State, src: Id, msg: &Msg) -> bool {
+        state.as_ref().is_some_and(|state| self.is_past(id, state, src, msg))
+    }
+}
