@@ -7,7 +7,6 @@ use super::{
 use crate::coordinator::{self, Coordinator, CoordinatorState};
 use crate::mechanism::{Intact, Mechanisms};
 use crate::nested::{Nested, lift, nested_store, with_part};
-use crate::prune::Prune;
 use crate::store::Store;
 use stateright::actor::{Actor, Id, Out};
 use std::borrow::Cow;
@@ -131,27 +130,6 @@ impl<S: Store<Key, Row>, M: Mechanisms> Actor for ChainActor<S, M> {
             ChainActor::Gateway(_) => "gateway".to_string(),
             ChainActor::Coordinator(_) => "coordinator".to_string(),
             ChainActor::Script(_) => "client".to_string(),
-        }
-    }
-}
-
-impl<S: Store<Key, Row>, M: Mechanisms> Prune for ChainActor<S, M> {
-    fn is_obsolete(&self, id: Id, state: &ChainState<S>, src: Id, msg: &Msg) -> bool {
-        match (self, state) {
-            (ChainActor::Replica(replica), ChainState::Replica(state)) => {
-                replica.is_obsolete(id, state, src, msg)
-            }
-            (ChainActor::Gateway(gateway), ChainState::Gateway(state)) => {
-                gateway.is_obsolete(state, msg)
-            }
-            (ChainActor::Coordinator(coordinator), ChainState::Coordinator(state)) => match msg {
-                Msg::Views(msg) => coordinator.is_past(state, msg),
-                _ => true,
-            },
-            (ChainActor::Script(script), ChainState::Script(state)) => {
-                script.is_obsolete(state, msg)
-            }
-            _ => false,
         }
     }
 }

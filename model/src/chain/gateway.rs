@@ -35,7 +35,7 @@ pub struct Gateway<S, M = Intact> {
     view: View,
     timeouts: Timeouts,
     copies: usize,
-    mechanisms: M,
+    pub(super) mechanisms: M,
     store: PhantomData<S>,
 }
 
@@ -351,32 +351,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let sends = has_copies || !self.mechanisms.has(Mechanism::CopiesAwaited);
         state.view.head().filter(|_| sends)
     }
-
-    /// Lanes only move on, and a new start makes every older operation foreign.
-    pub(super) fn is_obsolete(&self, state: &GatewayState<S>, msg: &Msg) -> bool {
-        if !self.mechanisms.has(Mechanism::IncarnationGrows) {
-            return false;
-        }
-        match msg {
-            Msg::Invoke { id, .. } => {
-                id.incarnation < state.incarnation
-                    || state.lanes.get(&id.lane).is_some_and(|lane| lane.seq >= id.seq)
-            }
-            Msg::Reply { id, .. } => {
-                id.incarnation < state.incarnation
-                    || (state.lanes.get(&id.lane)).is_some_and(|lane| lane.seq >= id.seq)
-                        && !state.is_pending(id)
-            }
-            Msg::Redirect { view } | Msg::Views(coordinator::Msg::Install { view }) => {
-                view.epoch <= state.view.epoch
-            }
-            _ => false,
-        }
-    }
 }
 
 impl<S> GatewayState<S> {
-    fn is_pending(&self, id: &OpId) -> bool {
+    pub(super) fn is_pending(&self, id: &OpId) -> bool {
         let lane = self.lanes.get(&id.lane);
         id.incarnation == self.incarnation
             && lane.is_some_and(|lane| lane.seq == id.seq && lane.pending.is_some())

@@ -83,12 +83,12 @@ const WINDOW_BYTES: usize = 64 << 20;
 /// A replica of a chain, as a value: what it is configured with. Its state is a [`ReplicaState`].
 #[derive(Clone, Debug)]
 pub struct Replica<S, M = Intact> {
-    timeouts: Timeouts,
+    pub(super) timeouts: Timeouts,
     window_entries: usize,
     part_rows: usize,
     retain_bytes: usize,
     copies: usize,
-    mechanisms: M,
+    pub(super) mechanisms: M,
     store: PhantomData<S>,
 }
 
@@ -158,7 +158,7 @@ pub enum Transfer {
 }
 
 /// How an update that asks to be logged stands.
-enum Admission {
+pub(super) enum Admission {
     /// Not seen before: log it.
     Fresh,
     /// In the log: its reply will come.
@@ -521,7 +521,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     }
 
     /// Who comes after this replica, in deed.
-    fn successor(&self, id: Id, state: &ReplicaState<S>) -> Option<Id> {
+    pub(super) fn successor(&self, id: Id, state: &ReplicaState<S>) -> Option<Id> {
         let commits = self.mechanisms.has(Mechanism::LearnerCommits);
         let handed_over = || state.has_handed_over(id) && commits;
         let learner = || handed_over().then(|| state.view.learner()).flatten();
@@ -650,7 +650,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     }
 
     /// Whether the head may log an operation.
-    fn admission(&self, state: &ReplicaState<S>, id: &OpId) -> Admission {
+    pub(super) fn admission(&self, state: &ReplicaState<S>, id: &OpId) -> Admission {
         if !self.mechanisms.has(Mechanism::Deduplication) {
             return Admission::Fresh;
         }
@@ -680,42 +680,6 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             return Admission::Stale;
         }
         Admission::Fresh
-    }
-
-    /// Old epochs stay old, what is committed stays committed, and a stale operation stays stale.
-    pub(super) fn is_obsolete(&self, id: Id, state: &ReplicaState<S>, src: Id, msg: &Msg) -> bool {
-        match msg {
-            Msg::Request { id: op_id, op, .. } => {
-                // Where views change, it may be a head no longer one day, and redirect.
-                !op.is_read()
-                    && state.view.coordinators.is_empty()
-                    && state.view.head() == Some(id)
-                    && matches!(self.admission(state, op_id), Admission::Stale)
-            }
-            Msg::Update { epoch, .. } => {
-                *epoch < state.view.epoch && self.mechanisms.has(Mechanism::EpochCheck)
-            }
-            Msg::Fetch { .. }
-            | Msg::Rows { .. }
-            | Msg::Caught { .. }
-            | Msg::Changes { .. }
-            | Msg::Resume { .. }
-            | Msg::Resumed { .. } => self.is_learned(id, state, msg),
-            Msg::Missing { epoch, next: index } | Msg::Ack { epoch, index } => {
-                *epoch < state.view.epoch && self.mechanisms.has(Mechanism::EpochCheck)
-                    || (*epoch == state.view.epoch
-                        && (*index <= state.committed && self.timeouts.unheard.is_none()
-                            || self.successor(id, state) != Some(src)))
-            }
-            Msg::Views(coordinator::Msg::Install { view }) => view.epoch <= state.view.epoch,
-            Msg::Views(coordinator::Msg::Lease { boot, n }) => {
-                let (grant, newest) = ((*boot, *n), (state.lease.boot, state.lease.n));
-                self.mechanisms.has(Mechanism::BootCheck)
-                    && grant <= newest
-                    && (*boot < state.lease.boot || !state.lease.awaits(src, *n))
-            }
-            _ => false,
-        }
     }
 }
 

@@ -91,23 +91,14 @@ impl Script {
         lanes.all(|(ops, lane)| !lane.waiting && lane.invoked == ops.len())
     }
 
-    pub(super) fn is_obsolete(&self, state: &ScriptState, msg: &Msg) -> bool {
-        match msg {
-            Msg::Return { id, .. } => !self.is_waiting_for(state, id),
-            Msg::Scanned { ticket, .. } => self.awaits(state, *ticket).is_none(),
-            Msg::Opened { incarnation } => *incarnation <= state.incarnation,
-            _ => false,
-        }
-    }
-
-    fn is_waiting_for(&self, state: &ScriptState, id: &OpId) -> bool {
+    pub(super) fn is_waiting_for(&self, state: &ScriptState, id: &OpId) -> bool {
         let lane = state.lanes.get(id.lane as usize);
         id.incarnation == state.incarnation
             && lane.is_some_and(|lane| lane.waiting && lane.seq == id.seq)
     }
 
     /// The lane that waits for an answer to this ticket.
-    fn awaits(&self, state: &ScriptState, ticket: u64) -> Option<usize> {
+    pub(super) fn awaits(&self, state: &ScriptState, ticket: u64) -> Option<usize> {
         let number = (ticket >> 32) as usize;
         let lane = state.lanes.get(number)?;
         let op = self.lanes[number].get(lane.invoked.checked_sub(1)?); // as many as the script has

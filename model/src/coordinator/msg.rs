@@ -14,7 +14,7 @@ pub struct Ballot {
     pub proposer: Id,
 }
 
-/// What coordinators, members and followers say to each other; the [module's table](self) tells who to
+/// What coordinators, members and followers say to each other; the [module's table](super) tells who to
 /// whom.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Msg<V, R> {

@@ -14,7 +14,7 @@ pub struct Number {
     pub round: u64,
 }
 
-/// What members say to each other, and to a coordinator; the [module's table](self) tells who to whom.
+/// What members say to each other, and to a coordinator; the [module's table](super) tells who to whom.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Msg {
     /// When a member speaks to another one.

@@ -8,7 +8,6 @@ use crate::coordinator::{self, Coordinator, CoordinatorState};
 use crate::mechanism::{Intact, Mechanisms};
 use crate::membership::{self, Member, MemberState};
 use crate::nested::{Nested, lift, nested_store, with_part};
-use crate::prune::Prune;
 use crate::store::Store;
 use stateright::actor::{Actor, Id, Out};
 use std::borrow::Cow;
@@ -171,32 +170,6 @@ impl<S: Store<Key, Row>, M: Mechanisms> Actor for RingActor<S, M> {
             RingActor::Script(_) => "client",
         };
         name.to_string()
-    }
-}
-
-impl<S: Store<Key, Row>, M: Mechanisms> Prune for RingActor<S, M> {
-    fn is_obsolete(&self, id: Id, state: &RingState<S>, src: Id, msg: &Msg) -> bool {
-        match (self, state) {
-            (RingActor::Node(node), RingState::Node(state)) => {
-                node.is_obsolete(id, state, src, msg)
-            }
-            (RingActor::Gateway(gateway), RingState::Gateway(state)) => {
-                gateway.is_obsolete(state, src, msg)
-            }
-            (RingActor::Coordinator(coordinator), RingState::Coordinator(state)) => match msg {
-                Msg::Views(msg) => coordinator.is_past(state, msg),
-                _ => true,
-            },
-            (RingActor::Member(member), RingState::Member(state)) => match msg {
-                Msg::Members(msg) => member.is_past(id, state, src, msg),
-                _ => true,
-            },
-            (RingActor::Oracle(oracle), RingState::Oracle(state)) => {
-                oracle.is_obsolete(state, src, msg)
-            }
-            (RingActor::Script(script), RingState::Script(state)) => script.is_obsolete(state, msg),
-            _ => false,
-        }
     }
 }
 

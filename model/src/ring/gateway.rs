@@ -34,7 +34,7 @@ pub struct Gateway<S, M = Intact> {
     recent: usize,
     attempts: Option<u32>,
     timeouts: Timeouts,
-    mechanisms: M,
+    pub(super) mechanisms: M,
     store: PhantomData<S>,
 }
 
@@ -697,62 +697,6 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     pub fn is_given_up(&self, pending: &Pending) -> bool {
         matches!(pending.phase, Phase::Waiting) && !self.may_attempt(pending)
     }
-
-    /// Lanes only move on, an attempt's answers count while it lasts, and a new start makes every older
-    /// operation foreign.
-    pub(super) fn is_obsolete(&self, state: &GatewayState<S>, src: Id, msg: &Msg) -> bool {
-        let sound =
-            [Mechanism::BallotPerAttempt, Mechanism::BallotIncarnation, Mechanism::RingEpochCheck];
-        if !sound.into_iter().all(|mechanism| self.mechanisms.has(mechanism)) {
-            return false;
-        }
-        let is_past = |id: &OpId| {
-            id.incarnation < state.incarnation
-                || state.lanes.get(&id.lane).is_some_and(|lane| lane.seq >= id.seq)
-        };
-        let phase = |id: &OpId| state.pending(id).map(|pending| &pending.phase);
-        match msg {
-            Msg::Invoke { id, .. } => is_past(id),
-            Msg::Vote { epoch, id, .. } => {
-                *epoch < state.view.epoch
-                    || (*epoch == state.view.epoch
-                        && is_past(id)
-                        && state.last_read(id).is_none()
-                        && !matches!(
-                            phase(id),
-                            Some(Phase::Reading { votes }) if !votes.contains_key(&src)
-                        ))
-            }
-            Msg::Promise { id, ballot: of, .. } => {
-                is_past(id)
-                    && !matches!(
-                        phase(id),
-                        Some(Phase::Preparing { ballot, promised, .. })
-                            if ballot == of && !promised.contains(&src)
-                    )
-            }
-            Msg::Accepted { id, ballot: of } => {
-                is_past(id)
-                    && match phase(id) {
-                        Some(Phase::Preparing { ballot, .. }) => ballot != of,
-                        Some(Phase::Accepting { ballot, accepted, .. }) => {
-                            ballot != of || accepted.contains(&src)
-                        }
-                        _ => true,
-                    }
-            }
-            Msg::Refuse { id, ballot: of, .. } => {
-                is_past(id)
-                    && !matches!(
-                        phase(id),
-                        Some(Phase::Preparing { ballot, .. } | Phase::Accepting { ballot, .. })
-                            if ballot == of
-                    )
-            }
-            Msg::Views(coordinator::Msg::Install { view }) => view.epoch <= state.view.epoch,
-            _ => false,
-        }
-    }
 }
 
 /// What is under way in an operation's lane; whether it is that operation the caller knows.
@@ -769,7 +713,7 @@ impl<S> GatewayState<S> {
     }
 
     /// What the newest operation of a lane was answered by, if it is this one, a read, and may have to be repaired.
-    fn last_read(&self, id: &OpId) -> Option<&(kv::Key, Ballot)> {
+    pub(super) fn last_read(&self, id: &OpId) -> Option<&(kv::Key, Ballot)> {
         let lane = self.lanes.get(&id.lane)?;
         let is_this = id.incarnation == self.incarnation && lane.seq == id.seq;
         lane.read.as_ref().filter(|_| is_this)

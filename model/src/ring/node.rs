@@ -31,7 +31,7 @@ pub struct Node<S, M = Intact> {
     recent: usize,
     timeouts: Timeouts,
     spans: usize,
-    mechanisms: M,
+    pub(super) mechanisms: M,
     store: PhantomData<S>,
 }
 
@@ -437,23 +437,6 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         let promised = register.promised;
         let is_equal = promised == ballot && !state.has(at, key);
         (rank(promised) > rank(ballot) || is_equal).then_some(promised)
-    }
-
-    /// Old epochs stay old.
-    pub(super) fn is_obsolete(&self, id: Id, state: &NodeState<S>, src: Id, msg: &Msg) -> bool {
-        match msg {
-            Msg::Views(coordinator::Msg::Install { view }) => view.epoch <= state.view.epoch,
-            Msg::Held { epoch, .. } | Msg::Rows { epoch, .. } if *epoch < state.view.epoch => {
-                self.mechanisms.has(Mechanism::RingEpochCheck)
-            }
-            Msg::Rows { epoch, span, after, .. } if *epoch == state.view.epoch => {
-                let transfer = state.transfers.get(&span.upto);
-                transfer.is_none_or(|transfer| {
-                    transfer.done.contains(&src) || transfer.partly.get(&src) > after.as_ref()
-                })
-            }
-            msg => self.is_repaired(id, state, src, msg),
-        }
     }
 }
 

@@ -113,14 +113,4 @@ impl<M: Mechanisms> Oracle<M> {
             }
         }
     }
-
-    pub(super) fn is_obsolete(&self, state: &OracleState, src: Id, msg: &Msg) -> bool {
-        match msg {
-            Msg::Views(coordinator::Msg::Report(Report::Stabilized { epoch })) => {
-                *epoch < state.view.epoch
-                    || (*epoch == state.view.epoch && state.reported.contains(&src))
-            }
-            _ => false,
-        }
-    }
 }

@@ -68,15 +68,7 @@ impl Script {
         !state.waiting && state.invoked == self.ops.len()
     }
 
-    pub(super) fn is_obsolete(&self, state: &ScriptState, msg: &Msg) -> bool {
-        match msg {
-            Msg::Return { id, .. } => !self.is_waiting_for(state, id),
-            Msg::Opened { incarnation } => *incarnation <= state.incarnation,
-            _ => false,
-        }
-    }
-
-    fn is_waiting_for(&self, state: &ScriptState, id: &OpId) -> bool {
+    pub(super) fn is_waiting_for(&self, state: &ScriptState, id: &OpId) -> bool {
         state.waiting && id.incarnation == state.incarnation && id.seq == state.seq
     }
 

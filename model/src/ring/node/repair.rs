@@ -261,7 +261,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
 
     /// Whether a register that this other replica has accepted is to be copied: it is newer than what is here,
     /// and, where nothing is here, not of before a purge.
-    fn may_copy(
+    pub(in crate::ring) fn may_copy(
         &self,
         id: Id,
         state: &NodeState<S>,
@@ -280,29 +280,6 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         };
         let is_purged = accepted == Ballot::default() && ballot <= state.floors.ballot;
         is_newer && !(is_purged && self.mechanisms.has(Mechanism::RepairFloor))
-    }
-
-    /// Whether what is said in a repair can matter no more, of an epoch that this node is in, or has left.
-    pub(super) fn is_repaired(&self, id: Id, state: &NodeState<S>, src: Id, msg: &Msg) -> bool {
-        let sound = [Mechanism::RepairNewer, Mechanism::RepairFloor, Mechanism::RingEpochCheck];
-        if !sound.into_iter().all(|mechanism| self.mechanisms.has(mechanism)) {
-            return false;
-        }
-        let is_done = |key: &kv::Key, ballot: Ballot| !self.may_copy(id, state, (src, key), ballot);
-        match msg {
-            Msg::Compared { epoch, .. } | Msg::Copies { epoch, .. }
-                if *epoch < state.view.epoch =>
-            {
-                true
-            }
-            Msg::Compared { epoch, rows, looked: None, .. } if *epoch == state.view.epoch => {
-                rows.iter().flatten().all(|row| is_done(&row.key, row.accepted))
-            }
-            Msg::Copies { epoch, rows, rest, then: None } if *epoch == state.view.epoch => {
-                rest.is_empty() && rows.iter().all(|row| is_done(&row.key, row.accepted))
-            }
-            _ => false,
-        }
     }
 }
 

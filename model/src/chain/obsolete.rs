@@ -1,0 +1,173 @@
+//! Which messages can matter to an actor of a chain no more. The checker alone asks.
+
+use super::replica::Admission;
+use super::{
+    ChainActor, ChainState, Gateway, GatewayState, Key, Msg, Place, Replica, ReplicaState, Row,
+    Script, ScriptState,
+};
+use crate::coordinator;
+use crate::mechanism::{Mechanism, Mechanisms};
+use crate::prune::Prune;
+use crate::store::Store;
+use stateright::actor::Id;
+
+impl<S: Store<Key, Row>, M: Mechanisms> Prune for ChainActor<S, M> {
+    fn is_obsolete(&self, id: Id, state: &ChainState<S>, src: Id, msg: &Msg) -> bool {
+        match (self, state) {
+            (ChainActor::Replica(replica), ChainState::Replica(state)) => {
+                replica.is_obsolete(id, state, src, msg)
+            }
+            (ChainActor::Gateway(gateway), ChainState::Gateway(state)) => {
+                gateway.is_obsolete(state, msg)
+            }
+            (ChainActor::Coordinator(coordinator), ChainState::Coordinator(state)) => match msg {
+                Msg::Views(msg) => coordinator.is_past(state, msg),
+                _ => true,
+            },
+            (ChainActor::Script(script), ChainState::Script(state)) => {
+                script.is_obsolete(state, msg)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
+    /// Old epochs stay old, what is committed stays committed, and a stale operation stays stale.
+    pub(super) fn is_obsolete(&self, id: Id, state: &ReplicaState<S>, src: Id, msg: &Msg) -> bool {
+        match msg {
+            Msg::Request { id: op_id, op, .. } => {
+                // Where views change, it may be a head no longer one day, and redirect.
+                !op.is_read()
+                    && state.view.coordinators.is_empty()
+                    && state.view.head() == Some(id)
+                    && matches!(self.admission(state, op_id), Admission::Stale)
+            }
+            Msg::Update { epoch, .. } => {
+                *epoch < state.view.epoch && self.mechanisms.has(Mechanism::EpochCheck)
+            }
+            Msg::Fetch { .. }
+            | Msg::Rows { .. }
+            | Msg::Caught { .. }
+            | Msg::Changes { .. }
+            | Msg::Resume { .. }
+            | Msg::Resumed { .. } => self.is_learned(id, state, msg),
+            Msg::Missing { epoch, next: index } | Msg::Ack { epoch, index } => {
+                *epoch < state.view.epoch && self.mechanisms.has(Mechanism::EpochCheck)
+                    || (*epoch == state.view.epoch
+                        && (*index <= state.committed && self.timeouts.unheard.is_none()
+                            || self.successor(id, state) != Some(src)))
+            }
+            Msg::Views(coordinator::Msg::Install { view }) => view.epoch <= state.view.epoch,
+            Msg::Views(coordinator::Msg::Lease { boot, n }) => {
+                let (grant, newest) = ((*boot, *n), (state.lease.boot, state.lease.n));
+                self.mechanisms.has(Mechanism::BootCheck)
+                    && grant <= newest
+                    && (*boot < state.lease.boot || !state.lease.awaits(src, *n))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a message of a transfer is past: what began in a past epoch and is not going on never goes
+    /// on again, and places and indexes only advance.
+    pub(super) fn is_learned(&self, id: Id, state: &ReplicaState<S>, msg: &Msg) -> bool {
+        let intact = [
+            Mechanism::RowsOfThisSince,
+            Mechanism::CaughtOfThisSince,
+            Mechanism::PartsOnce,
+            Mechanism::ChangesOnce,
+            Mechanism::PlaceDurable,
+            Mechanism::HandoverDurable,
+            Mechanism::TrimWhenCaughtUp,
+            Mechanism::JoinsByLearning,
+        ];
+        if !intact.into_iter().all(|mechanism| self.mechanisms.has(mechanism)) {
+            return false;
+        }
+        let is_past = |since: u64| {
+            since <= state.view.epoch && state.view.learner.map(|(_, since)| since) != Some(since)
+        };
+        let teaches = |since: u64| {
+            state.view.tail() == Some(id)
+                && state.view.learner.is_some_and(|(_, this)| this == since)
+        };
+        let learns = state.learns(id);
+        match msg {
+            Msg::Fetch { since, .. } => {
+                // Where tails report silence, it is heard all the same.
+                is_past(*since)
+                    || teaches(*since)
+                        && state.has_handed_over(id)
+                        && self.timeouts.unheard.is_none()
+            }
+            Msg::Caught { since, upto, .. } => {
+                is_past(*since) || teaches(*since) && upto.saturating_add(1) < state.retained
+            }
+            Msg::Rows { since, after, .. } => {
+                is_past(*since)
+                    || learns.is_some_and(|(this, place)| {
+                        this == *since
+                            && *place > Place::After(after.clone())
+                            && *place != Place::Resuming
+                    })
+            }
+            Msg::Changes { since, from, .. } => {
+                is_past(*since)
+                    || learns.is_some_and(|(this, place)| {
+                        this == *since
+                            && *place > Place::After(None)
+                            && *place != Place::Resuming
+                            && *from <= state.committed
+                    })
+            }
+            Msg::Resume { since, .. } => {
+                is_past(*since)
+                    || teaches(*since)
+                        && state.has_handed_over(id)
+                        && self.timeouts.unheard.is_none()
+            }
+            Msg::Resumed { since, .. } => {
+                is_past(*since)
+                    || learns
+                        .is_some_and(|(this, place)| this == *since && *place != Place::Resuming)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
+    /// Lanes only move on, and a new start makes every older operation foreign.
+    pub(super) fn is_obsolete(&self, state: &GatewayState<S>, msg: &Msg) -> bool {
+        if !self.mechanisms.has(Mechanism::IncarnationGrows) {
+            return false;
+        }
+        match msg {
+            Msg::Invoke { id, .. } => {
+                id.incarnation < state.incarnation
+                    || state.lanes.get(&id.lane).is_some_and(|lane| lane.seq >= id.seq)
+            }
+            Msg::Reply { id, .. } => {
+                id.incarnation < state.incarnation
+                    || (state.lanes.get(&id.lane)).is_some_and(|lane| lane.seq >= id.seq)
+                        && !state.is_pending(id)
+            }
+            Msg::Redirect { view } | Msg::Views(coordinator::Msg::Install { view }) => {
+                view.epoch <= state.view.epoch
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Script {
+    pub(super) fn is_obsolete(&self, state: &ScriptState, msg: &Msg) -> bool {
+        match msg {
+            Msg::Return { id, .. } => !self.is_waiting_for(state, id),
+            Msg::Scanned { ticket, .. } => self.awaits(state, *ticket).is_none(),
+            Msg::Opened { incarnation } => *incarnation <= state.incarnation,
+            _ => false,
+        }
+    }
+}
