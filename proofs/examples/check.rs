@@ -1,7 +1,7 @@
 //! Runs models and mutants by name, without the rest of the workspace.
 //!
 //! `cargo run --release -p chainring-proofs --example check -- chain-reads`, or `-- --mutant "no retry"`, or,
-//! to write a script (see `chainring_proofs::checker::schedule`), `-- --drive MODEL PROPERTY FILE MUTANT`.
+//! to write a schedule (see `chainring_proofs::checker::schedule`), `-- --drive MODEL PROPERTY FILE MUTANT`.
 
 use chainring_model::Mechanism;
 use chainring_proofs::checker::run::{Options, Progress, Search, Watcher};
@@ -42,9 +42,9 @@ fn main() {
                 let mut next = || arguments.next().unwrap_or_default();
                 let entry = catalogue::find(&next()).expect("a model of the catalogue");
                 let (property, file, name) = (next(), next(), next());
-                let script = std::fs::read_to_string(file).expect("a file with a script");
+                let schedule = std::fs::read_to_string(file).expect("a file with a schedule");
                 let lacks = Mechanism::ALL.iter().find(|lacks| lacks.mutant() == name);
-                let driven = entry.drive(lacks.copied(), &script, &property);
+                let driven = entry.follow(lacks.copied(), &schedule, &property);
                 for (number, step) in driven.trace.steps.iter().enumerate() {
                     println!("{:>3}. {step}", number + 1);
                 }

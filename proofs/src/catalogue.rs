@@ -6,9 +6,9 @@ use crate::checker::crash_points::Order;
 use crate::checker::graph;
 use crate::checker::model::Pruning;
 use crate::checker::run::{Options, Report, run};
-use crate::checker::schedule::{self, Drive, drive};
-use crate::coordinators::Council;
-use crate::membership::{self, Membership, Met};
+use crate::checker::schedule::{self, Followed, follow};
+use crate::coordinators;
+use crate::membership;
 use crate::ring;
 use chainring_model::chain::Reads;
 use chainring_model::kv::{Op, Value};
@@ -37,8 +37,8 @@ pub enum Effort {
     Default,
     /// Explored to the end, in minutes, when that is asked for.
     Deep,
-    /// Too large to be explored to the end here, and so no claim: scripts of mutants drive it, or somebody explores a part
-    /// of it by its name.
+    /// Too large to be explored to the end here, and so no claim: schedules of mutants lead through it, or a part
+    /// of it is explored by its name.
     Partial,
 }
 
@@ -50,9 +50,9 @@ pub enum Subject {
     /// A ring.
     Ring(ring::Setup),
     /// Coordinators by themselves.
-    Council(Council),
+    Coordinators(coordinators::Setup),
     /// Members by themselves.
-    Membership(Membership),
+    Membership(membership::Setup),
 }
 
 /// How the steps of actors are interpreted.
@@ -61,7 +61,7 @@ pub enum Steps {
     /// One after the other, whole.
     Whole,
     /// Command by command, with crashes in between.
-    Torn(Order),
+    CrashPoints(Order),
     /// One after the other, whole, keeping the graph, to ask whether all can always finish.
     Graph,
 }
@@ -100,14 +100,14 @@ impl Entry {
                 let model = setup.model(mechanisms, Pruning::On);
                 graph::run(&model, |model, state| setup.is_finished(model, state))
             }
-            (Subject::Chain(setup), Steps::Torn(order)) => {
-                run(|| setup.torn(mechanisms, order), options)
+            (Subject::Chain(setup), Steps::CrashPoints(order)) => {
+                run(|| setup.crash_points(mechanisms, order), options)
             }
             (Subject::Ring(setup), Steps::Graph) => {
                 graph::run(&setup.model(mechanisms, Pruning::On), ring::finished)
             }
             (Subject::Ring(setup), _) => run(|| setup.model(mechanisms, Pruning::On), options),
-            (Subject::Council(council), _) => {
+            (Subject::Coordinators(council), _) => {
                 run(|| council.model(mechanisms, Pruning::On), options)
             }
             (Subject::Membership(members), Steps::Graph) => {
@@ -122,33 +122,33 @@ impl Entry {
         Report { name: self.name.to_string(), configuration: self.configuration(), ..report }
     }
 
-    /// Drives this configuration by a script, of the protocol as it is or without a mechanism, until a
-    /// property falls; see [`drive`](mod@crate::checker::schedule).
-    pub fn drive(&self, lacks: Option<Mechanism>, script: &str, until: &str) -> Drive {
+    /// Takes this configuration through a schedule, of the protocol as it is or without a mechanism, until a
+    /// property falls; see [`schedule`].
+    pub fn follow(&self, lacks: Option<Mechanism>, schedule: &str, until: &str) -> Followed {
         match lacks {
-            None => self.drive_with(&Intact, script, until),
-            Some(mechanism) => self.drive_with(&Without(mechanism), script, until),
+            None => self.follow_with(&Intact, schedule, until),
+            Some(mechanism) => self.follow_with(&Without(mechanism), schedule, until),
         }
     }
 
-    fn drive_with<M: Mechanisms>(&self, mechanisms: &M, script: &str, until: &str) -> Drive {
+    fn follow_with<M: Mechanisms>(&self, mechanisms: &M, schedule: &str, until: &str) -> Followed {
         match &self.subject {
             Subject::Chain(setup) => {
                 let model = setup.model(mechanisms, Pruning::Steps);
-                drive(&model, &schedule::names(model.actors()), script, until)
+                follow(&model, &schedule::names(model.actors()), schedule, until)
             }
             Subject::Ring(setup) => {
                 let model = setup.model(mechanisms, Pruning::Steps);
-                drive(&model, &ring::names(model.actors()), script, until)
+                follow(&model, &ring::names(model.actors()), schedule, until)
             }
-            Subject::Council(council) => {
+            Subject::Coordinators(council) => {
                 let names: Vec<_> = (0..council.coordinators).map(|c| format!("c{c}")).collect();
-                drive(&council.model(mechanisms, Pruning::Steps), &names, script, until)
+                follow(&council.model(mechanisms, Pruning::Steps), &names, schedule, until)
             }
             Subject::Membership(members) => {
                 let count = members.periods.len();
                 let names: Vec<_> = (0..count).map(|member| format!("m{member}")).collect();
-                drive(&members.model(mechanisms, Pruning::Steps), &names, script, until)
+                follow(&members.model(mechanisms, Pruning::Steps), &names, schedule, until)
             }
         }
     }
@@ -157,13 +157,13 @@ impl Entry {
     pub fn configuration(&self) -> String {
         let torn = match self.steps {
             Steps::Whole | Steps::Graph => "",
-            Steps::Torn(Order::SaveFirst) => ", torn steps, saves first",
-            Steps::Torn(Order::SendFirst) => ", torn steps, sends first",
+            Steps::CrashPoints(Order::SaveFirst) => ", torn steps, saves first",
+            Steps::CrashPoints(Order::SendFirst) => ", torn steps, sends first",
         };
         match &self.subject {
             Subject::Chain(setup) => format!("{setup}{torn}"),
             Subject::Ring(setup) => setup.to_string(),
-            Subject::Council(council) => council.to_string(),
+            Subject::Coordinators(council) => council.to_string(),
             Subject::Membership(members) => members.to_string(),
         }
     }
@@ -269,7 +269,7 @@ fn of_chain() -> Vec<Entry> {
     use Reached::*;
     let members = Subject::Membership;
     let council = |coordinators, proposers, rounds, crashes| {
-        Subject::Council(Council { coordinators, proposers, rounds, crashes })
+        Subject::Coordinators(coordinators::Setup { coordinators, proposers, rounds, crashes })
     };
     vec![
         Entry::of(
@@ -282,53 +282,53 @@ fn of_chain() -> Vec<Entry> {
         Entry::of(
             "members-two",
             "two who ask each other, suspect, declare dead and refute, each at any moment",
-            members(Membership::new([3, 3]).reached([
-                Met::WronglySuspected,
-                Met::WronglyDead,
-                Met::DeadToEachOther,
-                Met::Refuted,
+            members(membership::Setup::new([3, 3]).reached([
+                membership::Reached::WronglySuspected,
+                membership::Reached::WronglyDead,
+                membership::Reached::DeadToEachOther,
+                membership::Reached::Refuted,
             ])),
         ),
         Entry::of(
             "members-crash",
             "two who ask each other, and a crash of either: a new life overrules a tombstone",
-            members(Membership::new([3, 1]).crashes(1, [0, 1]).reached([
-                Met::Found,
-                Met::StaleUnderWay,
-                Met::Restarted,
-                Met::Refuted,
+            members(membership::Setup::new([3, 1]).crashes(1, [0, 1]).reached([
+                membership::Reached::Found,
+                membership::Reached::StaleUnderWay,
+                membership::Reached::Restarted,
+                membership::Reached::Refuted,
             ])),
         ),
         Entry::of(
             "members-stale",
             "one is found dead, and a third one's table says that it lives",
             members(
-                Membership { cut_off: Some(2), ..Membership::new([3, 0, 0]) }
+                membership::Setup { cut_off: Some(2), ..membership::Setup::new([3, 0, 0]) }
                     .comparing([0])
-                    .reached([Met::StaleUnderWay]),
+                    .reached([membership::Reached::StaleUnderWay]),
             ),
         ),
         Entry::of(
             "members-confirm",
             "two find the same, and say so to each other",
             members(
-                Membership { cut_off: Some(2), ..Membership::new([2, 2, 0]) }
-                    .reached([Met::Confirmed, Met::StaleUnderWay]),
+                membership::Setup { cut_off: Some(2), ..membership::Setup::new([2, 2, 0]) }
+                    .reached([membership::Reached::Confirmed, membership::Reached::StaleUnderWay]),
             ),
         ),
         Entry::of(
             "members-relay",
             "questions are asked again, with the help of others",
-            members(Membership { tries: 1, ..Membership::new([2, 0, 0]) }.reached([Met::Relayed])),
+            members(membership::Setup { tries: 1, ..membership::Setup::new([2, 0, 0]) }.reached([membership::Reached::Relayed])),
         ),
         Entry::of(
             "members-leave",
             "one leaves, while both ask each other and compare tables",
             members(
-                Membership { leaver: Some(1), ..Membership::new([2, 1]) }
+                membership::Setup { leaver: Some(1), ..membership::Setup::new([2, 1]) }
                     .comparing([0])
                     .crashes(1, [1])
-                    .reached([Met::Left, Met::Restarted, Met::StaleUnderWay]),
+                    .reached([membership::Reached::Left, membership::Reached::Restarted, membership::Reached::StaleUnderWay]),
             ),
         ),
         Entry {
@@ -337,9 +337,9 @@ fn of_chain() -> Vec<Entry> {
                 "members-join",
                 "a newcomer who knows one; any message may be lost for good",
                 members(
-                    Membership { newcomer: true, lossy: true, ..Membership::new([0, 0, 0]) }
+                    membership::Setup { newcomer: true, lossy: true, ..membership::Setup::new([0, 0, 0]) }
                         .comparing([2])
-                        .reached([Met::Joined]),
+                        .reached([membership::Reached::Joined]),
                 ),
             )
         },
@@ -349,9 +349,9 @@ fn of_chain() -> Vec<Entry> {
                 "members-lossy",
                 "any message may be lost for good: one who is held dead learns it, and tables converge",
                 members(
-                    Membership { lossy: true, ..Membership::new([3, 0]) }
+                    membership::Setup { lossy: true, ..membership::Setup::new([3, 0]) }
                         .comparing([0])
-                        .reached([Met::WronglyDead, Met::Refuted]),
+                        .reached([membership::Reached::WronglyDead, membership::Reached::Refuted]),
                 ),
             )
         },
@@ -361,21 +361,21 @@ fn of_chain() -> Vec<Entry> {
                 "members-resume",
                 "any message may be lost for good, and one crashes",
                 members(
-                    Membership { lossy: true, ..Membership::new([1, 1]) }
+                    membership::Setup { lossy: true, ..membership::Setup::new([1, 1]) }
                         .comparing([0])
                         .crashes(1, [1])
-                        .reached([Met::Restarted]),
+                        .reached([membership::Reached::Restarted]),
                 ),
             )
         },
         Entry::of(
             "members-three",
             "one asks two others, and one of them may crash",
-            members(Membership::new([3, 0, 0]).crashes(1, [2]).reached([
-                Met::Found,
-                Met::StaleUnderWay,
-                Met::Restarted,
-                Met::Refuted,
+            members(membership::Setup::new([3, 0, 0]).crashes(1, [2]).reached([
+                membership::Reached::Found,
+                membership::Reached::StaleUnderWay,
+                membership::Reached::Restarted,
+                membership::Reached::Refuted,
             ])),
         ),
         Entry::new(
@@ -567,7 +567,7 @@ fn of_chain() -> Vec<Entry> {
             )
         },
         Entry {
-            steps: Steps::Torn(Order::SaveFirst),
+            steps: Steps::CrashPoints(Order::SaveFirst),
             ..Entry::new(
                 "chain-torn",
                 "crashes between any two commands of a step: persist, then speak",

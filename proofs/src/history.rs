@@ -16,7 +16,7 @@
 //! Linearizability is local (Herlihy & Wing, TOPLAS 1990), so every key has a history of its own.
 //!
 //! A history is part of a state, so what it remembers multiplies states. It remembers what bears on what may
-//! be said later, and no more: of a key, how it may stand ([`Possible`]), not how that came about; of views,
+//! be said later, and no more: of a key, how it may stand ([`Linearizations`]), not how that came about; of views,
 //! those that a coordinator could still decide again.
 
 pub mod linearizable;
@@ -25,7 +25,7 @@ use chainring_model::chain::{Msg, View};
 use chainring_model::coordinator;
 use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal};
 use chainring_model::ring;
-use linearizable::Possible;
+use linearizable::Linearizations;
 use stateright::actor::{Envelope, Id};
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,7 +58,7 @@ type Lane = (Id, u32);
 
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 struct Seen {
-    keys: BTreeMap<Key, Possible>,
+    keys: BTreeMap<Key, Linearizations>,
     /// What each client waits for.
     open: BTreeMap<Lane, (OpId, Key, Op)>,
     /// What was called and has not begun, and whether its client waits for it.
@@ -93,7 +93,7 @@ impl History {
     /// The same, where a key holds a value at the start.
     pub fn holding(&self, key: &str, value: &str) -> History {
         self.with(|seen| {
-            seen.keys.insert(key.into(), Possible::holding(value.into()));
+            seen.keys.insert(key.into(), Linearizations::holding(value.into()));
         })
     }
 
@@ -215,7 +215,7 @@ impl History {
 
     /// How many operations on a key have begun and not ended, those that were given up among them.
     pub fn open(&self, key: &Key) -> usize {
-        self.seen.keys.get(key).map_or(0, Possible::open)
+        self.seen.keys.get(key).map_or(0, Linearizations::open)
     }
 
     /// A digest of it: equal for equal histories.
@@ -225,7 +225,7 @@ impl History {
 
     /// Whether every key's history is linearizable.
     pub fn is_linearizable(&self) -> bool {
-        !self.seen.listed_nothing && self.seen.keys.values().all(Possible::is_possible)
+        !self.seen.listed_nothing && self.seen.keys.values().all(Linearizations::is_possible)
     }
 
     /// What happened to views.

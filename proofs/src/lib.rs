@@ -58,7 +58,7 @@ pub mod ring {
 
     pub use invariants::of_ring;
     pub use models::catalogue;
-    pub use mutants::{mutant, script};
+    pub use mutants::{mutant, schedule};
     pub use reached::Reached;
     pub use setup::{
         Action, Client, Mortal, Planted, ProofActor, ProofStore, RingModel, Setup, State, System,
@@ -71,12 +71,12 @@ pub mod ring {
 pub mod coordinators {
     mod setup;
 
-    pub use setup::{Council, CouncilActor, CouncilModel, CouncilStore};
+    pub use setup::{CoordinatorsModel, ProofActor, ProofStore, Setup};
 }
 
 /// Members by themselves.
 pub mod membership {
     mod setup;
 
-    pub use setup::{Lives, MemberActor, MemberStore, Membership, MembershipModel, Met, agree};
+    pub use setup::{Lives, MembershipModel, ProofActor, ProofStore, Reached, Setup, agree};
 }

@@ -4,7 +4,7 @@ use crate::catalogue::{self, Entry, Steps};
 use crate::checker::crash_points::Order;
 use crate::checker::graph::CAN_FINISH;
 use crate::checker::run::{Options, Report, Search, Watcher};
-use crate::checker::schedule::Drive;
+use crate::checker::schedule::Followed;
 use crate::ring;
 use chainring_model::Mechanism;
 use serde::Serialize;
@@ -19,9 +19,9 @@ pub struct Mutant {
     pub entry: Entry,
     /// The property that must fall.
     pub property: &'static str,
-    /// The run that shows it, where it is driven there rather than searched for: see
-    /// [`drive`](mod@crate::checker::schedule).
-    pub script: Option<&'static str>,
+    /// The run that shows it, where it is known rather than searched for: see
+    /// [`schedule`](mod@crate::checker::schedule).
+    pub schedule: Option<&'static str>,
 }
 
 /// How a mutant was caught.
@@ -35,9 +35,9 @@ pub struct Catch {
     pub property: &'static str,
     /// Whether it fell.
     pub caught: bool,
-    /// The step of its script that was not possible.
+    /// The step of its schedule that was not possible.
     pub stuck: Option<String>,
-    /// How many steps the counterexample has: the shortest one, or that of the script.
+    /// How many steps the counterexample has: the shortest one, or that of the schedule.
     pub length: usize,
     /// How many unique states had been found by then.
     pub states: usize,
@@ -46,15 +46,15 @@ pub struct Catch {
 }
 
 impl Mutant {
-    /// Looks for the property's shortest counterexample, or goes where the script leads.
+    /// Looks for the property's shortest counterexample, or follows the schedule.
     pub fn hunt(&self) -> Catch {
         self.hunt_watched(None)
     }
 
     /// The same, and tells how far the search is.
     pub fn hunt_watched(&self, progress: Option<Watcher>) -> Catch {
-        if let Some(script) = self.script {
-            return self.follow(script);
+        if let Some(schedule) = self.schedule {
+            return self.follow(schedule);
         }
         let options = Options {
             search: Search::Breadth,
@@ -77,10 +77,10 @@ impl Mutant {
         }
     }
 
-    fn follow(&self, script: &str) -> Catch {
+    fn follow(&self, schedule: &str) -> Catch {
         let start = Instant::now();
-        let Drive { fell, stuck, trace } =
-            self.entry.drive(Some(self.lacks), script, self.property);
+        let Followed { fell, stuck, trace } =
+            self.entry.follow(Some(self.lacks), schedule, self.property);
         let length = trace.steps.len();
         let caught = fell.is_some();
         let report = Report {
@@ -98,12 +98,12 @@ impl Mutant {
     }
 }
 
-/// The runs that are driven.
-fn script(lacks: Mechanism) -> Option<&'static str> {
+/// The runs that are known.
+fn schedule(lacks: Mechanism) -> Option<&'static str> {
     match lacks {
         Mechanism::EveryVoteWaits => Some(VOTES_WHILE_ITS_GRANT_LIVES),
         Mechanism::VoteEndsGrants => Some(GRANTS_AFTER_ITS_VOTE),
-        of_ring => ring::script(of_ring),
+        of_ring => ring::schedule(of_ring),
     }
 }
 
@@ -216,7 +216,7 @@ pub fn of(lacks: Mechanism) -> Mutant {
     };
     let mut entry = catalogue::find(model).expect("the table above names models of the catalogue");
     if lacks == SaveThenSend {
-        entry.steps = Steps::Torn(Order::SendFirst);
+        entry.steps = Steps::CrashPoints(Order::SendFirst);
     }
-    Mutant { lacks, entry, property, script: script(lacks) }
+    Mutant { lacks, entry, property, schedule: schedule(lacks) }
 }

@@ -4,16 +4,16 @@ use chainring_model::Intact;
 use chainring_proofs::checker::graph::Graph;
 use chainring_proofs::checker::model::Pruning;
 use chainring_proofs::checker::run::{Options, Report, Search, run};
-use chainring_proofs::membership::{Membership, MembershipModel};
+use chainring_proofs::membership::{MembershipModel, Setup};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn small() -> Vec<Membership> {
+fn small() -> Vec<Setup> {
     vec![
-        Membership::new([1, 1]).crashes(1, [1]),
-        Membership { cut_off: Some(2), ..Membership::new([2, 2, 0]) },
-        Membership { leaver: Some(1), ..Membership::new([1, 0]) }.comparing([0]),
+        Setup::new([1, 1]).crashes(1, [1]),
+        Setup { cut_off: Some(2), ..Setup::new([2, 2, 0]) },
+        Setup { leaver: Some(1), ..Setup::new([1, 0]) }.comparing([0]),
     ]
 }
 

@@ -22,13 +22,13 @@ fn every_mutant_is_caught_by_the_property_that_names_it() {
 }
 
 /// The same configuration and property, of the protocol that lacks nothing, holds: what falls in a
-/// mutant falls because of what it lacks. The run that a script describes is not possible there, or breaks
+/// mutant falls because of what it lacks. The run that a schedule describes is not possible there, or breaks
 /// nothing.
 #[test]
 fn the_intact_protocol_passes_where_its_mutants_fail() {
     for mutant in mutants::all().into_iter().filter(|m| m.lacks != Mechanism::SaveThenSend) {
-        if let Some(script) = mutant.script {
-            let driven = mutant.entry.drive(None, script, mutant.property);
+        if let Some(schedule) = mutant.schedule {
+            let driven = mutant.entry.follow(None, schedule, mutant.property);
             assert!(driven.fell.is_none(), "{}: {:?}", mutant.lacks.mutant(), driven.trace.steps);
             continue;
         }
@@ -44,7 +44,7 @@ fn torn_steps_pass_save_first_and_fail_send_first() {
     let mutant = mutants::of(Mechanism::SaveThenSend);
     let Subject::Chain(setup) = mutant.entry.subject else { panic!("a chain") };
     assert_eq!((setup.crashes, setup.mortal), (1, Mortal::All));
-    let explored = |order| setup.check_torn(order, &Options::default());
+    let explored = |order| setup.check_crash_points(order, &Options::default());
     let (save_first, send_first) = (explored(Order::SaveFirst), explored(Order::SendFirst));
     assert!(save_first.stands(), "{save_first}");
     assert!(!send_first.stands(), "{send_first}");

@@ -144,21 +144,21 @@ fn breadth_first_and_depth_first_and_our_own_graph_agree() {
     }
 }
 
-/// The run of a script shows what it is there to show, and only where the mechanism is missing.
+/// The run of a schedule shows what it is there to show, and only where the mechanism is missing.
 #[test]
-fn scripts_catch_mutants_and_nothing_else() {
+fn schedules_catch_mutants_and_nothing_else() {
     let all = mutants::all().into_iter();
     let driven = all.filter(|mutant| matches!(mutant.entry.subject, Subject::Ring(_)));
     for mutant in driven {
-        let Some(script) = mutant.script else { continue };
+        let Some(schedule) = mutant.schedule else { continue };
         let name = mutant.lacks.mutant();
-        let drive = mutant.entry.drive(Some(mutant.lacks), script, mutant.property);
+        let drive = mutant.entry.follow(Some(mutant.lacks), schedule, mutant.property);
         let stuck = drive.stuck.unwrap_or_default();
         assert!(drive.fell.is_some(), "{name}: {:#?}\n{stuck}", drive.trace.steps);
-        let intact = mutant.entry.drive(None, script, mutant.property);
+        let intact = mutant.entry.follow(None, schedule, mutant.property);
         assert!(
             intact.fell.is_none(),
-            "intact, by the script of {name}: {:#?}",
+            "intact, by the schedule of {name}: {:#?}",
             intact.trace.steps
         );
     }
@@ -183,7 +183,7 @@ fn a_reform_can_lose_an_acknowledged_write() {
     let lost = report.verdict("an acknowledged write is lost").expect("it is claimed");
     let trace = lost.trace.as_ref().expect("it happens");
     assert!(!trace.steps.is_empty());
-    let driven = entry.drive(None, REFORM, "an acknowledged write is lost");
+    let driven = entry.follow(None, REFORM, "an acknowledged write is lost");
     assert!(driven.fell.is_some_and(|reached| reached.stands), "{:?}", driven.stuck);
     println!("{}", driven.trace.steps.join("\n"));
 }

@@ -9,7 +9,7 @@ use chainring_proofs::checker::graph::Graph;
 use chainring_proofs::checker::model::{CheckedState, Pruning};
 use chainring_proofs::checker::run::{Options, Report, run};
 use chainring_proofs::checker::state::System;
-use chainring_proofs::coordinators::Council;
+use chainring_proofs::coordinators;
 use chainring_proofs::history::History;
 use stateright::Property;
 use std::collections::BTreeSet;
@@ -115,7 +115,7 @@ fn obsolete_messages_stay_obsolete_across_views_and_crashes() {
 /// Pinned: a changed number means that the protocol changed.
 #[test]
 fn three_coordinators_decide_one_view() {
-    let council = Council { coordinators: 3, proposers: 2, rounds: 1, crashes: 0 };
+    let council = coordinators::Setup { coordinators: 3, proposers: 2, rounds: 1, crashes: 0 };
     let options = Options { threads: 1, ..Options::default() };
     let report = run(|| council.model(&Intact, Pruning::On), &options);
     let safe = report.properties.iter().filter(|verdict| verdict.property != RECOVERED);

@@ -294,7 +294,7 @@ pub fn explore(args: &ExploreArgs) -> Result<ExitCode, String> {
             let lacks = mechanism(name)?;
             let mutant = mutants::of(lacks);
             if args.model == mutant.entry.name {
-                let pruning = if mutant.script.is_some() { Pruning::Steps } else { checked };
+                let pruning = if mutant.schedule.is_some() { Pruning::Steps } else { checked };
                 (mutant.entry, Some(lacks), pruning)
             } else {
                 (catalogue::find(&args.model).ok_or_else(unknown)?, Some(lacks), checked)

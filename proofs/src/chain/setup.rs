@@ -2,13 +2,13 @@
 
 use crate::chain::Reached;
 use crate::chain::invariants::of_chain;
-use crate::chain::reductions::alike;
+use crate::chain::reductions::equivalent_senders;
 use crate::chain::world::{
     ChainModel, ProofActor, ProofStore, System, World, decided, finished, installed, members,
     messages,
 };
-use crate::checker::crash_points::{Order, Torn};
-use crate::checker::intern::Shared;
+use crate::checker::crash_points::{CrashPoints, Order};
+use crate::checker::intern::Interned;
 use crate::checker::model::{Checked, Pruning};
 use crate::checker::run::{Options, Report, run};
 use crate::history::History;
@@ -574,7 +574,7 @@ impl Setup {
         }
         let (actors, stores): (Vec<_>, Vec<_>) = self.actors(mechanisms).into_iter().unzip();
         let all: Arc<[_]> = actors.clone().into();
-        model = model.alike(move |parcel| alike(&all, parcel));
+        model = model.equivalent_senders(move |envelope| equivalent_senders(&all, envelope));
         for (actor, store) in actors.into_iter().zip(stores) {
             model = model.actor(actor, store);
         }
@@ -606,8 +606,8 @@ impl Setup {
     }
 
     /// Explores this with torn steps.
-    pub fn check_torn(&self, order: Order, options: &Options) -> Report {
-        run(|| self.torn(&Intact, order), options)
+    pub fn check_crash_points(&self, order: Order, options: &Options) -> Report {
+        run(|| self.crash_points(&Intact, order), options)
     }
 
     /// Which messages arrive at once: those inside a process; and heartbeats and grants, where they are
@@ -639,16 +639,16 @@ impl Setup {
     fn is_in_scope<M: Mechanisms>(
         &self,
         system: &System<M>,
-        action: &ActorModelAction<Shared<Msg>, Timer, ()>,
+        action: &ActorModelAction<Interned<Msg>, Timer, ()>,
     ) -> bool {
         let state = |id: Id| &*system.actor_states[usize::from(id)];
         let open = |view: &View| view.epoch < FIRST_EPOCH + self.views;
         let (id, timer) = match action {
             ActorModelAction::Timeout(id, timer) => (id, timer),
             // There is no second announcement of a view in a model whose heartbeats are counted.
-            ActorModelAction::Drop(parcel) => {
+            ActorModelAction::Drop(envelope) => {
                 return !matches!(
-                    Shared::get(parcel.msg),
+                    Interned::get(envelope.msg),
                     Msg::Views(coordinator::Msg::Install { .. })
                 );
             }
@@ -656,14 +656,14 @@ impl Setup {
                 if self.cut
                     && usize::from(*dst) < 2
                     && matches!(
-                        Shared::get(*msg),
+                        Interned::get(*msg),
                         Msg::Update { .. } | Msg::Ack { .. } | Msg::Missing { .. }
                     ) =>
             {
                 return false;
             }
             ActorModelAction::Deliver { dst, msg, .. } => {
-                return match (state(*dst), Shared::get(*msg)) {
+                return match (state(*dst), Interned::get(*msg)) {
                     (ChainState::Coordinator(state), Msg::Views(coordinator::Msg::Report(_))) => {
                         open(&state.decided)
                     }
@@ -704,10 +704,10 @@ impl Setup {
     }
 
     /// The model that also tears the steps of those who may crash.
-    pub fn torn<M: Mechanisms>(&self, mechanisms: &M, order: Order) -> Torn<M> {
+    pub fn crash_points<M: Mechanisms>(&self, mechanisms: &M, order: Order) -> CrashPoints<M> {
         let reached = self.reached.iter().map(|reached| reached.property());
         let properties = of_chain().into_iter().chain(reached).collect();
-        Torn::new(self.actors(mechanisms), self.mortal(), self.crashes, order, properties)
+        CrashPoints::new(self.actors(mechanisms), self.mortal(), self.crashes, order, properties)
     }
 }
 

@@ -175,7 +175,7 @@ impl<M: Mechanisms> World for Simulated<M> {
         u8::try_from(state.crashes).unwrap_or(u8::MAX)
     }
 
-    fn is_torn(_: &ChainScene<M>, _: Id) -> bool {
+    fn is_mid_step(_: &ChainScene<M>, _: Id) -> bool {
         false
     }
 }

@@ -45,7 +45,7 @@ pub trait World: Model {
     fn crashes(state: &Self::State) -> u8;
 
     /// Whether the actor is between two of its commands, so that its store is ahead of the saved one.
-    fn is_torn(state: &Self::State, id: Id) -> bool;
+    fn is_mid_step(state: &Self::State, id: Id) -> bool;
 }
 
 /// A system of chain actors, as properties look at it.
@@ -104,7 +104,7 @@ impl<M: Mechanisms> World for ChainModel<M> {
         state.crashes
     }
 
-    fn is_torn(_: &Self::State, _: Id) -> bool {
+    fn is_mid_step(_: &Self::State, _: Id) -> bool {
         false
     }
 }

@@ -7,8 +7,8 @@
 //! something. Everything is kept here (no pruning), so configurations are small.
 
 use crate::chain::world::{ProofActor, ProofStore, System, World};
-use crate::checker::intern::Shared;
-use crate::checker::state::{self as system, Deed, DeedOf, deeds, opened};
+use crate::checker::intern::Interned;
+use crate::checker::state::{self as system, Effect, EffectOf, effects, opened};
 use crate::history::{History, Recorder};
 use chainring_model::Mechanisms;
 use chainring_model::chain::{Msg, Timer};
@@ -29,7 +29,7 @@ pub enum Order {
 }
 
 /// A chain whose steps are torn.
-pub struct Torn<M: Mechanisms> {
+pub struct CrashPoints<M: Mechanisms> {
     actors: Vec<ProofActor<M>>,
     stores: Vec<Option<ProofStore>>,
     mortal: Vec<Id>,
@@ -39,23 +39,23 @@ pub struct Torn<M: Mechanisms> {
 }
 
 /// A state of a torn system.
-pub struct TornState<M: Mechanisms> {
+pub struct CrashPointState<M: Mechanisms> {
     system: System<M>,
     /// What an actor has decided and not yet done. While it has, it takes no other step.
-    undone: BTreeMap<Id, VecDeque<DeedOf<ProofActor<M>>>>,
+    undone: BTreeMap<Id, VecDeque<EffectOf<ProofActor<M>>>>,
     crashes: u8,
 }
 
 /// A step of a torn system.
 #[derive(Clone, Debug, PartialEq)]
-pub enum TornAction {
+pub enum CrashPointAction {
     /// An actor handles an event, crashes or recovers.
-    Step(ActorModelAction<Shared<Msg>, Timer, ()>),
+    Step(ActorModelAction<Interned<Msg>, Timer, ()>),
     /// An actor carries out the next of its commands.
     Perform(Id),
 }
 
-impl<M: Mechanisms> Torn<M> {
+impl<M: Mechanisms> CrashPoints<M> {
     /// Actors with their initialised stores; those who may crash, how often in all, and do so between any
     /// two commands.
     pub fn new(
@@ -66,48 +66,48 @@ impl<M: Mechanisms> Torn<M> {
         properties: Vec<Property<Self>>,
     ) -> Self {
         let (actors, stores) = actors.into_iter().unzip();
-        Torn { actors, stores, mortal, crashes, order, properties }
+        CrashPoints { actors, stores, mortal, crashes, order, properties }
     }
 
-    fn is_torn(&self, id: Id) -> bool {
+    fn is_mid_step(&self, id: Id) -> bool {
         self.mortal.contains(&id)
     }
 
     /// Queues the commands of a step in the order of this interpreter, or carries them out at once for
     /// actors that do not crash.
-    fn decide(&self, state: &mut TornState<M>, id: Id, out: Out<ProofActor<M>>) {
-        let mut effects = deeds(id, out);
-        let is_save = |deed: &DeedOf<ProofActor<M>>| matches!(deed, Deed::Save(_));
+    fn decide(&self, state: &mut CrashPointState<M>, id: Id, out: Out<ProofActor<M>>) {
+        let mut effects = effects(id, out);
+        let is_save = |effect: &EffectOf<ProofActor<M>>| matches!(effect, Effect::Save(_));
         match self.order {
             Order::SaveFirst => effects.sort_by_key(|effect| !is_save(effect)),
             Order::SendFirst => effects.sort_by_key(is_save),
         }
         // Timers are volatile: nobody can tell when in a step they were set.
-        let (timers, rest): (Vec<_>, Vec<_>) =
-            (effects.into_iter()).partition(|deed| matches!(deed, Deed::Set(..) | Deed::Cancel(_)));
-        for deed in timers {
-            perform(&mut state.system, id, &deed);
+        let (timers, rest): (Vec<_>, Vec<_>) = (effects.into_iter())
+            .partition(|effect| matches!(effect, Effect::Set(..) | Effect::Cancel(_)));
+        for effect in timers {
+            perform(&mut state.system, id, &effect);
         }
-        if self.is_torn(id) && !rest.is_empty() {
+        if self.is_mid_step(id) && !rest.is_empty() {
             state.undone.insert(id, rest.into());
         } else {
-            for deed in rest {
-                perform(&mut state.system, id, &deed);
+            for effect in rest {
+                perform(&mut state.system, id, &effect);
             }
         }
     }
 
-    fn start(&self, state: &mut TornState<M>, id: Id) {
+    fn start(&self, state: &mut CrashPointState<M>, id: Id) {
         let index = usize::from(id);
         let mut out = Out::new();
-        let storage = state.system.actor_storages[index].map(|saved| Shared::get(saved).clone());
+        let storage = state.system.actor_storages[index].map(|saved| Interned::get(saved).clone());
         let started = self.actors[index].on_start(id, &storage, &mut out);
-        state.system.actor_states[index] = Shared::new(started);
+        state.system.actor_states[index] = Interned::new(started);
         state.system.crashed[index] = false;
         self.decide(state, id, out);
     }
 
-    fn stop(&self, state: &mut TornState<M>, id: Id) {
+    fn stop(&self, state: &mut CrashPointState<M>, id: Id) {
         let index = usize::from(id);
         let stopped = self.actors[index].on_start(id, &None, &mut Out::new());
         state.system.crash(id, stopped);
@@ -117,100 +117,111 @@ impl<M: Mechanisms> Torn<M> {
 }
 
 /// Carries out a command, and records what is sent.
-fn perform<M: Mechanisms>(system: &mut System<M>, id: Id, deed: &DeedOf<ProofActor<M>>) {
-    if let Deed::Send(parcel) = deed
-        && let Some(history) = system.history.sent(opened(parcel))
+fn perform<M: Mechanisms>(system: &mut System<M>, id: Id, effect: &EffectOf<ProofActor<M>>) {
+    if let Effect::Send(envelope) = effect
+        && let Some(history) = system.history.sent(opened(envelope))
     {
         system.history = history;
     }
-    system.perform(id, deed);
+    system.perform(id, effect);
 }
 
-impl<M: Mechanisms> Model for Torn<M> {
-    type State = TornState<M>;
-    type Action = TornAction;
+impl<M: Mechanisms> Model for CrashPoints<M> {
+    type State = CrashPointState<M>;
+    type Action = CrashPointAction;
 
-    fn init_states(&self) -> Vec<TornState<M>> {
+    fn init_states(&self) -> Vec<CrashPointState<M>> {
         let count = self.actors.len();
         let down = |(index, actor): (usize, &ProofActor<M>)| {
-            Shared::new(actor.on_start(Id::from(index), &None, &mut Out::new()))
+            Interned::new(actor.on_start(Id::from(index), &None, &mut Out::new()))
         };
         let down = self.actors.iter().enumerate().map(down).collect();
         let system = system::System::new(down, self.stores.clone(), History::default());
-        let mut state = TornState { system, undone: BTreeMap::new(), crashes: 0 };
+        let mut state = CrashPointState { system, undone: BTreeMap::new(), crashes: 0 };
         for index in 0..count {
             self.start(&mut state, Id::from(index));
             // The first start is not torn: the model begins with everybody up.
-            for deed in state.undone.remove(&Id::from(index)).into_iter().flatten() {
-                perform(&mut state.system, Id::from(index), &deed);
+            for effect in state.undone.remove(&Id::from(index)).into_iter().flatten() {
+                perform(&mut state.system, Id::from(index), &effect);
             }
         }
         vec![state]
     }
 
-    fn actions(&self, state: &TornState<M>, actions: &mut Vec<TornAction>) {
+    fn actions(&self, state: &CrashPointState<M>, actions: &mut Vec<CrashPointAction>) {
         let system = &state.system;
         let ids = || (0..self.actors.len()).map(Id::from);
         let idle = |id: &Id| !state.undone.contains_key(id) && !system.crashed[usize::from(*id)];
-        let deliverable = system.network.iter().filter(|parcel| idle(&parcel.dst));
+        let deliverable = system.network.iter().filter(|envelope| idle(&envelope.dst));
         actions.extend(deliverable.map(|Envelope { src, dst, msg }| {
-            TornAction::Step(ActorModelAction::Deliver { src: *src, dst: *dst, msg: *msg })
+            CrashPointAction::Step(ActorModelAction::Deliver { src: *src, dst: *dst, msg: *msg })
         }));
         for id in ids().filter(idle) {
             let timers = system.timers_set[usize::from(id)].iter();
-            let fire = |timer: &Timer| TornAction::Step(ActorModelAction::Timeout(id, *timer));
+            let fire =
+                |timer: &Timer| CrashPointAction::Step(ActorModelAction::Timeout(id, *timer));
             actions.extend(timers.map(fire));
         }
-        actions.extend(state.undone.keys().map(|id| TornAction::Perform(*id)));
+        actions.extend(state.undone.keys().map(|id| CrashPointAction::Perform(*id)));
         for id in ids() {
             if system.crashed[usize::from(id)] {
-                actions.push(TornAction::Step(ActorModelAction::Recover(id)));
-            } else if state.crashes < self.crashes && self.is_torn(id) {
-                actions.push(TornAction::Step(ActorModelAction::Crash(id)));
+                actions.push(CrashPointAction::Step(ActorModelAction::Recover(id)));
+            } else if state.crashes < self.crashes && self.is_mid_step(id) {
+                actions.push(CrashPointAction::Step(ActorModelAction::Crash(id)));
             }
         }
     }
 
-    fn next_state(&self, last: &TornState<M>, action: TornAction) -> Option<TornState<M>> {
+    fn next_state(
+        &self,
+        last: &CrashPointState<M>,
+        action: CrashPointAction,
+    ) -> Option<CrashPointState<M>> {
         let mut next = last.clone();
         match action {
-            TornAction::Perform(id) => {
+            CrashPointAction::Perform(id) => {
                 let queue = next.undone.get_mut(&id)?;
-                let deed = queue.pop_front()?;
+                let effect = queue.pop_front()?;
                 if queue.is_empty() {
                     next.undone.remove(&id);
                 }
-                perform(&mut next.system, id, &deed);
+                perform(&mut next.system, id, &effect);
             }
-            TornAction::Step(ActorModelAction::Deliver { src, dst, msg }) => {
+            CrashPointAction::Step(ActorModelAction::Deliver { src, dst, msg }) => {
                 let index = usize::from(dst);
                 let mut state = Cow::Borrowed(&*last.system.actor_states[index]);
                 let mut out = Out::new();
-                self.actors[index].on_msg(dst, &mut state, src, Shared::get(msg).clone(), &mut out);
+                self.actors[index].on_msg(
+                    dst,
+                    &mut state,
+                    src,
+                    Interned::get(msg).clone(),
+                    &mut out,
+                );
                 if let Cow::Owned(state) = state {
                     // Only what changed its receiver was seen by it.
                     let envelope = Envelope { src, dst, msg };
                     if let Some(history) = next.system.history.received(opened(&envelope)) {
                         next.system.history = history;
                     }
-                    next.system.actor_states[index] = Shared::new(state);
+                    next.system.actor_states[index] = Interned::new(state);
                 }
                 self.decide(&mut next, dst, out);
             }
-            TornAction::Step(ActorModelAction::Timeout(id, timer)) => {
+            CrashPointAction::Step(ActorModelAction::Timeout(id, timer)) => {
                 let index = usize::from(id);
                 let mut state = Cow::Borrowed(&*last.system.actor_states[index]);
                 let mut out = Out::new();
                 next.system.cancel(id, &timer);
                 self.actors[index].on_timeout(id, &mut state, &timer, &mut out);
                 if let Cow::Owned(state) = state {
-                    next.system.actor_states[index] = Shared::new(state);
+                    next.system.actor_states[index] = Interned::new(state);
                 }
                 self.decide(&mut next, id, out);
             }
-            TornAction::Step(ActorModelAction::Crash(id)) => self.stop(&mut next, id),
-            TornAction::Step(ActorModelAction::Recover(id)) => self.start(&mut next, id),
-            TornAction::Step(_) => return None,
+            CrashPointAction::Step(ActorModelAction::Crash(id)) => self.stop(&mut next, id),
+            CrashPointAction::Step(ActorModelAction::Recover(id)) => self.start(&mut next, id),
+            CrashPointAction::Step(_) => return None,
         }
         (next != *last).then_some(next)
     }
@@ -220,20 +231,20 @@ impl<M: Mechanisms> Model for Torn<M> {
     }
 }
 
-impl<M: Mechanisms> Clone for TornState<M> {
+impl<M: Mechanisms> Clone for CrashPointState<M> {
     fn clone(&self) -> Self {
-        let TornState { system, undone, crashes } = self;
-        TornState { system: system.clone(), undone: undone.clone(), crashes: *crashes }
+        let CrashPointState { system, undone, crashes } = self;
+        CrashPointState { system: system.clone(), undone: undone.clone(), crashes: *crashes }
     }
 }
 
-impl<M: Mechanisms> PartialEq for TornState<M> {
+impl<M: Mechanisms> PartialEq for CrashPointState<M> {
     fn eq(&self, other: &Self) -> bool {
         self.crashes == other.crashes && self.undone == other.undone && self.system == other.system
     }
 }
 
-impl<M: Mechanisms> Hash for TornState<M> {
+impl<M: Mechanisms> Hash for CrashPointState<M> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.system.hash(hasher);
         self.undone.hash(hasher);
@@ -241,19 +252,19 @@ impl<M: Mechanisms> Hash for TornState<M> {
     }
 }
 
-impl<M: Mechanisms> Debug for TornState<M> {
+impl<M: Mechanisms> Debug for CrashPointState<M> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let mut out = f.debug_struct("TornState");
+        let mut out = f.debug_struct("CrashPointState");
         out.field("system", &self.system).field("undone", &self.undone);
         out.field("crashes", &self.crashes).finish()
     }
 }
 
-impl<M: Mechanisms> World for Torn<M> {
+impl<M: Mechanisms> World for CrashPoints<M> {
     type Mechanisms = M;
     type System = System<M>;
 
-    fn system(state: &TornState<M>) -> &System<M> {
+    fn system(state: &CrashPointState<M>) -> &System<M> {
         &state.system
     }
 
@@ -261,11 +272,11 @@ impl<M: Mechanisms> World for Torn<M> {
         &self.actors
     }
 
-    fn crashes(state: &TornState<M>) -> u8 {
+    fn crashes(state: &CrashPointState<M>) -> u8 {
         state.crashes
     }
 
-    fn is_torn(state: &TornState<M>, id: Id) -> bool {
+    fn is_mid_step(state: &CrashPointState<M>, id: Id) -> bool {
         state.undone.contains_key(&id)
     }
 }

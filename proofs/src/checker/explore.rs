@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpListener};
 /// ends. Calls `announce` when the address can be had.
 ///
 /// With [`Pruning::Steps`] every step is one. A path that somebody has from a check counts steps as the check takes them:
-/// with [`Pruning::On`], unless a script was followed.
+/// with [`Pruning::On`], unless a schedule was followed.
 ///
 /// # Errors
 /// When the address cannot be bound.
@@ -36,8 +36,8 @@ fn serve_with<M: Mechanisms>(entry: &Entry, mechanisms: &M, pruning: Pruning, ad
         (Subject::Chain(setup), Steps::Whole | Steps::Graph) => {
             setup.model(mechanisms, pruning).checker().threads(2).serve(addr);
         }
-        (Subject::Chain(setup), Steps::Torn(order)) => {
-            setup.torn(mechanisms, order).checker().threads(2).serve(addr);
+        (Subject::Chain(setup), Steps::CrashPoints(order)) => {
+            setup.crash_points(mechanisms, order).checker().threads(2).serve(addr);
         }
         (Subject::Membership(members), _) => {
             members.model(mechanisms, pruning).checker().threads(2).serve(addr);
@@ -45,7 +45,7 @@ fn serve_with<M: Mechanisms>(entry: &Entry, mechanisms: &M, pruning: Pruning, ad
         (Subject::Ring(setup), _) => {
             setup.model(mechanisms, pruning).checker().threads(2).serve(addr);
         }
-        (Subject::Council(council), _) => {
+        (Subject::Coordinators(council), _) => {
             council.model(mechanisms, pruning).checker().threads(2).serve(addr);
         }
     }

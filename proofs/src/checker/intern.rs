@@ -17,7 +17,7 @@ use std::ops::Deref;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// A value that is stored once. Two of them are equal exactly if their values are.
-pub struct Shared<T: 'static>(&'static Stored<T>);
+pub struct Interned<T: 'static>(&'static Stored<T>);
 
 struct Stored<T> {
     digest: u64,
@@ -25,16 +25,16 @@ struct Stored<T> {
 }
 
 /// What may be shared.
-pub trait Share: Debug + Hash + PartialEq + Send + Sync + 'static {}
+pub trait Intern: Debug + Hash + PartialEq + Send + Sync + 'static {}
 
-impl<T: Debug + Hash + PartialEq + Send + Sync + 'static> Share for T {}
+impl<T: Debug + Hash + PartialEq + Send + Sync + 'static> Intern for T {}
 
 type Found = Vec<&'static (dyn Any + Send + Sync)>;
 
 /// Everything that is shared, by type and digest.
 static STORED: LazyLock<Table<(TypeId, u64), Found>> = LazyLock::new(Table::default);
 
-impl<T: Share> Shared<T> {
+impl<T: Intern> Interned<T> {
     /// This value, stored if it was not.
     pub fn new(value: T) -> Self {
         let mut hasher = DefaultHasher::new();
@@ -43,16 +43,16 @@ impl<T: Share> Shared<T> {
         STORED.with((TypeId::of::<T>(), digest), |found| {
             let mut known = found.iter().filter_map(|any| any.downcast_ref::<Stored<T>>());
             if let Some(stored) = known.find(|stored| stored.value == value) {
-                return Shared(stored);
+                return Interned(stored);
             }
             let stored: &'static Stored<T> = Box::leak(Box::new(Stored { digest, value }));
             found.push(stored);
-            Shared(stored)
+            Interned(stored)
         })
     }
 }
 
-impl<T> Shared<T> {
+impl<T> Interned<T> {
     /// Where it is stored: different for different values.
     pub fn address(this: Self) -> usize {
         std::ptr::from_ref(this.0).addr()
@@ -64,15 +64,15 @@ impl<T> Shared<T> {
     }
 }
 
-impl<T> Clone for Shared<T> {
+impl<T> Clone for Interned<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Shared<T> {}
+impl<T> Copy for Interned<T> {}
 
-impl<T> Deref for Shared<T> {
+impl<T> Deref for Interned<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -80,33 +80,33 @@ impl<T> Deref for Shared<T> {
     }
 }
 
-impl<T> PartialEq for Shared<T> {
+impl<T> PartialEq for Interned<T> {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self.0, other.0)
     }
 }
 
-impl<T> Eq for Shared<T> {}
+impl<T> Eq for Interned<T> {}
 
-impl<T> Hash for Shared<T> {
+impl<T> Hash for Interned<T> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         hasher.write_u64(self.0.digest);
     }
 }
 
-impl<T: Ord> PartialOrd for Shared<T> {
+impl<T: Ord> PartialOrd for Interned<T> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<T: Ord> Ord for Shared<T> {
+impl<T: Ord> Ord for Interned<T> {
     fn cmp(&self, other: &Self) -> Ordering {
         if self == other { Ordering::Equal } else { self.0.value.cmp(&other.0.value) }
     }
 }
 
-impl<T: Debug> Debug for Shared<T> {
+impl<T: Debug> Debug for Interned<T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.0.value.fmt(f)
     }
@@ -168,16 +168,16 @@ mod tests {
 
     #[test]
     fn equal_values_are_one() {
-        let (one, same) = (Shared::new("a".to_string()), Shared::new("a".to_string()));
-        let other = Shared::new("b".to_string());
-        assert_eq!(Shared::address(one), Shared::address(same));
+        let (one, same) = (Interned::new("a".to_string()), Interned::new("a".to_string()));
+        let other = Interned::new("b".to_string());
+        assert_eq!(Interned::address(one), Interned::address(same));
         assert!(one == same && one != other && one < other);
-        assert_ne!(Shared::address(Shared::new(7u32)), Shared::address(Shared::new(7u64)));
+        assert_ne!(Interned::address(Interned::new(7u32)), Interned::address(Interned::new(7u64)));
     }
 
     #[test]
     fn threads_share_too() {
-        let shared = || (0..1000u32).map(|n| Shared::new([n; 3])).collect::<Vec<_>>();
+        let shared = || (0..1000u32).map(|n| Interned::new([n; 3])).collect::<Vec<_>>();
         let other = std::thread::spawn(shared);
         assert_eq!(shared(), other.join().expect("it does not panic"));
     }

@@ -27,8 +27,8 @@
 //!   it is dropped is asserted on the spot. That it would stay one is the `audit` of
 //!   [`Pruning::Audit`], which keeps every message and holds each actor to all it has said.
 
-use crate::checker::intern::{Mix, Shared, Table};
-use crate::checker::state::{Deed, DeedOf, Parcel, Part, System, deeds, opened};
+use crate::checker::intern::{Interned, Mix, Table};
+use crate::checker::state::{Effect, EffectOf, EnvelopeOf, Internable, System, effects, opened};
 use crate::history::Recorder;
 use chainring_model::prune::Prune;
 use stateright::actor::{
@@ -45,7 +45,7 @@ use std::sync::Arc;
 /// A system of actors, as it is checked.
 pub struct Checked<A, H>
 where
-    A: Prune + Part,
+    A: Prune + Internable,
     H: Recorder<A::Msg>,
 {
     inner: ActorModel<A, (), H>,
@@ -57,16 +57,16 @@ where
     pruning: Pruning,
     local: Local<A>,
     spent: Option<Spent<A, H>>,
-    alike: Option<Alike<A>>,
+    equivalent: Option<EquivalentSenders<A>>,
     representative: Option<Representative<A, H>>,
     measured: Measured<A>,
     scope: Option<Scope<A, H>>,
     assumption: Option<Assumption<A, H>>,
     witness: Option<Witness<A, H>>,
     properties: Vec<Property<Self>>,
-    receptions: Known<(usize, Parcel<A>), Reception<A>>,
+    receptions: Known<(usize, EnvelopeOf<A>), Reception<A>>,
     timeouts: Known<(usize, Timed<A>), Option<&'static Step<A>>>,
-    records: Known<(u64, Parcel<A>, bool), Option<H>>,
+    records: Known<(u64, EnvelopeOf<A>, bool), Option<H>>,
 }
 
 /// Whose timer.
@@ -79,10 +79,10 @@ type Known<K, V> = Table<K, Option<V>>;
 type Local<A> = Arc<dyn Fn(Envelope<&<A as Actor>::Msg>) -> bool + Send + Sync>;
 
 /// Which messages can lead to nothing any more.
-type Spent<A, H> = Arc<dyn Fn(&System<A, H>, &Parcel<A>) -> bool + Send + Sync>;
+type Spent<A, H> = Arc<dyn Fn(&System<A, H>, &EnvelopeOf<A>) -> bool + Send + Sync>;
 
 /// Those from whom a message would be the same.
-type Alike<A> = Arc<dyn Fn(&Parcel<A>) -> Option<Vec<Id>> + Send + Sync>;
+type EquivalentSenders<A> = Arc<dyn Fn(&EnvelopeOf<A>) -> Option<Vec<Id>> + Send + Sync>;
 
 /// The system that stands for all that differ from it in nothing but who is who.
 type Representative<A, H> = Arc<dyn Fn(&System<A, H>) -> Option<System<A, H>> + Send + Sync>;
@@ -102,7 +102,7 @@ type Assumption<A, H> = Arc<dyn Fn(&System<A, H>) -> bool + Send + Sync>;
 type Witness<A, H> = fn(&System<A, H>, &ActionOf<A>, &System<A, H>) -> Option<H>;
 
 type ActionOf<A> =
-    ActorModelAction<Shared<<A as Actor>::Msg>, <A as Actor>::Timer, <A as Actor>::Random>;
+    ActorModelAction<Interned<<A as Actor>::Msg>, <A as Actor>::Timer, <A as Actor>::Random>;
 
 /// What a crash leaves of an actor's disk.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -128,27 +128,27 @@ pub enum Pruning {
 /// A state of a system.
 pub struct CheckedState<A, H>
 where
-    A: Part,
+    A: Internable,
 {
     /// The actors, and what is between them.
     pub system: System<A, H>,
     /// How many crashes there were.
     pub crashes: u8,
     /// Under [`Pruning::Audit`], what was ever obsolete.
-    pub retired: BTreeSet<Parcel<A>>,
+    pub retired: BTreeSet<EnvelopeOf<A>>,
     /// Under [`Pruning::Audit`], what was ever spent.
-    pub spent: BTreeSet<Parcel<A>>,
+    pub spent: BTreeSet<EnvelopeOf<A>>,
 }
 
 /// What an actor makes of an event: a function of its state and of the event, remembered.
-struct Step<A: Part> {
+struct Step<A: Internable> {
     /// Its next state, where that is another one.
-    state: Option<Shared<A::State>>,
-    deeds: Vec<DeedOf<A>>,
+    state: Option<Interned<A::State>>,
+    effects: Vec<EffectOf<A>>,
 }
 
 /// What an actor makes of a message.
-struct Reception<A: Part> {
+struct Reception<A: Internable> {
     /// Whether it says that the message can never matter again.
     is_obsolete: bool,
     /// Nothing for a no-op.
@@ -172,7 +172,7 @@ impl Touched {
 
 impl<A, H> Checked<A, H>
 where
-    A: Prune + Part,
+    A: Prune + Internable,
     H: Recorder<A::Msg>,
 {
     /// A system in which nobody crashes, on a network that delays, reorders and duplicates, and may
@@ -193,7 +193,7 @@ where
             pruning: Pruning::On,
             local: Arc::new(|_| false),
             spent: None,
-            alike: None,
+            equivalent: None,
             representative: None,
             measured: |_, _| None,
             scope: None,
@@ -241,18 +241,18 @@ where
     /// obsolete ones are. It may look at the states of sender and receiver, and at what the sender is being sent.
     pub fn spent(
         mut self,
-        spent: impl Fn(&System<A, H>, &Parcel<A>) -> bool + Send + Sync + 'static,
+        spent: impl Fn(&System<A, H>, &EnvelopeOf<A>) -> bool + Send + Sync + 'static,
     ) -> Self {
         self.spent = Some(Arc::new(spent));
         self
     }
 
     /// From whom a message would be the same to its receiver. It counts as sent by the first of them.
-    pub fn alike(
+    pub fn equivalent_senders(
         mut self,
-        alike: impl Fn(&Parcel<A>) -> Option<Vec<Id>> + Send + Sync + 'static,
+        senders: impl Fn(&EnvelopeOf<A>) -> Option<Vec<Id>> + Send + Sync + 'static,
     ) -> Self {
-        self.alike = Some(Arc::new(alike));
+        self.equivalent = Some(Arc::new(senders));
         self
     }
 
@@ -339,25 +339,25 @@ where
     }
 
     /// What a receiver makes of a message.
-    fn receive(&self, system: &System<A, H>, parcel: &Parcel<A>) -> Reception<A> {
-        let (id, index) = (parcel.dst, usize::from(parcel.dst));
+    fn receive(&self, system: &System<A, H>, envelope: &EnvelopeOf<A>) -> Reception<A> {
+        let (id, index) = (envelope.dst, usize::from(envelope.dst));
         let Some(actor) = self.inner.actors.get(index) else {
             return Reception { is_obsolete: true, step: None }; // addressed to nobody
         };
         let state = system.actor_states[index];
-        self.receptions.with((Shared::address(state), *parcel), |known| {
+        self.receptions.with((Interned::address(state), *envelope), |known| {
             *known.get_or_insert_with(|| {
                 let receive = |src| {
-                    let mut next = Cow::Borrowed(Shared::get(state));
+                    let mut next = Cow::Borrowed(Interned::get(state));
                     let mut out = Out::new();
-                    actor.on_msg(id, &mut next, src, Shared::get(parcel.msg).clone(), &mut out);
-                    let is_obsolete = actor.is_obsolete(id, &state, src, &parcel.msg);
+                    actor.on_msg(id, &mut next, src, Interned::get(envelope.msg).clone(), &mut out);
+                    let is_obsolete = actor.is_obsolete(id, &state, src, &envelope.msg);
                     (is_obsolete, (!is_no_op(&next, &out)).then(|| Step::of(id, next, out)))
                 };
-                let (is_obsolete, step) = receive(parcel.src);
-                for other in self.senders(parcel) {
+                let (is_obsolete, step) = receive(envelope.src);
+                for other in self.senders(envelope) {
                     let is_alike = receive(other) == (is_obsolete, step);
-                    assert!(is_alike, "{parcel:?} is another one from {other:?} in {state:?}");
+                    assert!(is_alike, "{envelope:?} is another one from {other:?} in {state:?}");
                 }
                 Reception { is_obsolete, step }
             })
@@ -365,27 +365,28 @@ where
     }
 
     /// All from whom this message would be the same; none where it matters who it is.
-    fn senders(&self, parcel: &Parcel<A>) -> Vec<Id> {
-        let senders = self.alike.as_ref().and_then(|alike| alike(parcel)).unwrap_or_default();
-        if senders.contains(&parcel.src) { senders } else { Vec::new() }
+    fn senders(&self, envelope: &EnvelopeOf<A>) -> Vec<Id> {
+        let senders =
+            self.equivalent.as_ref().and_then(|senders| senders(envelope)).unwrap_or_default();
+        if senders.contains(&envelope.src) { senders } else { Vec::new() }
     }
 
     /// The message that stands for this one.
-    fn one_of(&self, parcel: &Parcel<A>) -> Parcel<A> {
-        if self.pruning != Pruning::On || self.alike.is_none() {
-            return *parcel;
+    fn one_of(&self, envelope: &EnvelopeOf<A>) -> EnvelopeOf<A> {
+        if self.pruning != Pruning::On || self.equivalent.is_none() {
+            return *envelope;
         }
-        let src = self.senders(parcel).first().copied().unwrap_or(parcel.src);
-        Envelope { src, ..*parcel }
+        let src = self.senders(envelope).first().copied().unwrap_or(envelope.src);
+        Envelope { src, ..*envelope }
     }
 
     /// What an actor makes of a timer; nothing if all it does is to set it again.
     fn expire(&self, system: &System<A, H>, id: Id, timer: &A::Timer) -> Option<&'static Step<A>> {
         let index = usize::from(id);
         let state = system.actor_states[index];
-        self.timeouts.with((Shared::address(state), (id, timer.clone())), |known| {
+        self.timeouts.with((Interned::address(state), (id, timer.clone())), |known| {
             *known.get_or_insert_with(|| {
-                let mut next = Cow::Borrowed(Shared::get(state));
+                let mut next = Cow::Borrowed(Interned::get(state));
                 let mut out = Out::new();
                 self.inner.actors[index].on_timeout(id, &mut next, timer, &mut out);
                 (!is_no_op_with_timer(&next, &out, timer)).then(|| Step::of(id, next, out))
@@ -395,14 +396,14 @@ where
 
     /// What the history becomes with a message that is sent or received, where that is another one. Remembered
     /// by the digest of the history, which is what tells histories apart anyway.
-    fn record(&self, history: &H, parcel: &Parcel<A>, is_received: bool) -> Option<H> {
-        if !H::heeds(&parcel.msg) {
+    fn record(&self, history: &H, envelope: &EnvelopeOf<A>, is_received: bool) -> Option<H> {
+        if !H::heeds(&envelope.msg) {
             return None;
         }
         let digest = BuildHasherDefault::<Mix>::default().hash_one(history);
-        self.records.with((digest, *parcel, is_received), |known| {
+        self.records.with((digest, *envelope, is_received), |known| {
             let record = if is_received { H::received } else { H::sent };
-            known.get_or_insert_with(|| record(history, opened(parcel))).clone()
+            known.get_or_insert_with(|| record(history, opened(envelope))).clone()
         })
     }
 
@@ -412,31 +413,31 @@ where
             system.actor_states[usize::from(id)] = state;
             touched.add(id);
         }
-        for deed in &step.deeds {
-            match deed {
-                Deed::Send(parcel) => {
-                    touched.add(parcel.dst);
-                    if let Some(history) = self.record(&system.history, parcel, false) {
+        for effect in &step.effects {
+            match effect {
+                Effect::Send(envelope) => {
+                    touched.add(envelope.dst);
+                    if let Some(history) = self.record(&system.history, envelope, false) {
                         system.history = history;
                     }
-                    system.network.insert(self.one_of(parcel));
+                    system.network.insert(self.one_of(envelope));
                 }
-                deed => self.perform(system, id, deed),
+                effect => self.perform(system, id, effect),
             }
         }
     }
 
     /// Carries out a command that sends nothing, and keeps the time.
-    fn perform(&self, system: &mut System<A, H>, id: Id, deed: &DeedOf<A>) {
-        system.perform(id, deed);
-        match deed {
-            Deed::Set(timer, lasts) => {
+    fn perform(&self, system: &mut System<A, H>, id: Id, effect: &EffectOf<A>) {
+        system.perform(id, effect);
+        match effect {
+            Effect::Set(timer, lasts) => {
                 if let Some(whose) = (self.measured)(id, timer) {
                     system.change_clock(|clock| clock.arm(id, timer, whose, lasts));
                 }
             }
-            Deed::Cancel(timer) => self.stop(system, id, timer),
-            Deed::Send(_) | Deed::Save(_) => {}
+            Effect::Cancel(timer) => self.stop(system, id, timer),
+            Effect::Send(_) | Effect::Save(_) => {}
         }
     }
 
@@ -452,13 +453,13 @@ where
         &self,
         step: &Step<A>,
         system: &mut System<A, H>,
-        parcel: &Parcel<A>,
+        envelope: &EnvelopeOf<A>,
         touched: &mut Touched,
     ) {
-        if let Some(history) = self.record(&system.history, parcel, true) {
+        if let Some(history) = self.record(&system.history, envelope, true) {
             system.history = history;
         }
-        self.take(step, system, parcel.dst, touched);
+        self.take(step, system, envelope.dst, touched);
     }
 
     /// Takes an action as stateright does.
@@ -467,13 +468,13 @@ where
         let mut next;
         match action {
             ActorModelAction::Deliver { src, dst, msg } => {
-                let parcel = Envelope { src: *src, dst: *dst, msg: *msg };
+                let envelope = Envelope { src: *src, dst: *dst, msg: *msg };
                 if *last.crashed.get(usize::from(*dst))? {
                     return None;
                 }
-                let step = self.receive(last, &parcel).step?;
+                let step = self.receive(last, &envelope).step?;
                 next = last.clone();
-                self.deliver(step, &mut next, &parcel, &mut touched);
+                self.deliver(step, &mut next, &envelope, &mut touched);
             }
             ActorModelAction::Timeout(id, timer) => {
                 let step = self.expire(last, *id, timer)?;
@@ -482,9 +483,9 @@ where
                 self.stop(&mut next, *id, timer);
                 self.take(step, &mut next, *id, &mut touched);
             }
-            ActorModelAction::Drop(parcel) => {
+            ActorModelAction::Drop(envelope) => {
                 next = last.clone();
-                next.network.remove(parcel);
+                next.network.remove(envelope);
             }
             ActorModelAction::Crash(id) => {
                 next = last.clone();
@@ -493,7 +494,7 @@ where
             }
             ActorModelAction::Recover(id) => {
                 let index = usize::from(*id);
-                let storage = last.actor_storages[index].map(|saved| Shared::get(saved).clone());
+                let storage = last.actor_storages[index].map(|saved| Interned::get(saved).clone());
                 let mut out = Out::new();
                 let state = self.inner.actors[index].on_start(*id, &storage, &mut out);
                 next = last.clone();
@@ -509,22 +510,22 @@ where
     /// Delivers what is local, until nothing of it changes anything.
     fn deliver_local(&self, system: &mut System<A, H>, touched: &mut Touched) {
         loop {
-            let next = system.network.iter().find_map(|parcel| {
-                let index = usize::from(parcel.dst);
+            let next = system.network.iter().find_map(|envelope| {
+                let index = usize::from(envelope.dst);
                 let is_up = system.crashed.get(index) == Some(&false);
-                if !touched.has(parcel.dst) || !is_up || !(self.local)(opened(parcel)) {
+                if !touched.has(envelope.dst) || !is_up || !(self.local)(opened(envelope)) {
                     return None;
                 }
-                let step = self.receive(system, parcel).step?;
+                let step = self.receive(system, envelope).step?;
                 let changes = step.state.is_some_and(|state| state != system.actor_states[index]);
-                let says = |deed: &DeedOf<A>| match deed {
-                    Deed::Send(parcel) => !system.network.contains(&self.one_of(parcel)),
+                let says = |effect: &EffectOf<A>| match effect {
+                    Effect::Send(envelope) => !system.network.contains(&self.one_of(envelope)),
                     _ => false,
                 };
-                (changes || step.deeds.iter().any(says)).then_some((*parcel, step))
+                (changes || step.effects.iter().any(says)).then_some((*envelope, step))
             });
             match next {
-                Some((parcel, step)) => self.deliver(step, system, &parcel, touched),
+                Some((envelope, step)) => self.deliver(step, system, &envelope, touched),
                 None => return,
             }
         }
@@ -542,38 +543,46 @@ where
 
     fn drop_obsolete(&self, state: &mut CheckedState<A, H>, touched: Touched) {
         let system = &state.system;
-        let is_obsolete =
-            |parcel: &Parcel<A>| touched.has(parcel.dst) && self.is_obsolete(system, parcel);
-        let is_spent = |parcel: &Parcel<A>| {
-            (touched.has(parcel.dst) || touched.has(parcel.src)) && self.is_spent(system, parcel)
+        let is_obsolete = |envelope: &EnvelopeOf<A>| {
+            touched.has(envelope.dst) && self.is_obsolete(system, envelope)
         };
-        let is_useless = |parcel: &Parcel<A>| {
-            is_obsolete(parcel) || self.pruning == Pruning::On && is_spent(parcel)
+        let is_spent = |envelope: &EnvelopeOf<A>| {
+            (touched.has(envelope.dst) || touched.has(envelope.src))
+                && self.is_spent(system, envelope)
+        };
+        let is_useless = |envelope: &EnvelopeOf<A>| {
+            is_obsolete(envelope) || self.pruning == Pruning::On && is_spent(envelope)
         };
         match self.pruning {
             Pruning::Off => {}
             Pruning::Audit => {
-                state.retired.extend(system.network.iter().filter(|parcel| is_obsolete(parcel)));
-                state.spent.extend(system.network.iter().filter(|parcel| is_spent(parcel)));
+                state
+                    .retired
+                    .extend(system.network.iter().filter(|envelope| is_obsolete(envelope)));
+                state.spent.extend(system.network.iter().filter(|envelope| is_spent(envelope)));
             }
             Pruning::On | Pruning::Steps => {
-                let useless: Vec<_> =
-                    system.network.iter().filter(|parcel| is_useless(parcel)).copied().collect();
+                let useless: Vec<_> = system
+                    .network
+                    .iter()
+                    .filter(|envelope| is_useless(envelope))
+                    .copied()
+                    .collect();
                 if !useless.is_empty() {
-                    state.system.network.retain(|parcel| !useless.contains(parcel));
+                    state.system.network.retain(|envelope| !useless.contains(envelope));
                 }
             }
         }
     }
 
-    fn is_obsolete(&self, system: &System<A, H>, parcel: &Parcel<A>) -> bool {
-        let Reception { is_obsolete, step } = self.receive(system, parcel);
-        assert!(!is_obsolete || step.is_none(), "{parcel:?} is not obsolete in {system:?}");
+    fn is_obsolete(&self, system: &System<A, H>, envelope: &EnvelopeOf<A>) -> bool {
+        let Reception { is_obsolete, step } = self.receive(system, envelope);
+        assert!(!is_obsolete || step.is_none(), "{envelope:?} is not obsolete in {system:?}");
         is_obsolete
     }
 
-    fn is_spent(&self, system: &System<A, H>, parcel: &Parcel<A>) -> bool {
-        self.spent.as_ref().is_some_and(|spent| spent(system, parcel))
+    fn is_spent(&self, system: &System<A, H>, envelope: &EnvelopeOf<A>) -> bool {
+        self.spent.as_ref().is_some_and(|spent| spent(system, envelope))
     }
 
     /// Sends what those who are touched can send without changing anything else. Returns to whom.
@@ -585,19 +594,19 @@ where
         let mut sent = Vec::new();
         let mut send = |system: &System<A, H>, id, step: &Step<A>, fired| {
             if self.only_sends(system, id, step, fired) {
-                sent.extend(step.deeds.iter().filter_map(|deed| match deed {
-                    Deed::Send(parcel) => Some(*parcel),
+                sent.extend(step.effects.iter().filter_map(|effect| match effect {
+                    Effect::Send(envelope) => Some(*envelope),
                     _ => None,
                 }));
             }
         };
-        for parcel in system.network.iter().filter(|parcel| touched.has(parcel.dst)) {
+        for envelope in system.network.iter().filter(|envelope| touched.has(envelope.dst)) {
             // An operation begins where its first message is received: that is a step of its own.
-            if system.crashed.get(usize::from(parcel.dst)) == Some(&false)
-                && self.record(&system.history, parcel, true).is_none()
-                && let Some(step) = self.receive(system, parcel).step
+            if system.crashed.get(usize::from(envelope.dst)) == Some(&false)
+                && self.record(&system.history, envelope, true).is_none()
+                && let Some(step) = self.receive(system, envelope).step
             {
-                send(system, parcel.dst, step, None);
+                send(system, envelope.dst, step, None);
             }
         }
         for (index, timers) in system.timers_set.iter().enumerate() {
@@ -612,11 +621,12 @@ where
                 }
             }
         }
-        for parcel in sent.iter().map(|parcel| self.one_of(parcel)) {
-            let is_news = !system.network.contains(&parcel);
-            if is_news && !self.is_obsolete(system, &parcel) && !self.is_spent(system, &parcel) {
-                system.network.insert(parcel);
-                receivers.add(parcel.dst);
+        for envelope in sent.iter().map(|envelope| self.one_of(envelope)) {
+            let is_news = !system.network.contains(&envelope);
+            if is_news && !self.is_obsolete(system, &envelope) && !self.is_spent(system, &envelope)
+            {
+                system.network.insert(envelope);
+                receivers.add(envelope.dst);
             }
         }
         receivers
@@ -633,16 +643,16 @@ where
         let index = usize::from(id);
         let timers = &system.timers_set[index];
         let is_again =
-            |deed: &DeedOf<A>| matches!(deed, Deed::Set(timer, _) if Some(timer) == fired);
+            |effect: &EffectOf<A>| matches!(effect, Effect::Set(timer, _) if Some(timer) == fired);
         step.state.is_none_or(|state| state == system.actor_states[index])
-            && fired.is_none_or(|_| step.deeds.iter().any(is_again))
-            && step.deeds.iter().all(|deed| match deed {
-                Deed::Send(parcel) => self.record(&system.history, parcel, false).is_none(),
-                Deed::Set(timer, _) => {
+            && fired.is_none_or(|_| step.effects.iter().any(is_again))
+            && step.effects.iter().all(|effect| match effect {
+                Effect::Send(envelope) => self.record(&system.history, envelope, false).is_none(),
+                Effect::Set(timer, _) => {
                     timers.contains(timer) && (self.measured)(id, timer).is_none()
                 }
-                Deed::Cancel(timer) => !timers.contains(timer),
-                Deed::Save(saved) => system.actor_storages[index] == Some(*saved),
+                Effect::Cancel(timer) => !timers.contains(timer),
+                Effect::Save(saved) => system.actor_storages[index] == Some(*saved),
             })
     }
 
@@ -651,60 +661,62 @@ where
     /// under [`Pruning::Audit`].
     pub fn audit(&self, state: &CheckedState<A, H>) -> bool {
         let CheckedState { system, retired, spent, .. } = state;
-        let up = |parcel: &&Parcel<A>| system.crashed.get(usize::from(parcel.dst)) == Some(&false);
-        let is_nothing = |deed: &DeedOf<A>| match deed {
-            Deed::Send(parcel) => {
+        let up = |envelope: &&EnvelopeOf<A>| {
+            system.crashed.get(usize::from(envelope.dst)) == Some(&false)
+        };
+        let is_nothing = |effect: &EffectOf<A>| match effect {
+            Effect::Send(envelope) => {
                 let mut known = system.network.iter();
-                !up(&parcel) // it is asked again when that is up
-                    || self.is_obsolete(system, parcel)
-                    || spent.contains(parcel)
-                    || known.any(|known| self.stands_for(known, parcel))
+                !up(&envelope) // it is asked again when that is up
+                    || self.is_obsolete(system, envelope)
+                    || spent.contains(envelope)
+                    || known.any(|known| self.stands_for(known, envelope))
             }
             _ => false,
         };
-        retired.iter().filter(up).all(|parcel| {
-            let Reception { is_obsolete, step } = self.receive(system, parcel);
+        retired.iter().filter(up).all(|envelope| {
+            let Reception { is_obsolete, step } = self.receive(system, envelope);
             is_obsolete && step.is_none()
-        }) && spent.iter().filter(up).all(|parcel| {
-            let step = self.receive(system, parcel).step;
-            step.is_none_or(|step| step.state.is_none() && step.deeds.iter().all(is_nothing))
+        }) && spent.iter().filter(up).all(|envelope| {
+            let step = self.receive(system, envelope).step;
+            step.is_none_or(|step| step.state.is_none() && step.effects.iter().all(is_nothing))
         })
     }
 
     /// Whether a message is the same as another one, or the same from somebody else.
-    fn stands_for(&self, one: &Parcel<A>, other: &Parcel<A>) -> bool {
+    fn stands_for(&self, one: &EnvelopeOf<A>, other: &EnvelopeOf<A>) -> bool {
         let is_same = (one.dst, one.msg) == (other.dst, other.msg);
         is_same && (one.src == other.src || self.senders(one).contains(&other.src))
     }
 }
 
-impl<A: Part> Step<A> {
+impl<A: Internable> Step<A> {
     fn of(id: Id, state: Cow<'_, A::State>, out: Out<A>) -> &'static Self {
         let state = match state {
             Cow::Borrowed(_) => None,
-            Cow::Owned(state) => Some(Shared::new(state)),
+            Cow::Owned(state) => Some(Interned::new(state)),
         };
-        Box::leak(Box::new(Step { state, deeds: deeds(id, out) }))
+        Box::leak(Box::new(Step { state, effects: effects(id, out) }))
     }
 }
 
-impl<A: Part> PartialEq for Step<A> {
+impl<A: Internable> PartialEq for Step<A> {
     fn eq(&self, other: &Self) -> bool {
-        self.state == other.state && self.deeds == other.deeds
+        self.state == other.state && self.effects == other.effects
     }
 }
 
-impl<A: Part> Clone for Reception<A> {
+impl<A: Internable> Clone for Reception<A> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<A: Part> Copy for Reception<A> {}
+impl<A: Internable> Copy for Reception<A> {}
 
 impl<A, H> Model for Checked<A, H>
 where
-    A: Prune + Part,
+    A: Prune + Internable,
     H: Recorder<A::Msg>,
 {
     type State = CheckedState<A, H>;
@@ -712,11 +724,11 @@ where
 
     fn init_states(&self) -> Vec<Self::State> {
         let ids = || (0..self.inner.actors.len()).map(Id::from);
-        let down = ids().map(|id| Shared::new(self.down(id))).collect();
+        let down = ids().map(|id| Interned::new(self.down(id))).collect();
         let history = self.inner.init_history.clone();
         let mut system = System::new(down, self.stores.clone(), history);
         for Envelope { src, dst, msg } in self.in_flight.iter().cloned() {
-            system.network.insert(Envelope { src, dst, msg: Shared::new(msg) });
+            system.network.insert(Envelope { src, dst, msg: Interned::new(msg) });
         }
         // Coordinators, which come last, start first: so none of their timers waits for one of a member's
         // that nothing has been granted for, which allows more than the other order.
@@ -735,11 +747,11 @@ where
         let count = self.inner.actors.len();
         let ids = || (0..count).map(Id::from);
         let start = actions.len();
-        let far = || system.network.iter().filter(|parcel| !(self.local)(opened(parcel)));
+        let far = || system.network.iter().filter(|envelope| !(self.local)(opened(envelope)));
         if self.inner.lossy_network == LossyNetwork::Yes {
-            actions.extend(far().map(|parcel| ActorModelAction::Drop(*parcel)));
+            actions.extend(far().map(|envelope| ActorModelAction::Drop(*envelope)));
         }
-        let addressed = far().filter(|parcel| usize::from(parcel.dst) < count);
+        let addressed = far().filter(|envelope| usize::from(envelope.dst) < count);
         actions.extend(addressed.map(|Envelope { src, dst, msg }| ActorModelAction::Deliver {
             src: *src,
             dst: *dst,
@@ -777,7 +789,7 @@ where
             match self.disks {
                 Disks::Kept => {}
                 Disks::Lost => storages[index] = None,
-                Disks::Renewed => storages[index] = self.stores[index].clone().map(Shared::new),
+                Disks::Renewed => storages[index] = self.stores[index].clone().map(Interned::new),
             }
         }
         self.tidy(&mut next, touched);
@@ -855,11 +867,13 @@ fn with_caption(drawn: &str) -> String {
 }
 
 /// An action as stateright would have it.
-fn to_stateright<A: Part>(action: &ActionOf<A>) -> ActorModelAction<A::Msg, A::Timer, A::Random> {
+fn to_stateright<A: Internable>(
+    action: &ActionOf<A>,
+) -> ActorModelAction<A::Msg, A::Timer, A::Random> {
     use ActorModelAction::{Crash, Deliver, Drop, Recover, SelectRandom, Timeout};
     match action.clone() {
-        Deliver { src, dst, msg } => Deliver { src, dst, msg: Shared::get(msg).clone() },
-        Drop(parcel) => Drop(opened(&parcel).to_cloned_msg()),
+        Deliver { src, dst, msg } => Deliver { src, dst, msg: Interned::get(msg).clone() },
+        Drop(envelope) => Drop(opened(&envelope).to_cloned_msg()),
         Timeout(id, timer) => Timeout(id, timer),
         Crash(id) => Crash(id),
         Recover(id) => Recover(id),
@@ -902,7 +916,7 @@ where
     }
 }
 
-impl<A: Part, H: Clone> Clone for CheckedState<A, H> {
+impl<A: Internable, H: Clone> Clone for CheckedState<A, H> {
     fn clone(&self) -> Self {
         CheckedState {
             system: self.system.clone(),
@@ -913,7 +927,7 @@ impl<A: Part, H: Clone> Clone for CheckedState<A, H> {
     }
 }
 
-impl<A: Part, H: PartialEq> PartialEq for CheckedState<A, H> {
+impl<A: Internable, H: PartialEq> PartialEq for CheckedState<A, H> {
     fn eq(&self, other: &Self) -> bool {
         self.crashes == other.crashes
             && self.system == other.system
@@ -922,7 +936,7 @@ impl<A: Part, H: PartialEq> PartialEq for CheckedState<A, H> {
     }
 }
 
-impl<A: Part, H: Hash> Hash for CheckedState<A, H> {
+impl<A: Internable, H: Hash> Hash for CheckedState<A, H> {
     fn hash<S: Hasher>(&self, hasher: &mut S) {
         self.system.hash(hasher);
         self.crashes.hash(hasher);
@@ -931,7 +945,7 @@ impl<A: Part, H: Hash> Hash for CheckedState<A, H> {
     }
 }
 
-impl<A: Part, H: Debug> Debug for CheckedState<A, H> {
+impl<A: Internable, H: Debug> Debug for CheckedState<A, H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut out = f.debug_struct("State");
         out.field("system", &self.system).field("crashes", &self.crashes);

@@ -1,9 +1,9 @@
-//! Driving a model by a script of actions: a run that is too deep to be searched for is kept as a
+//! Taking a model through a schedule of actions, an adversary's: a run that is too deep to be searched for is kept as a
 //! regression.
 //!
-//! A script is lines, or parts between semicolons, of these forms; `//` begins a remark. Actors are called by
+//! A schedule is lines, or parts between semicolons, of these forms; `//` begins a remark. Actors are called by
 //! what they are and their number among those: `r0` a replica of a chain, `n0` a node of a ring, `g0` a
-//! gateway, `s0` a script, `c0` a coordinator, `o0` an oracle.
+//! gateway, `s0` a client's script, `c0` a coordinator, `o0` an oracle.
 //!
 //! ```text
 //! g0 > r0: Request                deliver the Request that g0 sent to r0
@@ -27,9 +27,9 @@ use stateright::actor::{ActorModelAction, Id};
 use stateright::{Expectation, Model};
 use std::fmt::Debug;
 
-/// What came of driving a model.
+/// What came of following a schedule.
 #[derive(Clone, Debug)]
-pub struct Drive {
+pub struct Followed {
     /// How the property fell, if it did; or how it was reached, if it is one of the *sometimes*.
     pub fell: Option<Verdict>,
     /// The step that was not possible, if one was not, and what was.
@@ -38,7 +38,7 @@ pub struct Drive {
     pub trace: Trace,
 }
 
-/// What the actors of a chain are called in scripts, by id.
+/// What the actors of a chain are called in schedules, by id.
 pub fn names<S, M: Mechanisms>(actors: &[ChainActor<S, M>]) -> Vec<String> {
     let letter = |actor: &ChainActor<S, M>| match actor {
         ChainActor::Replica(_) => 'r',
@@ -59,12 +59,12 @@ pub fn numbered(letters: impl IntoIterator<Item = char>) -> Vec<String> {
     letters.iter().enumerate().map(name).collect()
 }
 
-/// Drives a model from its first state until the property `until` falls (or is reached), a step is not
-/// possible, or the script ends. A property of dead ends falls if the script ends in one.
+/// Takes a model from its first state until the property `until` falls (or is reached), a step is not
+/// possible, or the schedule ends. A property of dead ends falls if the schedule ends in one.
 ///
 /// # Panics
-/// For a script that cannot be read: scripts are part of this crate.
-pub fn drive<W, Msg, Timer>(model: &W, names: &[String], script: &str, until: &str) -> Drive
+/// For a schedule that cannot be read: schedules are part of this crate.
+pub fn follow<W, Msg, Timer>(model: &W, names: &[String], schedule: &str, until: &str) -> Followed
 where
     W: Model<Action = ActorModelAction<Msg, Timer, ()>>,
     W::State: Clone,
@@ -88,14 +88,14 @@ where
         });
         possible.collect()
     };
-    for (line, pattern) in parse(script, names) {
+    for (line, pattern) in parse(schedule, names) {
         let steps = possible(&state);
         let fits = |action: &W::Action| pattern.fits(action, names);
         let Some((place, next, action)) = steps.iter().rfind(|(.., action)| fits(action)) else {
             let can = steps.iter().map(|(.., action)| format!("\n    {}", show(action, names)));
             let (number, can) = (trace.steps.len() + 1, can.collect::<String>());
             let stuck = format!("step {number}, `{line}`, is not possible; what is:{can}");
-            return Drive { fell: None, stuck: Some(stuck), trace };
+            return Followed { fell: None, stuck: Some(stuck), trace };
         };
         trace.steps.push(show(action, names));
         trace.path += &format!("/{place}");
@@ -104,16 +104,16 @@ where
         if property.expectation != Expectation::Eventually
             && (property.condition)(model, &state) == sought
         {
-            return Drive { fell: fell(&trace), stuck: None, trace };
+            return Followed { fell: fell(&trace), stuck: None, trace };
         }
     }
     let trapped = property.expectation == Expectation::Eventually
         && !(property.condition)(model, &state)
         && possible(&state).is_empty();
-    Drive { fell: fell(&trace).filter(|_| trapped), stuck: None, trace }
+    Followed { fell: fell(&trace).filter(|_| trapped), stuck: None, trace }
 }
 
-/// One step of a script.
+/// One step of a schedule.
 enum Pattern {
     Deliver { src: Id, dst: Id, what: What },
     Drop { src: Id, dst: Id, what: What },
@@ -166,9 +166,9 @@ impl Pattern {
     }
 }
 
-/// The steps of a script, each with the line that it is from.
-fn parse<'a>(script: &'a str, names: &[String]) -> Vec<(&'a str, Pattern)> {
-    let lines = script.lines().map(|line| line.split("//").next().unwrap_or_default());
+/// The steps of a schedule, each with the line that it is from.
+fn parse<'a>(schedule: &'a str, names: &[String]) -> Vec<(&'a str, Pattern)> {
+    let lines = schedule.lines().map(|line| line.split("//").next().unwrap_or_default());
     let lines = lines.flat_map(|line| line.split(';')).map(str::trim);
     let lines = lines.filter(|line| !line.is_empty());
     lines.flat_map(|line| patterns(line, names).into_iter().map(move |it| (line, it))).collect()
@@ -205,7 +205,7 @@ fn patterns(line: &str, names: &[String]) -> Vec<Pattern> {
     steps
 }
 
-/// A message or timer as scripts speak of it: without the wrapper of a coordinator's, and with names.
+/// A message or timer as schedules speak of it: without the wrapper of a coordinator's, and with names.
 fn print(value: &impl Debug, names: &[String]) -> String {
     let text = format!("{value:?}");
     let inner = text.strip_prefix("Views(").and_then(|rest| rest.strip_suffix(')'));
@@ -216,7 +216,7 @@ fn print(value: &impl Debug, names: &[String]) -> String {
     text
 }
 
-/// An action as scripts speak of it.
+/// An action as schedules speak of it.
 pub fn show<Msg: Debug, Timer: Debug>(
     action: &ActorModelAction<Msg, Timer, ()>,
     names: &[String],
@@ -246,17 +246,17 @@ mod tests {
     use crate::checker::model::Pruning;
     use chainring_model::{Intact, Mechanism, Without};
 
-    fn driven(script: &str, lacks: Option<Mechanism>) -> Drive {
+    fn driven(schedule: &str, lacks: Option<Mechanism>) -> Followed {
         let entry = find("chain-reads").expect("a model of the catalogue");
         let Subject::Chain(setup) = entry.subject else { panic!("a chain") };
         match lacks {
             None => {
                 let model = setup.model(&Intact, Pruning::Steps);
-                drive(&model, &names(model.actors()), script, "linearizable")
+                follow(&model, &names(model.actors()), schedule, "linearizable")
             }
             Some(lacks) => {
                 let model = setup.model(&Without(lacks), Pruning::Steps);
-                drive(&model, &names(model.actors()), script, "linearizable")
+                follow(&model, &names(model.actors()), schedule, "linearizable")
             }
         }
     }
@@ -270,7 +270,7 @@ mod tests {
     ";
 
     #[test]
-    fn a_script_shows_what_a_mutant_does_and_gets_stuck_where_the_protocol_does_not() {
+    fn a_schedule_shows_what_a_mutant_does_and_gets_stuck_where_the_protocol_does_not() {
         let mutant = driven(STALE, Some(Mechanism::DirtyForwarded));
         let fell = mutant.fell.expect("the property falls");
         assert_eq!((fell.property, mutant.trace.steps.len()), ("linearizable", 6));
@@ -284,15 +284,15 @@ mod tests {
 
     #[test]
     fn parts_of_messages_tell_them_apart() {
-        let script = |part: &str| format!("g0 > r0: Request op: {part} & x");
-        assert!(driven(&script("Put"), None).stuck.is_none());
-        assert!(driven(&script("Get"), None).stuck.is_some());
+        let schedule = |part: &str| format!("g0 > r0: Request op: {part} & x");
+        assert!(driven(&schedule("Put"), None).stuck.is_none());
+        assert!(driven(&schedule("Get"), None).stuck.is_some());
         assert!(driven("g0 > r0: Req", None).stuck.is_some(), "names are whole");
     }
 
     #[test]
     #[should_panic(expected = "no actor `r9`")]
-    fn a_script_that_names_nobody_is_a_mistake() {
+    fn a_schedule_that_names_nobody_is_a_mistake() {
         driven("r9: crash", None);
     }
 }

@@ -1,7 +1,7 @@
-//! A system of actors as a state: what stateright's [`ActorModelState`] is, made of [`Shared`] parts.
+//! A system of actors as a state: what stateright's [`ActorModelState`] is, made of [`Interned`] parts.
 
 use crate::checker::clock::Clock;
-use crate::checker::intern::{Share, Shared};
+use crate::checker::intern::{Intern, Interned};
 use crate::history::Recorder;
 use stateright::actor::{
     Actor, ActorModelState, Command, Envelope, Id, Network, Out, RandomChoices, Timers,
@@ -14,82 +14,82 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// An actor whose parts can be shared. It chooses nothing at random.
-pub trait Part:
-    Actor<State: Share, Msg: Share + Ord, Timer: Share + Ord, Storage: Share> + 'static
+pub trait Internable:
+    Actor<State: Intern, Msg: Intern + Ord, Timer: Intern + Ord, Storage: Intern> + 'static
 {
 }
 
-impl<A> Part for A where
-    A: Actor<State: Share, Msg: Share + Ord, Timer: Share + Ord, Storage: Share> + 'static
+impl<A> Internable for A where
+    A: Actor<State: Intern, Msg: Intern + Ord, Timer: Intern + Ord, Storage: Intern> + 'static
 {
 }
 
 /// A message under way.
-pub type Parcel<A> = Envelope<Shared<<A as Actor>::Msg>>;
+pub type EnvelopeOf<A> = Envelope<Interned<<A as Actor>::Msg>>;
 
 /// The state of a system.
-pub struct System<A: Part, H> {
+pub struct System<A: Internable, H> {
     /// What each actor believes.
-    pub actor_states: Vec<Shared<A::State>>,
+    pub actor_states: Vec<Interned<A::State>>,
     /// The messages that are under way.
-    pub network: Parcels<A>,
+    pub network: Envelopes<A>,
     /// The timers that each actor has set.
-    pub timers_set: Vec<Shared<BTreeSet<A::Timer>>>,
+    pub timers_set: Vec<Interned<BTreeSet<A::Timer>>>,
     /// Which of those that are measured end before which others.
-    pub clock: Shared<Clock<A::Timer>>,
+    pub clock: Interned<Clock<A::Timer>>,
     /// Which actors are down.
     pub crashed: Vec<bool>,
     /// What was recorded.
     pub history: H,
     /// What each actor has saved.
-    pub actor_storages: Vec<Option<Shared<A::Storage>>>,
+    pub actor_storages: Vec<Option<Interned<A::Storage>>>,
 }
 
 /// The messages that are under way, in order: a message is here once, and may arrive any number of times.
-pub struct Parcels<A: Part>(Vec<Parcel<A>>);
+pub struct Envelopes<A: Internable>(Vec<EnvelopeOf<A>>);
 
 /// A command of an actor, carried out.
 #[derive(Clone, Debug, Hash, PartialEq)]
-pub enum Deed<Msg: 'static, Timer, Storage: 'static> {
+pub enum Effect<Msg: 'static, Timer, Storage: 'static> {
     /// A message is sent.
-    Send(Envelope<Shared<Msg>>),
+    Send(Envelope<Interned<Msg>>),
     /// A timer is set, for so long.
     Set(Timer, Range<Duration>),
     /// A timer is cancelled.
     Cancel(Timer),
     /// This is saved.
-    Save(Shared<Storage>),
+    Save(Interned<Storage>),
 }
 
 /// A command of this actor, carried out.
-pub type DeedOf<A> = Deed<<A as Actor>::Msg, <A as Actor>::Timer, <A as Actor>::Storage>;
+pub type EffectOf<A> = Effect<<A as Actor>::Msg, <A as Actor>::Timer, <A as Actor>::Storage>;
 
-impl<A: Part, H: Recorder<A::Msg>> System<A, H> {
+impl<A: Internable, H: Recorder<A::Msg>> System<A, H> {
     /// A system whose actors are down.
     pub fn new(
-        down: Vec<Shared<A::State>>,
+        down: Vec<Interned<A::State>>,
         storages: impl IntoIterator<Item = Option<A::Storage>>,
         history: H,
     ) -> Self {
         System {
-            network: Parcels(Vec::new()),
-            timers_set: vec![Shared::new(BTreeSet::new()); down.len()],
-            clock: Shared::new(Clock::default()),
+            network: Envelopes(Vec::new()),
+            timers_set: vec![Interned::new(BTreeSet::new()); down.len()],
+            clock: Interned::new(Clock::default()),
             crashed: vec![true; down.len()],
             history,
-            actor_storages: storages.into_iter().map(|it| it.map(Shared::new)).collect(),
+            actor_storages: storages.into_iter().map(|it| it.map(Interned::new)).collect(),
             actor_states: down,
         }
     }
 
     /// A command of an actor is carried out; what that means to the history is the caller's business.
-    pub fn perform(&mut self, id: Id, deed: &DeedOf<A>) {
+    pub fn perform(&mut self, id: Id, effect: &EffectOf<A>) {
         let index = usize::from(id);
-        match deed {
-            Deed::Send(parcel) => self.network.insert(*parcel),
-            Deed::Set(timer, _) => self.change_timers(index, timer, true),
-            Deed::Cancel(timer) => self.change_timers(index, timer, false),
-            Deed::Save(storage) => self.actor_storages[index] = Some(*storage),
+        match effect {
+            Effect::Send(envelope) => self.network.insert(*envelope),
+            Effect::Set(timer, _) => self.change_timers(index, timer, true),
+            Effect::Cancel(timer) => self.change_timers(index, timer, false),
+            Effect::Save(storage) => self.actor_storages[index] = Some(*storage),
         }
     }
 
@@ -107,36 +107,36 @@ impl<A: Part, H: Recorder<A::Msg>> System<A, H> {
             } else {
                 changed.remove(timer);
             }
-            *timers = Shared::new(changed);
+            *timers = Interned::new(changed);
         }
     }
 
     /// What is known of time changes.
     pub fn change_clock(&mut self, change: impl FnOnce(&mut Clock<A::Timer>)) {
-        let mut clock = Shared::get(self.clock).clone();
+        let mut clock = Interned::get(self.clock).clone();
         change(&mut clock);
-        self.clock = Shared::new(clock);
+        self.clock = Interned::new(clock);
     }
 
     /// An actor crashes: from now on its state is this.
     pub fn crash(&mut self, id: Id, down: A::State) {
         let index = usize::from(id);
-        self.actor_states[index] = Shared::new(down);
-        self.timers_set[index] = Shared::new(BTreeSet::new());
+        self.actor_states[index] = Interned::new(down);
+        self.timers_set[index] = Interned::new(BTreeSet::new());
         self.change_clock(|clock| clock.crash(id));
         self.crashed[index] = true;
     }
 
     /// This state as stateright would have it.
     pub fn to_stateright(&self) -> ActorModelState<A, H> {
-        let timers = |set: &Shared<BTreeSet<A::Timer>>| {
+        let timers = |set: &Interned<BTreeSet<A::Timer>>| {
             let mut timers = Timers::new();
             for timer in set.iter() {
                 timers.set(timer.clone());
             }
             timers
         };
-        let network = self.network.iter().map(|parcel| opened(parcel).to_cloned_msg());
+        let network = self.network.iter().map(|envelope| opened(envelope).to_cloned_msg());
         ActorModelState {
             actor_states: self
                 .actor_states
@@ -151,32 +151,32 @@ impl<A: Part, H: Recorder<A::Msg>> System<A, H> {
             actor_storages: self
                 .actor_storages
                 .iter()
-                .map(|it| it.map(|it| Shared::get(it).clone()))
+                .map(|it| it.map(|it| Interned::get(it).clone()))
                 .collect(),
         }
     }
 }
 
 /// The commands of an actor.
-pub fn deeds<A: Part>(id: Id, out: Out<A>) -> Vec<DeedOf<A>> {
-    let deed = |command| match command {
-        Command::Send(dst, msg) => Deed::Send(Envelope { src: id, dst, msg: Shared::new(msg) }),
-        Command::SetTimer(timer, lasts) => Deed::Set(timer, lasts),
-        Command::CancelTimer(timer) => Deed::Cancel(timer),
-        Command::Save(storage) => Deed::Save(Shared::new(storage)),
+pub fn effects<A: Internable>(id: Id, out: Out<A>) -> Vec<EffectOf<A>> {
+    let effect = |command| match command {
+        Command::Send(dst, msg) => Effect::Send(Envelope { src: id, dst, msg: Interned::new(msg) }),
+        Command::SetTimer(timer, lasts) => Effect::Set(timer, lasts),
+        Command::CancelTimer(timer) => Effect::Cancel(timer),
+        Command::Save(storage) => Effect::Save(Interned::new(storage)),
         Command::ChooseRandom(..) => unreachable!("actors here choose nothing at random"),
     };
-    out.into_iter().map(deed).collect()
+    out.into_iter().map(effect).collect()
 }
 
 /// A message, without its being shared.
-pub fn opened<Msg>(parcel: &Envelope<Shared<Msg>>) -> Envelope<&Msg> {
-    Envelope { src: parcel.src, dst: parcel.dst, msg: Shared::get(parcel.msg) }
+pub fn opened<Msg>(envelope: &Envelope<Interned<Msg>>) -> Envelope<&Msg> {
+    Envelope { src: envelope.src, dst: envelope.dst, msg: Interned::get(envelope.msg) }
 }
 
-impl<A: Part> Parcels<A> {
+impl<A: Internable> Envelopes<A> {
     /// The messages, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Parcel<A>> {
+    pub fn iter(&self) -> impl Iterator<Item = &EnvelopeOf<A>> {
         self.0.iter()
     }
 
@@ -186,47 +186,47 @@ impl<A: Part> Parcels<A> {
     }
 
     /// Whether a message is under way.
-    pub fn contains(&self, parcel: &Parcel<A>) -> bool {
-        self.0.binary_search(parcel).is_ok()
+    pub fn contains(&self, envelope: &EnvelopeOf<A>) -> bool {
+        self.0.binary_search(envelope).is_ok()
     }
 
     /// Adds a message.
-    pub fn insert(&mut self, parcel: Parcel<A>) {
-        if let Err(place) = self.0.binary_search(&parcel) {
-            self.0.insert(place, parcel);
+    pub fn insert(&mut self, envelope: EnvelopeOf<A>) {
+        if let Err(place) = self.0.binary_search(&envelope) {
+            self.0.insert(place, envelope);
         }
     }
 
     /// The same messages from and to others.
     pub fn readdressed(&self, other: impl Fn(Id) -> Id) -> Self {
-        let readdressed = self.0.iter().map(|parcel| Envelope {
-            src: other(parcel.src),
-            dst: other(parcel.dst),
-            msg: parcel.msg,
+        let readdressed = self.0.iter().map(|envelope| Envelope {
+            src: other(envelope.src),
+            dst: other(envelope.dst),
+            msg: envelope.msg,
         });
-        let mut parcels: Vec<_> = readdressed.collect();
-        parcels.sort();
-        Parcels(parcels)
+        let mut envelopes: Vec<_> = readdressed.collect();
+        envelopes.sort();
+        Envelopes(envelopes)
     }
 
     /// Drops a message.
-    pub fn remove(&mut self, parcel: &Parcel<A>) {
-        self.0.retain(|other| other != parcel);
+    pub fn remove(&mut self, envelope: &EnvelopeOf<A>) {
+        self.0.retain(|other| other != envelope);
     }
 
     /// Drops the messages that are not wanted.
-    pub fn retain(&mut self, wanted: impl FnMut(&Parcel<A>) -> bool) {
+    pub fn retain(&mut self, wanted: impl FnMut(&EnvelopeOf<A>) -> bool) {
         self.0.retain(wanted);
     }
 }
 
-impl<A: Part> Clone for Parcels<A> {
+impl<A: Internable> Clone for Envelopes<A> {
     fn clone(&self) -> Self {
-        Parcels(self.0.clone())
+        Envelopes(self.0.clone())
     }
 }
 
-impl<A: Part, H: Clone> Clone for System<A, H> {
+impl<A: Internable, H: Clone> Clone for System<A, H> {
     fn clone(&self) -> Self {
         System {
             actor_states: self.actor_states.clone(),
@@ -240,7 +240,7 @@ impl<A: Part, H: Clone> Clone for System<A, H> {
     }
 }
 
-impl<A: Part, H: PartialEq> PartialEq for System<A, H> {
+impl<A: Internable, H: PartialEq> PartialEq for System<A, H> {
     fn eq(&self, other: &Self) -> bool {
         self.actor_states == other.actor_states
             && self.network.0 == other.network.0
@@ -252,7 +252,7 @@ impl<A: Part, H: PartialEq> PartialEq for System<A, H> {
     }
 }
 
-impl<A: Part, H: Hash> Hash for System<A, H> {
+impl<A: Internable, H: Hash> Hash for System<A, H> {
     fn hash<S: Hasher>(&self, hasher: &mut S) {
         self.actor_states.hash(hasher);
         self.network.0.hash(hasher);
@@ -264,7 +264,7 @@ impl<A: Part, H: Hash> Hash for System<A, H> {
     }
 }
 
-impl<A: Part, H: Debug> Debug for System<A, H> {
+impl<A: Internable, H: Debug> Debug for System<A, H> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("System")
             .field("actor_states", &self.actor_states)

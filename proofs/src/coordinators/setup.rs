@@ -3,7 +3,7 @@
 //! The members of the views are nobody: no heartbeat comes, so any of them may be suspected at any time,
 //! each by one proposer, and the proposers duel over every epoch.
 
-use crate::checker::intern::Shared;
+use crate::checker::intern::Interned;
 use crate::checker::model::{Checked, CheckedState, Pruning};
 use crate::checker::state::System;
 use crate::history::Decisions;
@@ -16,19 +16,19 @@ use stateright::actor::{ActorModelAction, Envelope, Id};
 use std::fmt::{self, Display, Formatter};
 
 /// A coordinator's store in proofs.
-pub type CouncilStore = MapStore<Key, Row<View>>;
+pub type ProofStore = MapStore<Key, Row<View>>;
 
 /// A coordinator as it is checked.
-pub type CouncilActor<M = Intact> = Coordinator<View, CouncilStore, M>;
+pub type ProofActor<M = Intact> = Coordinator<View, ProofStore, M>;
 
 /// A model of coordinators by themselves.
-pub type CouncilModel<M = Intact> = Checked<CouncilActor<M>, Decisions>;
+pub type CoordinatorsModel<M = Intact> = Checked<ProofActor<M>, Decisions>;
 
-type Claim<M> = Property<CouncilModel<M>>;
+type Claim<M> = Property<CoordinatorsModel<M>>;
 
 /// A system to check.
 #[derive(Clone, Debug)]
-pub struct Council {
+pub struct Setup {
     /// How many coordinators.
     pub coordinators: usize,
     /// How many of them propose. Each wants to remove a member of its own, so they also decide as many
@@ -40,7 +40,7 @@ pub struct Council {
     pub crashes: u8,
 }
 
-impl Council {
+impl Setup {
     /// The member that the proposer at this place suspects.
     fn suspect(&self, proposer: usize) -> Id {
         Id::from(self.coordinators + proposer)
@@ -53,13 +53,13 @@ impl Council {
     }
 
     /// The model that checks this.
-    pub fn model<M: Mechanisms>(&self, mechanisms: &M, pruning: Pruning) -> CouncilModel<M> {
+    pub fn model<M: Mechanisms>(&self, mechanisms: &M, pruning: Pruning) -> CoordinatorsModel<M> {
         let ids = (0..self.coordinators).map(Id::from);
         let mut model =
             Checked::new(Decisions::default()).crashes(self.crashes, ids).pruning(pruning);
         for _ in 0..self.coordinators {
-            let mut store = CouncilStore::default();
-            CouncilActor::init(&mut store, self.first_view());
+            let mut store = ProofStore::default();
+            ProofActor::init(&mut store, self.first_view());
             let timeouts = Timeouts::default();
             let coordinator = Coordinator::with(Vec::new(), timeouts, mechanisms.clone());
             model = model.actor(coordinator, Some(store));
@@ -100,18 +100,18 @@ impl Council {
 }
 
 fn states<M: Mechanisms>(
-    state: &CheckedState<CouncilActor<M>, Decisions>,
-) -> impl Iterator<Item = &StateOf<View, CouncilStore>> {
-    state.system.actor_states.iter().filter_map(|state| Shared::get(*state).as_ref())
+    state: &CheckedState<ProofActor<M>, Decisions>,
+) -> impl Iterator<Item = &StateOf<View, ProofStore>> {
+    state.system.actor_states.iter().filter_map(|state| Interned::get(*state).as_ref())
 }
 
 /// What a step does to views.
 fn witness<M: Mechanisms, Msg>(
-    before: &System<CouncilActor<M>, Decisions>,
+    before: &System<ProofActor<M>, Decisions>,
     _: &ActorModelAction<Msg, Timer, ()>,
-    after: &System<CouncilActor<M>, Decisions>,
+    after: &System<ProofActor<M>, Decisions>,
 ) -> Option<Decisions> {
-    let decided = |saved: &Option<Shared<CouncilStore>>| match saved
+    let decided = |saved: &Option<Interned<ProofStore>>| match saved
         .as_ref()
         .and_then(|store| store.get(&Key::Decided))
     {
@@ -139,7 +139,7 @@ fn properties<M: Mechanisms>() -> [Claim<M>; 7] {
         Claim::<M>::always("durable", |_, state| {
             let actors = state.system.actor_states.iter().zip(&state.system.actor_storages);
             let mut up =
-                actors.filter_map(|(state, saved)| Some((Shared::get(*state).as_ref()?, saved)));
+                actors.filter_map(|(state, saved)| Some((Interned::get(*state).as_ref()?, saved)));
             up.all(|(state, saved)| {
                 let vote = match state.store.get_vote() {
                     Some((promised, accepted)) => (Some(promised), accepted),
@@ -180,7 +180,7 @@ trait Votes {
     fn get_vote(&self) -> Option<(coordinator::Ballot, Option<(coordinator::Ballot, View)>)>;
 }
 
-impl Votes for CouncilStore {
+impl Votes for ProofStore {
     fn get_vote(&self) -> Option<(coordinator::Ballot, Option<(coordinator::Ballot, View)>)> {
         match self.get(&Key::Vote) {
             Some(Row::Vote { promised, accepted }) => Some((promised, accepted)),
@@ -189,9 +189,9 @@ impl Votes for CouncilStore {
     }
 }
 
-impl Display for Council {
+impl Display for Setup {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Council { coordinators, proposers, rounds, crashes } = self;
+        let Setup { coordinators, proposers, rounds, crashes } = self;
         write!(
             f,
             "{coordinators} coordinators, {proposers} of them propose, {proposers} epochs, at most \

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How a key may stand.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Possible {
+pub struct Linearizations {
     /// The operations that have begun and not ended, and whether somebody waits for them.
     open: BTreeMap<OpId, (Op, bool)>,
     /// Closed under one more open operation taking effect.
@@ -30,18 +30,18 @@ struct World {
     done: BTreeMap<OpId, Option<Outcome>>,
 }
 
-impl Default for Possible {
+impl Default for Linearizations {
     /// A key that is absent.
     fn default() -> Self {
-        Possible { open: BTreeMap::new(), worlds: BTreeSet::from([World::default()]) }
+        Linearizations { open: BTreeMap::new(), worlds: BTreeSet::from([World::default()]) }
     }
 }
 
-impl Possible {
+impl Linearizations {
     /// A key that holds a value.
     pub fn holding(value: Value) -> Self {
         let world = World { value: Some(value), ..World::default() };
-        Possible { worlds: BTreeSet::from([world]), ..Possible::default() }
+        Linearizations { worlds: BTreeSet::from([world]), ..Linearizations::default() }
     }
 
     /// An operation begins: it may take effect from now on.
@@ -160,7 +160,7 @@ mod tests {
         let (mut legal, mut illegal) = (0, 0);
         for seed in 0..3000 {
             let mut dice = Dice(seed);
-            let mut ours = Possible::default();
+            let mut ours = Linearizations::default();
             let mut theirs = LinearizabilityTester::new(Register(None));
             let mut truth = Register(None);
             let mut open: [Option<(OpId, Op, Option<Outcome>)>; 3] = [None, None, None];

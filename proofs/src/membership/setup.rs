@@ -14,7 +14,7 @@
 //! The last one is not liveness, as elsewhere: a way need not be taken. But it is asked of every state, also those in
 //! which all questions have been asked, and all news was told and lost.
 
-use crate::checker::intern::Shared;
+use crate::checker::intern::Interned;
 use crate::checker::model::{Checked, CheckedState, Pruning};
 use crate::checker::state::System;
 use crate::history::Recorder;
@@ -29,21 +29,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
 
 /// A member's store in proofs.
-pub type MemberStore = MapStore<Key, Row>;
+pub type ProofStore = MapStore<Key, Row>;
 
 /// A member as it is checked.
-pub type MemberActor<M = Intact> = Member<MemberStore, M>;
+pub type ProofActor<M = Intact> = Member<ProofStore, M>;
 
 /// A model of members by themselves.
-pub type MembershipModel<M = Intact> = Checked<MemberActor<M>, Lives>;
+pub type MembershipModel<M = Intact> = Checked<ProofActor<M>, Lives>;
 
 type Claim<M> = Property<MembershipModel<M>>;
 
-type State<M> = CheckedState<MemberActor<M>, Lives>;
+type State<M> = CheckedState<ProofActor<M>, Lives>;
 
 /// A system to check.
 #[derive(Clone, Debug)]
-pub struct Membership {
+pub struct Setup {
     /// Of each member, how many periods it begins in a life, at the most.
     pub periods: Vec<u64>,
     /// Who compares tables, as often as it likes.
@@ -63,12 +63,12 @@ pub struct Membership {
     /// Whether messages are lost for good.
     pub lossy: bool,
     /// What must be reachable.
-    pub reached: Vec<Met>,
+    pub reached: Vec<Reached>,
 }
 
 /// Something that must be reachable, so that what is claimed is claimed of something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Met {
+pub enum Reached {
     /// Somebody who is alive is suspect to another one.
     WronglySuspected,
     /// Somebody who is alive is dead to another one.
@@ -148,10 +148,10 @@ impl Lives {
     }
 }
 
-impl Membership {
+impl Setup {
     /// Members who only answer, by default.
     pub fn new(periods: impl IntoIterator<Item = u64>) -> Self {
-        Membership {
+        Setup {
             periods: periods.into_iter().collect(),
             comparing: Vec::new(),
             tries: 0,
@@ -178,7 +178,7 @@ impl Membership {
     }
 
     /// With this to be reached.
-    pub fn reached(mut self, reached: impl IntoIterator<Item = Met>) -> Self {
+    pub fn reached(mut self, reached: impl IntoIterator<Item = Reached>) -> Self {
         self.reached = reached.into_iter().collect();
         self
     }
@@ -219,8 +219,8 @@ impl Membership {
             model = model.lossy();
         }
         for id in self.ids() {
-            let mut store = MemberStore::default();
-            MemberActor::init(&mut store);
+            let mut store = ProofStore::default();
+            ProofActor::init(&mut store);
             let (node, seeds) = (Self::node(id), self.seeds(id));
             let timeouts = self.timeouts();
             let member = Member::with(node, seeds, None, timeouts, mechanisms.clone());
@@ -249,14 +249,14 @@ impl Membership {
 
 /// The members that are up, by id.
 fn up<M: Mechanisms>(
-    system: &System<MemberActor<M>, Lives>,
-) -> impl Iterator<Item = (Id, &'static MemberState<MemberStore>)> {
+    system: &System<ProofActor<M>, Lives>,
+) -> impl Iterator<Item = (Id, &'static MemberState<ProofStore>)> {
     let states = system.actor_states.iter().enumerate();
-    states.filter_map(|(index, state)| Some((Id::from(index), Shared::get(*state).as_ref()?)))
+    states.filter_map(|(index, state)| Some((Id::from(index), Interned::get(*state).as_ref()?)))
 }
 
 /// The rows that a member has saved of others.
-fn saved(store: &MemberStore) -> impl Iterator<Item = (Id, Entry)> {
+fn saved(store: &ProofStore) -> impl Iterator<Item = (Id, Entry)> {
     store.iter().filter_map(|(key, row)| match (key, row) {
         (Key::Member(member), Row::Member(entry)) => Some((*member, *entry)),
         _ => None,
@@ -264,7 +264,7 @@ fn saved(store: &MemberStore) -> impl Iterator<Item = (Id, Entry)> {
 }
 
 /// The newest incarnation that a member has saved of itself.
-fn own(store: &MemberStore) -> u64 {
+fn own(store: &ProofStore) -> u64 {
     match store.get(&Key::Own) {
         Some(Row::Own { incarnation }) => incarnation,
         _ => 0,
@@ -272,12 +272,12 @@ fn own(store: &MemberStore) -> u64 {
 }
 
 /// Every row of one member about another one, saved or not: of whom, and what.
-fn rows<M: Mechanisms>(system: &System<MemberActor<M>, Lives>) -> Vec<(Id, Id, Entry)> {
+fn rows<M: Mechanisms>(system: &System<ProofActor<M>, Lives>) -> Vec<(Id, Id, Entry)> {
     let stores = system
         .actor_storages
         .iter()
         .enumerate()
-        .filter_map(|(index, store)| Some((Id::from(index), Shared::get((*store)?))));
+        .filter_map(|(index, store)| Some((Id::from(index), Interned::get((*store)?))));
     let stored = stores.flat_map(|(id, store)| {
         saved(store).map(move |(member, entry)| (id, member, entry)).collect::<Vec<_>>()
     });
@@ -298,9 +298,9 @@ pub fn agree<M: Mechanisms>(state: &State<M>) -> bool {
 
 /// What a step does to rows.
 fn witness<M: Mechanisms>(
-    before: &System<MemberActor<M>, Lives>,
-    action: &ActorModelAction<Shared<Msg>, Timer, ()>,
-    after: &System<MemberActor<M>, Lives>,
+    before: &System<ProofActor<M>, Lives>,
+    action: &ActorModelAction<Interned<Msg>, Timer, ()>,
+    after: &System<ProofActor<M>, Lives>,
 ) -> Option<Lives> {
     let mut lives = after.history.clone();
     for index in 0..after.actor_states.len() {
@@ -309,21 +309,21 @@ fn witness<M: Mechanisms>(
             && let (Some(before), Some(after)) =
                 (before.actor_storages[index], after.actor_storages[index])
         {
-            let rows = |store| saved(Shared::get(store)).collect::<Vec<_>>();
+            let rows = |store| saved(Interned::get(store)).collect::<Vec<_>>();
             lives.see(id, &rows(before), &rows(after));
             lives.went_back |= own(&before) > own(&after);
         }
         // A table that is lost in a crash is looked at again when it is back.
         if before.actor_states[index] != after.actor_states[index] && !after.crashed[index] {
-            let rows = |state: Shared<Option<MemberState<MemberStore>>>| -> Vec<_> {
-                let state = Shared::get(state).iter();
+            let rows = |state: Interned<Option<MemberState<ProofStore>>>| -> Vec<_> {
+                let state = Interned::get(state).iter();
                 state.flat_map(|state| state.table.iter().map(|(id, it)| (id, *it))).collect()
             };
             lives.see(id, &rows(before.actor_states[index]), &rows(after.actor_states[index]));
         }
     }
-    let entry_of = |system: &System<MemberActor<M>, Lives>, id: Id| {
-        let state = Shared::get(system.actor_states[usize::from(id)]).as_ref()?;
+    let entry_of = |system: &System<ProofActor<M>, Lives>, id: Id| {
+        let state = Interned::get(system.actor_states[usize::from(id)]).as_ref()?;
         state.table.get(id).copied()
     };
     match action {
@@ -336,7 +336,7 @@ fn witness<M: Mechanisms>(
         }
         ActorModelAction::Deliver { dst, msg, .. } => {
             if let (Msg::Gossip { say, news }, Some(before), Some(after)) =
-                (Shared::get(*msg), entry_of(before, *dst), entry_of(after, *dst))
+                (Interned::get(*msg), entry_of(before, *dst), entry_of(after, *dst))
             {
                 let worse = |rumour: &&Rumour| {
                     rumour.member == *dst && rumour.entry.version() > before.version()
@@ -396,18 +396,20 @@ fn claims<M: Mechanisms>() -> Vec<Claim<M>> {
     ]
 }
 
-impl Met {
+impl Reached {
     fn claim<M: Mechanisms>(self) -> Claim<M> {
         match self {
-            Met::WronglySuspected => {
+            Reached::WronglySuspected => {
                 Claim::<M>::sometimes("a live member is suspected", |_, state| {
                     is_held(state, |status| matches!(status, Status::Suspect { .. }), true)
                 })
             }
-            Met::WronglyDead => Claim::<M>::sometimes("a live member is held dead", |_, state| {
-                is_held(state, |status| status == Status::Dead, true)
-            }),
-            Met::DeadToEachOther => {
+            Reached::WronglyDead => {
+                Claim::<M>::sometimes("a live member is held dead", |_, state| {
+                    is_held(state, |status| status == Status::Dead, true)
+                })
+            }
+            Reached::DeadToEachOther => {
                 Claim::<M>::sometimes("two hold each other dead", |_, state| {
                     let holds = |one: &MemberState<_>, other| {
                         one.table.get(other).is_some_and(|it| it.status == Status::Dead)
@@ -418,21 +420,21 @@ impl Met {
                     })
                 })
             }
-            Met::Refuted => Claim::<M>::sometimes("all know of a refutation", |_, state| {
+            Reached::Refuted => Claim::<M>::sometimes("all know of a refutation", |_, state| {
                 agree(state)
                     && up(&state.system).any(|(id, member)| {
                         let own = member.table.get(id);
                         own.is_some_and(|own| own.incarnation > member.start)
                     })
             }),
-            Met::Found => Claim::<M>::sometimes("a crashed member is held dead", |_, state| {
+            Reached::Found => Claim::<M>::sometimes("a crashed member is held dead", |_, state| {
                 is_held(state, |status| status == Status::Dead, false)
             }),
-            Met::StaleUnderWay => {
+            Reached::StaleUnderWay => {
                 Claim::<M>::sometimes("a stale row meets a tombstone", |_, state| {
                     state.system.network.iter_deliverable().any(|Envelope { dst, msg, .. }| {
                         let (Msg::Gossip { say, news }, Some(member)) =
-                            (msg, Shared::get(state.system.actor_states[usize::from(dst)]))
+                            (msg, Interned::get(state.system.actor_states[usize::from(dst)]))
                         else {
                             return false;
                         };
@@ -448,22 +450,24 @@ impl Met {
                     })
                 })
             }
-            Met::Restarted => Claim::<M>::sometimes("all know who has restarted", |_, state| {
-                state.crashes > 0
-                    && agree(state)
-                    && up(&state.system).any(|(_, member)| member.start > 1)
-            }),
-            Met::Left => Claim::<M>::sometimes("all know who has left", |_, state| {
+            Reached::Restarted => {
+                Claim::<M>::sometimes("all know who has restarted", |_, state| {
+                    state.crashes > 0
+                        && agree(state)
+                        && up(&state.system).any(|(_, member)| member.start > 1)
+                })
+            }
+            Reached::Left => Claim::<M>::sometimes("all know who has left", |_, state| {
                 let left = |id, member: &MemberState<_>| {
                     member.table.get(id).is_some_and(|own| own.status == Status::Left)
                 };
                 agree(state) && up(&state.system).any(|(id, member)| left(id, member))
             }),
-            Met::Joined => Claim::<M>::sometimes("all know all", |_, state| {
+            Reached::Joined => Claim::<M>::sometimes("all know all", |_, state| {
                 let count = state.system.actor_states.len();
                 agree(state) && up(&state.system).all(|(_, member)| member.table.len() == count)
             }),
-            Met::Relayed => Claim::<M>::sometimes("an answer is passed on", |_, state| {
+            Reached::Relayed => Claim::<M>::sometimes("an answer is passed on", |_, state| {
                 state.system.network.iter_deliverable().any(|Envelope { src, dst, msg }| {
                     let Msg::Gossip { say: Say::Ack { origin, target, .. }, .. } = msg else {
                         return false;
@@ -471,7 +475,7 @@ impl Met {
                     *origin == dst && *target != src
                 })
             }),
-            Met::Confirmed => Claim::<M>::sometimes("a suspicion is confirmed", |_, state| {
+            Reached::Confirmed => Claim::<M>::sometimes("a suspicion is confirmed", |_, state| {
                 let mut suspicions =
                     up(&state.system).flat_map(|(_, member)| member.suspicions.values());
                 suspicions.any(|suspicion| suspicion.by.len() > 1)
@@ -489,7 +493,7 @@ fn is_held<M: Mechanisms>(state: &State<M>, status: fn(Status) -> bool, is_up: b
     })
 }
 
-impl Display for Membership {
+impl Display for Setup {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let list = |numbers: &[usize]| {
             let names: Vec<_> = numbers.iter().map(|number| format!("m{number}")).collect();

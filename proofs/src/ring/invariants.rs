@@ -22,7 +22,7 @@
 
 use super::world::{Held, Sight, decided, finished, nodes, pending};
 use super::{ProofActor, RingModel, State, System};
-use crate::checker::intern::Shared;
+use crate::checker::intern::Interned;
 use chainring_model::Mechanisms;
 use chainring_model::coordinator;
 use chainring_model::kv::Key;
@@ -127,10 +127,10 @@ fn judged<M: Mechanisms>(system: &System<M>, recent: usize) -> Judged {
     let mut hasher = DefaultHasher::new();
     (&system.history, recent).hash(&mut hasher);
     for store in system.actor_storages.iter().flatten() {
-        Shared::address(*store).hash(&mut hasher);
+        Interned::address(*store).hash(&mut hasher);
     }
-    for parcel in system.network.iter().filter(|it| matches!(&*it.msg, Msg::Accept { .. })) {
-        Shared::address(parcel.msg).hash(&mut hasher);
+    for envelope in system.network.iter().filter(|it| matches!(&*it.msg, Msg::Accept { .. })) {
+        Interned::address(envelope.msg).hash(&mut hasher);
     }
     let digest = hasher.finish();
     if let Some(known) = KNOWN.with_borrow(|known| known.get(&digest).copied()) {

@@ -1,7 +1,8 @@
 //! Where each mechanism of the ring shows that it is needed.
 //!
-//! Most are driven by a script (see [`drive`](mod@crate::checker::schedule)): quorums make runs long, and the networks of
-//! these models hold many messages. Every script is also driven through the intact protocol, where it gets
+//! Most are caught by a schedule (see [`schedule`](mod@crate::checker::schedule)): quorums make runs
+//! long, and the networks of these models hold many messages. Every schedule is also followed in the
+//! intact protocol, where it gets
 //! stuck, or nothing falls.
 
 use chainring_model::Mechanism;
@@ -48,7 +49,7 @@ pub fn mutant(lacks: Mechanism) -> (&'static str, &'static str) {
 }
 
 /// The run that shows what goes wrong without a mechanism.
-pub fn script(lacks: Mechanism) -> Option<&'static str> {
+pub fn schedule(lacks: Mechanism) -> Option<&'static str> {
     use Mechanism::*;
     Some(match lacks {
         QuorumMajority => QUORUM_MAJORITY,

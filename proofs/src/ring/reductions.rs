@@ -21,8 +21,8 @@
 //! A protocol that lacks a mechanism is explored without any but the first.
 
 use super::{Action, ProofActor, System};
-use crate::checker::intern::{Mix, Shared, Table};
-use crate::checker::state::Parcel;
+use crate::checker::intern::{Interned, Mix, Table};
+use crate::checker::state::EnvelopeOf;
 use chainring_model::coordinator::Msg::{Ask, Install};
 use chainring_model::prune::Prune;
 use chainring_model::ring::place::{is_majority, position};
@@ -45,7 +45,7 @@ pub struct Reductions<M: Mechanisms> {
     /// Whether tombstones are purged, so that what is fetched has floors.
     sweeps: bool,
     /// Groups of nodes that can change places.
-    alike: Vec<Vec<usize>>,
+    symmetric: Vec<Vec<usize>>,
     /// The answer that stands for all answers, by the state of who is asked.
     answers: Known<M, Answer>,
     /// Whether a message is obsolete, by the state of who receives it.
@@ -53,10 +53,10 @@ pub struct Reductions<M: Mechanisms> {
 }
 
 /// What is known of a state of an actor and a message to it.
-type Known<M, V> = Table<(usize, Parcel<ProofActor<M>>), Option<V>>;
+type Known<M, V> = Table<(usize, EnvelopeOf<ProofActor<M>>), Option<V>>;
 
 /// The answer to a message, if there is one.
-type Answer = Option<Shared<Msg>>;
+type Answer = Option<Interned<Msg>>;
 
 /// Somebody who counts: which messages count, and who has been counted.
 enum Count<'a> {
@@ -75,18 +75,18 @@ impl<M: Mechanisms> Reductions<M> {
         mechanisms: &M,
         is_lossy: bool,
         sweeps: bool,
-        alike: Vec<Vec<usize>>,
+        symmetric: Vec<Vec<usize>>,
     ) -> Self {
         let is_intact = Mechanism::ALL.iter().all(|mechanism| mechanisms.has(*mechanism));
         let (answers, obsolete) = (Table::default(), Table::default());
-        Reductions { actors, is_intact, is_lossy, sweeps, alike, answers, obsolete }
+        Reductions { actors, is_intact, is_lossy, sweeps, symmetric, answers, obsolete }
     }
 
     /// Those from whom a message is the same to its receiver.
-    pub fn alike(&self, parcel: &Parcel<ProofActor<M>>) -> Option<Vec<Id>> {
-        match &*parcel.msg {
+    pub fn equivalent_senders(&self, envelope: &EnvelopeOf<ProofActor<M>>) -> Option<Vec<Id>> {
+        match &*envelope.msg {
             // A coordinator believes other coordinators only.
-            Msg::Views(Install { .. }) if !self.is_coordinator(parcel.dst) => {
+            Msg::Views(Install { .. }) if !self.is_coordinator(envelope.dst) => {
                 Some((0..self.actors.len()).map(Id::from).collect())
             }
             _ => None,
@@ -98,14 +98,14 @@ impl<M: Mechanisms> Reductions<M> {
     }
 
     /// Whether all that a message can do is to be answered, and its sender does not care for any answer.
-    pub fn is_spent(&self, system: &System<M>, parcel: &Parcel<ProofActor<M>>) -> bool {
-        let Envelope { src, dst, msg } = *parcel;
+    pub fn is_spent(&self, system: &System<M>, envelope: &EnvelopeOf<ProofActor<M>>) -> bool {
+        let Envelope { src, dst, msg } = *envelope;
         let state = |id: Id| system.actor_states.get(usize::from(id)).copied();
         let (true, Some(asked), Some(sender)) = (self.is_intact, state(dst), state(src)) else {
             return false;
         };
-        let answer = self.answers.with((Shared::address(asked), *parcel), |known| {
-            *known.get_or_insert_with(|| answer(&asked, &msg).map(Shared::new))
+        let answer = self.answers.with((Interned::address(asked), *envelope), |known| {
+            *known.get_or_insert_with(|| answer(&asked, &msg).map(Interned::new))
         });
         let Some(answer) = answer else { return false };
         if let Msg::Views(Install { .. }) = &*answer
@@ -115,7 +115,7 @@ impl<M: Mechanisms> Reductions<M> {
             return true;
         }
         let answer = Envelope { src: dst, dst: src, msg: answer };
-        self.obsolete.with((Shared::address(sender), answer), |known| {
+        self.obsolete.with((Interned::address(sender), answer), |known| {
             *known.get_or_insert_with(|| {
                 let actor = &self.actors[usize::from(src)];
                 actor.is_obsolete(src, &sender, dst, &answer.msg)
@@ -161,7 +161,7 @@ impl<M: Mechanisms> Reductions<M> {
         }
         let parts = || {
             let states = system.actor_states.iter().zip(&system.timers_set);
-            states.map(|(state, timers)| (Shared::address(*state), Shared::address(*timers)))
+            states.map(|(state, timers)| (Interned::address(*state), Interned::address(*timers)))
         };
         NEWEST.with_borrow_mut(|(newest, who)| {
             if !newest.iter().copied().eq(parts()) {
@@ -177,10 +177,10 @@ impl<M: Mechanisms> Reductions<M> {
     /// is to be known of them. (Any order would do; this one is the same for most that are the same.)
     pub fn representative(&self, system: &System<M>) -> Option<System<M>> {
         let is_sound = self.is_intact && !self.is_lossy;
-        if self.alike.is_empty() || !is_sound || self.who_is_occupied(system).is_some() {
+        if self.symmetric.is_empty() || !is_sound || self.who_is_occupied(system).is_some() {
             return None;
         }
-        let nodes = 0..1 + self.alike.iter().flatten().max().copied().unwrap_or(0);
+        let nodes = 0..1 + self.symmetric.iter().flatten().max().copied().unwrap_or(0);
         let is_node = |id: Id| usize::from(id) < nodes.end;
         let digest = |part: &dyn Fn(&mut Mix)| {
             let mut hasher = Mix::default();
@@ -198,9 +198,9 @@ impl<M: Mechanisms> Reductions<M> {
             })
             .collect();
         let own = known.clone();
-        for parcel in system.network.iter() {
+        for envelope in system.network.iter() {
             for (id, other, is_sender) in
-                [(parcel.src, parcel.dst, true), (parcel.dst, parcel.src, false)]
+                [(envelope.src, envelope.dst, true), (envelope.dst, envelope.src, false)]
             {
                 if is_node(id) {
                     let other = if is_node(other) {
@@ -210,7 +210,7 @@ impl<M: Mechanisms> Reductions<M> {
                     };
                     let said = digest(&|hasher| {
                         (other, is_sender).hash(hasher);
-                        parcel.msg.hash(hasher);
+                        envelope.msg.hash(hasher);
                     });
                     let known = &mut known[usize::from(id)];
                     *known = known.wrapping_add(said);
@@ -218,7 +218,7 @@ impl<M: Mechanisms> Reductions<M> {
             }
         }
         let mut order: Vec<usize> = nodes.collect();
-        for group in &self.alike {
+        for group in &self.symmetric {
             let mut sorted = group.clone();
             sorted.sort_by_key(|node| known[*node]);
             for (place, node) in group.iter().zip(sorted) {
@@ -240,7 +240,7 @@ impl<M: Mechanisms> Reductions<M> {
             })
         };
         // Every order is made by exchanging the first with another, then the second, and so on.
-        for (one, other) in self.alike.iter().flat_map(pairs) {
+        for (one, other) in self.symmetric.iter().flat_map(pairs) {
             let exchanged = orders.iter().map(|order| {
                 let mut order = order.clone();
                 order.swap(one, other);
@@ -269,7 +269,7 @@ impl<M: Mechanisms> Reductions<M> {
                     for (_, held) in state.sweeping.values_mut() {
                         *held = held.iter().map(|id| place(*id)).collect();
                     }
-                    Shared::new(RingState::Node(state))
+                    Interned::new(RingState::Node(state))
                 }
                 _ => system.actor_states[*old],
             };
@@ -334,11 +334,10 @@ impl<M: Mechanisms> Reductions<M> {
             return Some(true);
         }
         let count = Count::Rows(*epoch, *span);
-        let others = system
-            .network
-            .iter()
-            .filter(|parcel| parcel.dst == dst && parcel.src != src && count.is_one(&parcel.msg));
-        let others: BTreeSet<Id> = others.map(|parcel| parcel.src).collect();
+        let others = system.network.iter().filter(|envelope| {
+            envelope.dst == dst && envelope.src != src && count.is_one(&envelope.msg)
+        });
+        let others: BTreeSet<Id> = others.map(|envelope| envelope.src).collect();
         let mut later = known;
         later.extend(others.iter().filter(|other| **other > src));
         let with = |one: &Id| {
@@ -354,10 +353,10 @@ impl<M: Mechanisms> Reductions<M> {
     fn counts(&self, system: &System<M>, src: Id, dst: Id, msg: &Msg) -> Option<bool> {
         let index = usize::from(dst);
         let others = |count: &Count| -> BTreeSet<Id> {
-            let others = system.network.iter().filter(|parcel| {
-                parcel.dst == dst && parcel.src != src && count.is_one(&parcel.msg)
+            let others = system.network.iter().filter(|envelope| {
+                envelope.dst == dst && envelope.src != src && count.is_one(&envelope.msg)
             });
-            others.map(|parcel| parcel.src).collect()
+            others.map(|envelope| envelope.src).collect()
         };
         match (self.actors.get(index)?, &*system.actor_states[index]) {
             (RingActor::Gateway(gateway), RingState::Gateway(state)) => {

@@ -13,7 +13,7 @@ use super::reductions::Reductions;
 use super::world::{self, decided, installed};
 use super::{invariants, of_ring};
 use crate::chain::spell;
-use crate::checker::intern::Shared;
+use crate::checker::intern::Interned;
 use crate::checker::model::{Checked, CheckedState, Pruning};
 use crate::checker::run::{Options, Report as RunReport, run};
 use crate::checker::schedule::numbered;
@@ -50,7 +50,7 @@ pub type RingModel<M = Intact> = Checked<ProofActor<M>, History>;
 pub type State<M = Intact> = CheckedState<ProofActor<M>, History>;
 
 /// An action of it.
-pub type Action = ActorModelAction<Shared<Msg>, Timer, ()>;
+pub type Action = ActorModelAction<Interned<Msg>, Timer, ()>;
 
 /// What one client does, in order, and through which gateway.
 #[derive(Clone, Debug)]
@@ -492,9 +492,9 @@ impl Setup {
             model = model.assume(move |system| is_within(system, rounds));
         }
         let this = Arc::clone(&reductions);
-        model = model.alike(move |parcel| this.alike(parcel));
+        model = model.equivalent_senders(move |envelope| this.equivalent_senders(envelope));
         let this = Arc::clone(&reductions);
-        model = model.spent(move |system, parcel| this.is_spent(system, parcel));
+        model = model.spent(move |system, envelope| this.is_spent(system, envelope));
         let this = Arc::clone(&reductions);
         model = model.representative(move |system| this.representative(system));
         let this = self.clone();
@@ -529,7 +529,7 @@ impl Setup {
 
     /// Groups of nodes that nothing tells apart: in the same rings, of which each holds the key at all of its
     /// members, and never newcomers.
-    fn alike(&self) -> Vec<Vec<usize>> {
+    fn symmetric_nodes(&self) -> Vec<Vec<usize>> {
         let rings: Vec<&Vec<usize>> = [&self.ring]
             .into_iter()
             .chain(self.plan.iter().flat_map(|(old, new)| [old, new]))
@@ -559,7 +559,7 @@ impl Setup {
         actors: Arc<[ProofActor<M>]>,
         mechanisms: &M,
     ) -> Reductions<M> {
-        Reductions::of(actors, mechanisms, self.lossy, self.sweeps, self.alike())
+        Reductions::of(actors, mechanisms, self.lossy, self.sweeps, self.symmetric_nodes())
     }
 
     /// The same system with its nodes in every order in which it goes on in the same way.
@@ -609,7 +609,7 @@ impl Setup {
                 };
                 open(id) && state.proposal.is_none() && state.promised.is_none()
             }
-            ActorModelAction::Deliver { dst, msg, .. } => match Shared::get(*msg) {
+            ActorModelAction::Deliver { dst, msg, .. } => match Interned::get(*msg) {
                 Msg::Views(coordinator::Msg::Report(_)) => open(dst),
                 _ => true,
             },

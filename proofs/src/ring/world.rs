@@ -1,7 +1,7 @@
 //! What properties look at: a system of ring actors.
 
 use super::{ProofStore, RingModel, State, System};
-use crate::checker::intern::Shared;
+use crate::checker::intern::Interned;
 use crate::history::History;
 use chainring_model::Mechanisms;
 use chainring_model::coordinator;
@@ -100,7 +100,7 @@ impl Held {
 pub fn nodes<M: Mechanisms>(system: &System<M>) -> Vec<Rc<Held>> {
     /// Nodes that a thread remembers at the most.
     const REMEMBERED: usize = 1 << 16;
-    type Known = HashMap<(Id, Shared<ProofStore>), Option<Rc<Held>>>;
+    type Known = HashMap<(Id, Interned<ProofStore>), Option<Rc<Held>>>;
     thread_local! {
         static KNOWN: RefCell<Known> = RefCell::default();
     }

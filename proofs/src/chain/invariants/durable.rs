@@ -14,7 +14,7 @@ pub fn durable<W: World>() -> Property<W> {
         let system = W::system(state);
         let members = members(system);
         let actors = system.states().zip(system.stores()).enumerate();
-        let mut whole = actors.filter(|(id, _)| !W::is_torn(state, Id::from(*id)));
+        let mut whole = actors.filter(|(id, _)| !W::is_mid_step(state, Id::from(*id)));
         whole.all(|(id, (actor, saved))| match actor {
             ChainState::Stopped | ChainState::Script(_) => true,
             ChainState::Gateway(gateway) => saved == Some(&gateway.store),

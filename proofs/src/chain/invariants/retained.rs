@@ -1,4 +1,4 @@
-//! The newcomer is the tail in deed before it is in name: what it lacks, its tail has.
+//! The newcomer is the tail in effect before it is in name: what it lacks, its tail has.
 
 use crate::chain::world::{World, teachings};
 use chainring_model::chain::Place;
