@@ -6,6 +6,7 @@
 
 mod about;
 mod hearing;
+mod links;
 
 use crate::protocol::{Part, Place, Role, System};
 use crate::trace::Tracer;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use about::{About, Roster, yes_or_no};
 pub(crate) use hearing::Hearing;
+pub(crate) use links::{Notes, greeting};
 
 /// A card for each actor of a node, in the order of its parts.
 pub(crate) struct Board<P: System> {

@@ -48,12 +48,14 @@ mod door;
 mod file;
 mod grow;
 mod ring;
+mod settings;
 mod timeouts;
 
 pub use door::DoorConfig;
 pub use file::write;
 pub use grow::Changes;
 pub use ring::{OnQuorumLoss, RingConfig};
+pub use settings::Settings;
 pub use timeouts::TimeoutsConfig;
 
 use chainring_model::{chain, ring as model_ring};

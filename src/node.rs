@@ -11,8 +11,9 @@
 
 mod descriptors;
 mod follow;
+mod links;
 
-use crate::board::{About, Board, Watch};
+use crate::board::{About, Board, Watch, greeting};
 use crate::config::{Cluster, NodeConfig, Protocol};
 use crate::front::Front;
 use crate::gateway::door::{Courier, Door};
@@ -251,6 +252,7 @@ impl<P: System> Running<P> {
             cluster: cluster.wire_number(),
             mtu: cluster.mtu,
             faults: options.faults,
+            greeting: greeting(&cluster.settings()),
             ..TransportConfig::default()
         };
         let endpoint = Endpoint::bind(node.udp, config)?;
@@ -317,6 +319,7 @@ impl<P: System> Running<P> {
         if let Some(file) = options.follow {
             beside.spawn(follow::follow(file, roster, transport_ref.book().clone()));
         }
+        beside.spawn(links::tell(front.clone()));
         if let Some(task) = P::beside(&front) {
             beside.spawn(task);
         }

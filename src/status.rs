@@ -8,6 +8,7 @@ use chainring_model::ring;
 use serde::{Deserialize, Serialize};
 use stateright::actor::Id;
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 
 /// What one node says of its actors.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -24,6 +25,70 @@ pub struct NodeStatus {
     pub gateways: Vec<GatewayStatus>,
     /// Its coordinator, if it has one.
     pub coordinator: Option<CoordinatorStatus>,
+    /// What its file says that all nodes' files have to say, too.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+    /// Of whom datagrams do not come through.
+    #[serde(default)]
+    pub links: Vec<LinkStatus>,
+    /// What other nodes have told it that their files say otherwise.
+    #[serde(default)]
+    pub differences: Vec<DifferenceStatus>,
+}
+
+/// What keeps the datagrams of, or for, one peer from coming through.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct LinkStatus {
+    /// The peer's node; `None` for everyone who is not in the file.
+    pub node: Option<u32>,
+    /// Where the last datagram came from, or went to.
+    pub address: String,
+    /// Whether they are on their way out.
+    pub sending: bool,
+    /// What is wrong with them.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+    /// How many there were since the node's start.
+    pub count: u64,
+    /// How long ago the last one was, in milliseconds.
+    pub last_ms_ago: u64,
+}
+
+impl Display for LinkStatus {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let LinkStatus { node, address, what, remedy, .. } = self;
+        let (verb, side) = if self.sending { ("to", "for") } else { ("from", "of") };
+        match node {
+            Some(node) => {
+                write!(f, "datagrams {side} node {node}, {verb} {address}, {what}: {remedy}")
+            }
+            None => write!(
+                f,
+                "datagrams {verb} {address}, no node's address in this file, {what}: {remedy}"
+            ),
+        }
+    }
+}
+
+/// What another node's file says otherwise than this one's.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct DifferenceStatus {
+    /// The other node.
+    pub node: u32,
+    /// The name of the setting.
+    pub setting: String,
+    /// What this node's file says.
+    pub here: String,
+    /// What the other's says.
+    pub there: String,
+}
+
+impl Display for DifferenceStatus {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let DifferenceStatus { node, setting, here, there } = self;
+        write!(f, "the file of node {node} says {setting} = {there}, and this node's says {here}")
+    }
 }
 
 /// What a replica shows.
@@ -138,9 +203,12 @@ pub struct RingNodeStatus {
     /// What its file says that all nodes' files have to say, too.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
-    /// How many datagrams have not come through, by what was wrong with them; only those that are not 0.
+    /// Of whom datagrams do not come through.
     #[serde(default)]
-    pub datagrams: BTreeMap<String, u64>,
+    pub links: Vec<LinkStatus>,
+    /// What other nodes have told it that their files say otherwise.
+    #[serde(default)]
+    pub differences: Vec<DifferenceStatus>,
 }
 
 /// What a replica of a ring shows.

@@ -13,6 +13,10 @@
 //!   it comes from the address of its source in the [`AddressBook`]. Everything else is dropped and counted. This keeps accidents out (another
 //!   cluster on the same ports, an old process, line noise); it does not stop an attacker who can forge source addresses.
 //! - **A failed send is a loss**, counted like every other.
+//! - **Troubles** say of which peer datagrams are refused, and to which they cannot be sent, and why.
+//! - **Greetings.** What a node was given to say of itself is sent to each peer every few seconds, and kept there. It is
+//!   for people: nothing depends on it. A greeting of another cluster's number is taken from a known address, too, since it
+//!   may say why the number is another one.
 //!
 //! One socket and one receiving thread serve all actors of a node; each actor sends through its own [`Post`].
 //! `wire` describes the bytes.
@@ -23,8 +27,10 @@ mod large;
 mod lossy;
 mod post;
 mod reassembly;
+mod troubles;
 mod wire;
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,12 +49,14 @@ pub use self::book::AddressBook;
 pub use self::counters::TransportCounters;
 pub use self::lossy::{Faults, LossyLink};
 pub use self::post::Post;
+pub use self::troubles::{Trouble, Troubled};
 
 use self::book::Reader;
 use self::counters::add;
 use self::large::{Large, Limits};
 use self::post::Carrier;
 use self::reassembly::{Reassembly, Taken, answers};
+use self::troubles::plain;
 use self::wire::{
     Acknowledgement, FRAGMENT_HEADER, Fragment, Kind, LARGEST_DATAGRAM, Record, Refusal,
     SMALLEST_FRAGMENT,
@@ -83,6 +91,9 @@ pub struct TransportConfig {
     pub socket_buffer: usize,
     /// Makes the link misbehave on purpose, for tests.
     pub faults: Option<Faults>,
+    /// What the node says of itself to each peer, every few seconds; nothing where it is empty, or longer than
+    /// [`LONGEST_GREETING`].
+    pub greeting: Vec<u8>,
 }
 
 impl Default for TransportConfig {
@@ -99,6 +110,7 @@ impl Default for TransportConfig {
             repeat: Duration::from_millis(20),
             socket_buffer: 4 << 20,
             faults: None,
+            greeting: Vec::new(),
         }
     }
 }
@@ -128,6 +140,9 @@ pub enum TransportError {
     #[error("got no thread to receive with: {0}")]
     Thread(io::Error),
 }
+
+/// The longest [`TransportConfig::greeting`].
+pub const LONGEST_GREETING: usize = 1024;
 
 /// The smallest [`TransportConfig::mtu`].
 pub const SMALLEST_MTU: usize = 256;
@@ -191,18 +206,26 @@ impl Endpoint {
             socket: self.socket,
             lossy: config.faults.map(LossyLink::new),
             counters: Default::default(),
+            troubles: Default::default(),
+            greetings: Default::default(),
             large: Mutex::new(Large::new(limits, fastrand::u64(..))),
         });
-        let receiver = Receiver {
+        let has_greeting = (1..=LONGEST_GREETING).contains(&config.greeting.len());
+        let mut receiver = Receiver {
             carrier: Arc::clone(&carrier),
             routes,
             book: book.reader(),
+            own: plain(self.address),
+            greeting: if has_greeting { config.greeting } else { Vec::new() },
+            peers: Vec::new(),
+            next_greeting: (0, Instant::now()),
             reassembly: Reassembly::new(config.held_per_peer, config.held, config.patience),
             stop: Arc::new(AtomicBool::new(false)),
             to_answer: Vec::new(),
             bitmap: Vec::new(),
             datagram: Vec::new(),
         };
+        receiver.know_peers();
         let stop = Arc::clone(&receiver.stop);
         let thread = thread::Builder::new()
             .name(format!("udp-{}", self.address.port()))
@@ -242,6 +265,16 @@ impl Transport {
         self.carrier.counters.snapshot()
     }
 
+    /// Of which peers datagrams do not come through, and why.
+    pub fn troubles(&self) -> Vec<Troubled> {
+        self.carrier.troubles.all()
+    }
+
+    /// What the peers have said of themselves last, by their addresses in the book.
+    pub fn greetings(&self) -> HashMap<SocketAddr, Vec<u8>> {
+        self.carrier.greetings().clone()
+    }
+
     /// The link that misbehaves, if it was asked to.
     pub fn lossy(&self) -> Option<LossyLink> {
         self.carrier.lossy.clone()
@@ -264,6 +297,8 @@ impl Drop for Transport {
 const ROUND: usize = 64;
 /// How often what waits is looked after.
 const TICK: Duration = Duration::from_millis(5);
+/// How often each peer is greeted, where there are few.
+const GREET: Duration = Duration::from_secs(2);
 /// How long the receiving thread sleeps when nothing waits.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -272,6 +307,12 @@ struct Receiver<Msg> {
     carrier: Arc<Carrier>,
     routes: Arc<Routes<Msg>>,
     book: Reader,
+    own: SocketAddr,
+    greeting: Vec<u8>,
+    /// The other addresses of the book, in order.
+    peers: Vec<SocketAddr>,
+    /// Which of them is greeted next, and when.
+    next_greeting: (usize, Instant),
     reassembly: Reassembly,
     stop: Arc<AtomicBool>,
     /// The fragments of this round that are to be acknowledged, one for each message.
@@ -285,7 +326,9 @@ impl<Msg: DeserializeOwned> Receiver<Msg> {
         let mut buffer = vec![0; 1 << 16];
         let mut ticked = Instant::now();
         while !self.stop.load(Ordering::Relaxed) {
-            self.book.refresh();
+            if self.book.refresh() {
+                self.know_peers();
+            }
             let received = self.round(&mut buffer);
             self.acknowledge();
             let now = Instant::now();
@@ -299,6 +342,16 @@ impl<Msg: DeserializeOwned> Receiver<Msg> {
         }
     }
 
+    /// The book is new, or has changed.
+    fn know_peers(&mut self) {
+        let own = self.own;
+        self.peers = self.book.addresses().map(plain).filter(|peer| *peer != own).collect();
+        self.peers.sort_unstable();
+        self.peers.dedup();
+        self.carrier.troubles.know(self.peers.iter().copied());
+        self.carrier.greetings().retain(|peer, _| self.peers.binary_search(peer).is_ok());
+    }
+
     /// Takes what has arrived, up to a limit, without waiting.
     fn round(&mut self, buffer: &mut [u8]) -> usize {
         for received in 0..ROUND {
@@ -310,12 +363,16 @@ impl<Msg: DeserializeOwned> Receiver<Msg> {
                     add(&self.carrier.counters.bytes_received, length as u64);
                     if let Err(refusal) = self.datagram(from, &buffer[..length]) {
                         let counters = &self.carrier.counters;
-                        let counter = match refusal {
-                            Refusal::Foreign => &counters.foreign,
-                            Refusal::OtherCluster => &counters.other_cluster,
-                            Refusal::Damaged => &counters.damaged,
+                        let (counter, trouble) = match refusal {
+                            Refusal::Foreign => (&counters.foreign, Trouble::Foreign),
+                            Refusal::OtherVersion => (&counters.foreign, Trouble::OtherVersion),
+                            Refusal::OtherCluster => {
+                                (&counters.other_cluster, Trouble::OtherCluster)
+                            }
+                            Refusal::Damaged => (&counters.damaged, Trouble::Damaged),
                         };
                         add(counter, 1);
+                        self.carrier.troubles.note(from, trouble, from);
                     }
                 }
                 Err(e) => {
@@ -364,7 +421,38 @@ impl<Msg: DeserializeOwned> Receiver<Msg> {
                 }
                 Ok(())
             }
+            Kind::Greeting => {
+                self.greeted(from, body);
+                Ok(())
+            }
         }
+    }
+
+    /// A peer says what it has to say of itself. From elsewhere nobody is heard.
+    fn greeted(&mut self, from: SocketAddr, greeting: &[u8]) {
+        let from = plain(from);
+        if greeting.len() <= LONGEST_GREETING && self.peers.binary_search(&from).is_ok() {
+            let mut greetings = self.carrier.greetings();
+            if greetings.get(&from).is_none_or(|before| before != greeting) {
+                greetings.insert(from, greeting.to_vec());
+            }
+        }
+    }
+
+    /// Greets the next of the peers, if it is time: one after the other, all within [`GREET`].
+    fn greet(&mut self, now: Instant) {
+        let (next, at) = self.next_greeting;
+        if self.greeting.is_empty() || self.peers.is_empty() || now < at {
+            return;
+        }
+        let next = next % self.peers.len();
+        self.next_greeting = (next + 1, now + GREET / self.peers.len() as u32);
+        let datagram = &mut self.datagram;
+        datagram.clear();
+        wire::begin(datagram, Kind::Greeting, self.carrier.cluster);
+        datagram.extend_from_slice(&self.greeting);
+        wire::seal(datagram);
+        self.carrier.send(datagram, self.peers[next]);
     }
 
     fn messages(&mut self, from: SocketAddr, mut records: &[u8]) -> Result<(), Refusal> {
@@ -379,7 +467,7 @@ impl<Msg: DeserializeOwned> Receiver<Msg> {
                 }
                 trusted = Some(src);
             }
-            self.deliver(src, dst, message);
+            self.deliver(from, src, dst, message);
         }
         Ok(())
     }
@@ -402,7 +490,7 @@ impl<Msg: DeserializeOwned> Receiver<Msg> {
             Taken::Kept => {}
             Taken::Complete(message) => {
                 add(&counters.large_received, 1);
-                self.deliver(fragment.src, fragment.dst, &message);
+                self.deliver(from, fragment.src, fragment.dst, &message);
             }
             Taken::Damaged => add(&counters.damaged, 1),
             Taken::Useless => add(&counters.fragments_useless, 1),
@@ -419,7 +507,7 @@ impl<Msg: DeserializeOwned> Receiver<Msg> {
         }
     }
 
-    fn deliver(&self, src: Id, dst: Id, message: &[u8]) {
+    fn deliver(&self, from: SocketAddr, src: Id, dst: Id, message: &[u8]) {
         let counters = &self.carrier.counters;
         if !self.routes.contains(dst) {
             add(&counters.nobody_here, 1);
@@ -431,18 +519,21 @@ impl<Msg: DeserializeOwned> Receiver<Msg> {
                 // It lives here, as was just seen.
                 let _ = self.routes.deliver(src, dst, msg, weight);
             }
-            Err(_) => add(&counters.damaged, 1),
+            Err(_) => {
+                add(&counters.damaged, 1);
+                self.carrier.troubles.note(from, Trouble::Undecodable, from);
+            }
         }
     }
 
     /// Whether this source lives at this address; counts it when not.
     fn is_from(&self, src: Id, from: SocketAddr) -> bool {
-        let right = self.book.address(src).is_some_and(|address| {
-            // Not flow labels and scopes, which are not the same at both ends.
-            (address.ip(), address.port()) == (from.ip(), from.port())
-        });
+        let address = self.book.address(src);
+        let right = address.is_some_and(|address| plain(address) == plain(from));
         if !right {
             add(&self.carrier.counters.wrong_source, 1);
+            // Of the peer that it says it is, if it is one.
+            self.carrier.troubles.note(address.unwrap_or(from), Trouble::WrongSource, from);
         }
         right
     }
@@ -479,5 +570,6 @@ impl<Msg: DeserializeOwned> Receiver<Msg> {
         if let Some(link) = &carrier.lossy {
             link.release(&carrier.socket, now);
         }
+        self.greet(now);
     }
 }

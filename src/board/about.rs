@@ -30,6 +30,15 @@ impl<P: System> About<P> {
             line("log_lines_lost", tell::lost().to_string()),
         ];
         chainring.extend(P::lines(self));
+        let (links, differences) = (self.links(), self.differences());
+        let refused = links.iter().map(|link| link.count).sum::<u64>();
+        let differ: Vec<_> = (differences.iter())
+            .map(|it| format!("node {} {} {} here {}", it.node, it.setting, it.there, it.here))
+            .collect();
+        chainring.extend([
+            line("datagrams_in_trouble", refused.to_string()),
+            line("settings_differ", differ.join("; ")),
+        ]);
         let counters = self.transport.get().map(Transport::counters).unwrap_or_default();
         let transport = counters.named().map(|(name, count)| line(name, count.to_string()));
         vec![("Chainring".to_string(), chainring), ("Transport".to_string(), transport.collect())]

@@ -182,7 +182,7 @@ mod tests {
             judged: true,
             claimed: 0,
             copies_missing: 0,
-            differences: Default::default(),
+            links: Default::default(),
             nodes: Vec::new(),
             coordinators: Vec::new(),
         };

@@ -1,5 +1,6 @@
 //! `chainring status`: asks every node of a cluster, and says what they know together.
 
+mod links;
 mod report;
 mod ring;
 mod verdict;

@@ -1,10 +1,9 @@
 //! What the file of a ring says of it: the table `[ring]`.
 
-use super::Protocol;
+use super::{Protocol, Settings};
 use chainring_model::ring::RECENT;
 use chainring_model::ring::place::{REPLICAS, TOKENS};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How a ring places keys, and what it does where it has lost too much.
@@ -56,13 +55,20 @@ impl RingConfig {
             .then(|| Duration::from_secs(self.reform_after.into()))
     }
 
-    /// What the files of all nodes have to say alike and no node refuses another for, by name.
-    pub(crate) fn settings(&self) -> BTreeMap<String, String> {
+    /// What the files of all nodes have to say alike, by name.
+    pub(super) fn settings(&self) -> Settings {
         let what = match self.gives_up_after() {
             None => "wait".to_string(),
             Some(after) => format!("reform after {} s", after.as_secs()),
         };
-        BTreeMap::from([("on-quorum-loss".to_string(), what)])
+        let RingConfig { tokens, replicas, recent, .. } = self;
+        let numbers = [
+            ("tokens", tokens.to_string()),
+            ("replicas", replicas.to_string()),
+            ("recent", recent.to_string()),
+        ];
+        let all = numbers.into_iter().chain([("on-quorum-loss", what)]);
+        all.map(|(name, value)| (name.to_string(), value)).collect()
     }
 
     /// What all nodes have to agree on, as bytes.

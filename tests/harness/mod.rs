@@ -192,6 +192,19 @@ impl Cluster {
         self.dir.path().join("cluster.toml")
     }
 
+    /// The cluster file of a node: one of its own, if it was given one.
+    pub fn file_of(&self, node: usize) -> PathBuf {
+        let own = self.dir.path().join(format!("cluster-{}.toml", node + 1));
+        if own.exists() { own } else { self.file() }
+    }
+
+    /// Gives a node a cluster file of its own, for its next start: the others', changed.
+    pub fn give_file(&self, node: usize, change: impl FnOnce(String) -> String) {
+        let text = std::fs::read_to_string(self.file()).expect("a file of ours");
+        let own = self.dir.path().join(format!("cluster-{}.toml", node + 1));
+        std::fs::write(own, change(text)).expect("a directory of ours");
+    }
+
     /// Where node `node` (from 0) writes its trace.
     pub fn trace_file(&self, node: usize) -> PathBuf {
         self.dir.path().join(format!("trace-{node}"))
@@ -215,7 +228,7 @@ impl Cluster {
     /// The command that runs a node.
     pub fn command(&self, node: usize) -> Command {
         let mut command = chainring();
-        command.arg("node").arg("--config").arg(self.file());
+        command.arg("node").arg("--config").arg(self.file_of(node));
         command.args(["--with-parent", "--id", &(node + 1).to_string()]);
         if let Some(log) = self.log {
             command.env("CHAINRING_LOG", log);

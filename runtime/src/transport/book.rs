@@ -92,4 +92,9 @@ impl Reader {
     pub fn address(&self, id: Id) -> Option<SocketAddr> {
         self.addresses.get(&id).copied()
     }
+
+    /// All addresses, once for each `Id`.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.addresses.values().copied()
+    }
 }

@@ -14,6 +14,7 @@ use super::book::Reader;
 use super::counters::{Tally, add};
 use super::large::Large;
 use super::lossy::LossyLink;
+use super::troubles::{Trouble, Troubles};
 use super::wire::{self, HEADER, Kind};
 use crate::codec;
 use crate::driver::Outbox;
@@ -26,6 +27,9 @@ pub(super) struct Carrier {
     pub socket: UdpSocket,
     pub lossy: Option<LossyLink>,
     pub counters: Tally,
+    pub troubles: Troubles,
+    /// What peers have said of themselves last.
+    pub greetings: Mutex<HashMap<SocketAddr, Vec<u8>>>,
     pub large: Mutex<Large>,
 }
 
@@ -43,8 +47,16 @@ impl Carrier {
                 add(&self.counters.datagrams_sent, 1);
                 add(&self.counters.bytes_sent, datagram.len() as u64);
             }
-            Err(_) => add(&self.counters.send_failed, 1),
+            Err(error) => {
+                add(&self.counters.send_failed, 1);
+                self.troubles.note(to, Trouble::of(&error), to);
+            }
         }
+    }
+
+    /// Each is replaced as a whole, so a poisoned lock is sound.
+    pub fn greetings(&self) -> MutexGuard<'_, HashMap<SocketAddr, Vec<u8>>> {
+        self.greetings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nothing that panics half-way through a change runs under this lock, so a poisoned one is sound.

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 4 | `CHRG` |
 //! | 1 | version of this layout, now 1 |
-//! | 1 | kind: 1 messages, 2 fragment, 3 acknowledgement |
+//! | 1 | kind: 1 messages, 2 fragment, 3 acknowledgement, 4 greeting |
 //! | 4 | CRC-32 of all other bytes |
 //! | 8 | cluster |
 //!
@@ -27,6 +27,8 @@
 //!
 //! *Acknowledgement*: source and destination (of the acknowledgement, so the other way round), nonce, number, 8 bytes each; 4 bytes: all
 //! fragments below this place have arrived; then a bitmap, lowest bit first, of those from that place on.
+//!
+//! *Greeting*: what the sender's node says of itself, up to the end of the datagram; whatever cluster the header names.
 //!
 //! The checksum finds damage. It proves nothing about who sent the bytes: this is a protocol for a network in which
 //! strangers cannot forge source addresses.
@@ -51,13 +53,16 @@ pub(super) enum Kind {
     Messages = 1,
     Fragment = 2,
     Acknowledgement = 3,
+    Greeting = 4,
 }
 
 /// Why bytes are not taken for a datagram of this cluster.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refusal {
-    /// When they are not of this protocol, or of another version.
+    /// When they are not of this protocol.
     Foreign,
+    /// When their layout is of another version.
+    OtherVersion,
     /// When they are meant for another cluster.
     OtherCluster,
     /// When they break the layout or their checksum.
@@ -81,21 +86,25 @@ pub(super) fn seal(datagram: &mut [u8]) {
 /// Checks the header, and gives the kind and what follows.
 pub(super) fn open(datagram: &[u8], cluster: u64) -> Result<(Kind, &[u8]), Refusal> {
     let (header, body) = datagram.split_at_checked(HEADER).ok_or(Refusal::Foreign)?;
-    if header[..4] != MAGIC || header[4] != VERSION {
+    if header[..4] != MAGIC {
         return Err(Refusal::Foreign);
+    }
+    if header[4] != VERSION {
+        return Err(Refusal::OtherVersion);
     }
     let mut fields = Fields(&header[6..]);
     let (checksum, theirs) = (fields.u32()?, fields.u64()?);
     if checksum != checksum_of(datagram) {
         return Err(Refusal::Damaged);
     }
-    if theirs != cluster {
+    if theirs != cluster && header[5] != Kind::Greeting as u8 {
         return Err(Refusal::OtherCluster);
     }
     let kind = match header[5] {
         1 => Kind::Messages,
         2 => Kind::Fragment,
         3 => Kind::Acknowledgement,
+        4 => Kind::Greeting,
         _ => return Err(Refusal::Damaged),
     };
     Ok((kind, body))
@@ -329,6 +338,20 @@ mod tests {
         }
         assert!(rest.is_empty());
         assert_eq!(open(&datagram, 8), Err(Refusal::OtherCluster));
+    }
+
+    #[test]
+    fn a_greeting_is_read_whatever_cluster_it_names() {
+        let mut datagram = Vec::new();
+        begin(&mut datagram, Kind::Greeting, 9);
+        datagram.extend_from_slice(b"hello");
+        seal(&mut datagram);
+        assert_eq!(datagram[..6], *b"CHRG\x01\x04");
+        for cluster in [9, 8] {
+            assert_eq!(open(&datagram, cluster), Ok((Kind::Greeting, &b"hello"[..])));
+        }
+        datagram[4] = 2;
+        assert_eq!(open(&datagram, 9), Err(Refusal::OtherVersion));
     }
 
     #[test]

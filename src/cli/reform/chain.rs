@@ -185,6 +185,7 @@ mod tests {
         };
         let report = |nodes, coordinators| Report {
             cluster: 1,
+            links: Default::default(),
             chains: vec![Chain {
                 chain: 1,
                 epoch: 7,

@@ -1,5 +1,6 @@
 //! What the nodes of a cluster know together.
 
+use super::links::Links;
 use chainring::config::{Cluster, NodeConfig};
 use chainring::status::{Learning, NodeStatus, ViewStatus};
 use serde::Serialize;
@@ -12,6 +13,9 @@ pub struct Report {
     pub cluster: u64,
     /// Its chains, in order.
     pub chains: Vec<Chain>,
+    /// What is wrong between its nodes.
+    #[serde(flatten)]
+    pub links: Links,
 }
 
 /// One chain.
@@ -125,7 +129,9 @@ impl Report {
     /// Puts the answers of a cluster's nodes together; there is one for each node, in the file's order.
     pub fn of(cluster: &Cluster, answers: &[Answer]) -> Self {
         let chain = |chain| Chain::of(chain, cluster, answers);
-        Report { cluster: cluster.cluster, chains: cluster.chains().map(chain).collect() }
+        let links = Links::of(answers.iter().filter_map(|answer| answer.as_ref().ok()));
+        let chains = cluster.chains().map(chain).collect();
+        Report { cluster: cluster.cluster, chains, links }
     }
 }
 

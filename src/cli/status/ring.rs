@@ -1,6 +1,7 @@
 //! What the nodes of a ring know together, as data and in words.
 
 use super::Answer;
+use super::links::Links;
 use super::report::Coordinator;
 use super::words::{Row, write_rows};
 use chainring::config::{Cluster, NodeConfig};
@@ -42,8 +43,9 @@ pub struct RingReport {
     pub claimed: u64,
     /// How many copies of keys are missing, as far as the nodes have found in comparing.
     pub copies_missing: u64,
-    /// What the nodes' files have to say alike and do not: of each setting, who says what.
-    pub differences: BTreeMap<String, BTreeMap<String, Vec<u32>>>,
+    /// What is wrong between the nodes.
+    #[serde(flatten)]
+    pub links: Links,
     /// Everyone in the ring, and all others in the cluster file.
     pub nodes: Vec<Place>,
     /// Those who decide the next view.
@@ -85,8 +87,6 @@ pub struct Place {
     pub waits_for_newcomer: bool,
     /// What comparing with its other replicas has found; `None` if it was not asked.
     pub copies: Option<RingCopiesStatus>,
-    /// How many datagrams have not come through there, by what was wrong with them.
-    pub datagrams: BTreeMap<String, u64>,
 }
 
 /// A replica's part in the newest view.
@@ -158,7 +158,7 @@ impl RingReport {
             judged: council.asked.len() >= council.majority,
             claimed: deciding().map(|one| one.without_majority).max().unwrap_or(0),
             copies_missing: missing,
-            differences: differences(answered()),
+            links: Links::of(answered()),
             nodes,
         }
     }
@@ -267,21 +267,6 @@ impl<'a> Council<'a> {
     }
 }
 
-/// What files have to say alike and do not.
-fn differences<'a>(
-    nodes: impl Iterator<Item = &'a RingNodeStatus>,
-) -> BTreeMap<String, BTreeMap<String, Vec<u32>>> {
-    let mut said = BTreeMap::<String, BTreeMap<String, Vec<u32>>>::new();
-    for node in nodes {
-        for (name, value) in &node.settings {
-            let values = said.entry(name.clone()).or_default();
-            values.entry(value.clone()).or_default().push(node.node);
-        }
-    }
-    said.retain(|_, values| values.len() > 1);
-    said
-}
-
 /// What is known of a ring as a whole.
 struct Known<'a> {
     view: &'a RingViewStatus,
@@ -331,7 +316,6 @@ impl Known<'_> {
             wants_to_leave,
             waits_for_newcomer: wants_to_leave && self.view.stable && !is_full,
             copies: replica.map(|replica| replica.copies.clone()),
-            datagrams: answered.map(|status| status.datagrams.clone()).unwrap_or_default(),
         }
     }
 }
@@ -356,17 +340,7 @@ impl Display for RingReport {
         if let Some(why) = self.cannot_judge() {
             writeln!(f, "  {why}")?;
         }
-        for (name, values) in &self.differences {
-            let said = values.iter().map(|(value, nodes)| {
-                let nodes: Vec<_> = nodes.iter().map(|node| format!("node {node}")).collect();
-                format!("{value} at {}", nodes.join(", "))
-            });
-            let said = said.collect::<Vec<_>>().join("; ");
-            writeln!(
-                f,
-                "  the files of the nodes DIFFER in {name}: {said}: write the same into all"
-            )?;
-        }
+        write!(f, "{}", self.links)?;
         if self.copies_missing > 0 {
             let s = if self.copies_missing == 1 { " is" } else { "s are" };
             writeln!(
@@ -431,10 +405,6 @@ impl Place {
         let copies = self.copies.as_ref();
         let missing = copies.map(|copies| copies.behind).filter(|missing| *missing > 0);
         said.extend(missing.map(|missing| format!("has missed writes of {missing} keys")));
-        for (what, count) in &self.datagrams {
-            let s = if *count == 1 { "" } else { "s" };
-            said.push(format!("{count} datagram{s} {what}"));
-        }
         let behind = self.epoch.filter(|known| *known != epoch);
         said.extend(behind.map(|known| format!("knows epoch {known}")));
         said.join(", ")
@@ -488,7 +458,7 @@ mod tests {
             let copies = RingCopiesStatus::default();
             let replica = RingReplicaStatus { actor: node, view, ranges: 200, ranges_left, copies };
             let (version, coordinator) = ("0.1.0".to_string(), None);
-            let (settings, datagrams) = Default::default();
+            let (settings, links, differences) = Default::default();
             RingNodeStatus {
                 cluster: 9,
                 node,
@@ -497,7 +467,8 @@ mod tests {
                 gateway,
                 coordinator,
                 settings,
-                datagrams,
+                links,
+                differences,
             }
         };
         let mut first = status(1, 7, 0);
@@ -572,7 +543,8 @@ ring, epoch 7 (joint): 2 members, 3 replicas a key, 257 ranges
                 gateway: RingGatewayStatus { actor: 10 + node, epoch, under_way: 0 },
                 coordinator: Some(coordinator),
                 settings: BTreeMap::from([("on-quorum-loss".to_string(), setting.to_string())]),
-                datagrams: BTreeMap::from([("could not be sent".to_string(), 7)]),
+                links: Vec::new(),
+                differences: Vec::new(),
             })
         };
         let isolated = || status(1, &[2, 3], "reform after 3 s");
@@ -588,7 +560,6 @@ ring, epoch 7 (joint): 2 members, 3 replicas a key, 257 ranges
             "1 of keys' copies is missing",
             "has missed writes of 1 keys",
             "wants to leave, and waits",
-            "7 datagrams could not be sent",
         ] {
             assert!(said.contains(expected), "{expected}: {said}");
         }

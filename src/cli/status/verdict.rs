@@ -4,6 +4,7 @@
 //! missing; the sentence says what the next failure costs. *Down*: some keys cannot be written. Numbers are of what
 //! answers here: a node that this machine cannot reach counts as missing, whatever others see of it.
 
+use super::links::Links;
 use super::report::{Chain, Coordinator, Report, Role};
 use super::ring::{self, RingReport};
 use chainring::config::Cluster;
@@ -104,14 +105,27 @@ fn nodes(ids: &BTreeSet<u32>) -> String {
 impl Report {
     /// How the cluster is.
     pub fn verdict(&self, cluster: &Cluster) -> Verdict {
-        worst(
+        let verdict = worst(
             (self.chains.iter())
                 .map(|chain| {
                     let needed = chain.least_copies(cluster);
                     (format!("chain {}", chain.chain), chain.verdict(needed))
                 })
                 .collect(),
-        )
+        );
+        self.links.judged(verdict)
+    }
+}
+
+impl Links {
+    /// Whose files differ is not well, whatever else is.
+    fn judged(&self, verdict: Verdict) -> Verdict {
+        if self.differences.is_empty() {
+            return verdict;
+        }
+        let Verdict { state, why } = verdict;
+        let state = state.max(State::Degraded);
+        Verdict { state, why: why + "; the files of the nodes differ" }
     }
 }
 
@@ -255,7 +269,7 @@ impl RingReport {
         if self.copies_missing > 0 {
             notes.push(format!("{} copies of keys are still to be copied", self.copies_missing));
         }
-        if !self.differences.is_empty() {
+        if !self.links.differences.is_empty() {
             notes.push("the files of the nodes differ".to_string());
         }
         if !deciding.is_enough() {

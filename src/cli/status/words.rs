@@ -10,7 +10,7 @@ impl Display for Report {
         for chain in &self.chains {
             writeln!(f, "{chain}")?;
         }
-        Ok(())
+        write!(f, "{}", self.links)
     }
 }
 
@@ -188,7 +188,8 @@ mod tests {
     use super::*;
     use chainring::config::Cluster;
     use chainring::status::{
-        CoordinatorStatus, GatewayStatus, NodeStatus, ReplicaStatus, ViewStatus,
+        CoordinatorStatus, DifferenceStatus, GatewayStatus, LinkStatus, NodeStatus, ReplicaStatus,
+        ViewStatus,
     };
 
     fn cluster() -> Cluster {
@@ -229,7 +230,19 @@ mod tests {
             min_copies: 2,
         };
         let (version, coordinator) = ("0.1.0".to_string(), None);
-        NodeStatus { cluster: 9, node, version, replica, gateways: vec![gateway], coordinator }
+        let gateways = vec![gateway];
+        let (settings, links, differences) = Default::default();
+        NodeStatus {
+            cluster: 9,
+            node,
+            version,
+            replica,
+            gateways,
+            coordinator,
+            settings,
+            links,
+            differences,
+        }
     }
 
     #[test]
@@ -275,6 +288,38 @@ chain 1, epoch 7: 2 members
   live members were suspected 4 times: `suspect` in [timeouts] is short for these machines
 ";
         assert_eq!(said.trim_end(), expected.trim_end());
+    }
+
+    /// A node that does not answer has told another one what its file says.
+    #[test]
+    fn files_that_differ_and_links_in_trouble_are_named() {
+        let newest = view(7, &[1, 2, 3], None);
+        let mut first = status(1, newest, 40, 10);
+        first.settings.insert("min-copies".to_string(), "2".to_string());
+        first.differences.push(DifferenceStatus {
+            node: 3,
+            setting: "min-copies".to_string(),
+            here: "2".to_string(),
+            there: "1".to_string(),
+        });
+        first.links.push(LinkStatus {
+            node: Some(2),
+            address: "127.0.0.1:7002".to_string(),
+            sending: false,
+            what: "are damaged".to_string(),
+            remedy: "look at it".to_string(),
+            count: 9,
+            last_ms_ago: 70_000,
+        });
+        let gone = || Err("gone".to_string());
+        let report = Report::of(&cluster(), &[Ok(first), gone(), gone(), gone(), gone()]);
+        let said = report.to_string();
+        for expected in [
+            "the files of the nodes DIFFER in min-copies: 1 at node 3; 2 at node 1: write",
+            "node 1 counts 9, long ago: datagrams of node 2, from 127.0.0.1:7002, are damaged: look",
+        ] {
+            assert!(said.contains(expected), "{said}");
+        }
     }
 
     #[test]

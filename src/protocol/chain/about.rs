@@ -93,6 +93,9 @@ pub(super) fn status(about: &About<ChainSystem>, under_way: &[usize]) -> String 
         replica,
         gateways: gateways.collect(),
         coordinator,
+        settings: about.settings(),
+        links: about.links(),
+        differences: about.differences(),
     };
     // Numbers, words and lists of them: all have a JSON form.
     serde_json::to_string(&status).unwrap_or_default()

@@ -2,7 +2,6 @@
 
 use super::{RingSystem, View};
 use crate::board::{About, Card, yes_or_no};
-use crate::front::Front;
 use crate::protocol::Lines;
 use crate::protocol::Role;
 use crate::status::{
@@ -11,13 +10,9 @@ use crate::status::{
 };
 use chainring_model::ring::Span;
 use stateright::actor::Id;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval};
-
-/// How often datagrams that have not come through are looked for.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// How many ranges without a majority are told of one by one.
 const LOST_RANGES: usize = 1000;
@@ -111,30 +106,12 @@ pub(super) fn status(about: &About<RingSystem>, under_way: &[usize]) -> String {
         replica,
         gateway,
         coordinator,
-        settings: about.with_roster(|cluster| cluster.ring.settings()),
-        datagrams: datagrams(about),
+        settings: about.settings(),
+        links: about.links(),
+        differences: about.differences(),
     };
     // Numbers, words and lists of them: all have a JSON form.
     serde_json::to_string(&status).unwrap_or_default()
-}
-
-/// Says in the log, once of each kind, that datagrams do not come through: a node that nobody hears, or that hears
-/// nobody, would otherwise be alone without a word.
-pub(super) async fn tell_of_datagrams(front: Front<RingSystem>) {
-    let mut look = interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told = BTreeSet::new();
-    loop {
-        look.tick().await;
-        for (what, count) in datagrams(front.about()) {
-            if told.insert(what.clone()) {
-                tracing::warn!(
-                    count,
-                    "datagrams {what}: `chainring status` shows how many; look at the addresses and at [ring] in the cluster files"
-                );
-            }
-        }
-    }
 }
 
 /// What a node has found in comparing.
@@ -148,22 +125,6 @@ fn copies(card: &Card<RingSystem>) -> RingCopiesStatus {
         took_ms: millis(known.took),
         unheard: known.unheard.iter().copied().map(number).collect(),
     }
-}
-
-/// What has kept datagrams from coming through, in a healthy cluster nothing.
-fn datagrams(about: &About<RingSystem>) -> BTreeMap<String, u64> {
-    let counters = about.transport.get().map(|transport| transport.counters());
-    let counters = counters.unwrap_or_default();
-    let found = [
-        ("could not be sent", counters.send_failed),
-        ("came with another cluster's number, or other settings", counters.other_cluster),
-        (
-            "came from an address that is not the sender's in this node's file",
-            counters.wrong_source,
-        ),
-    ];
-    let found = found.into_iter().filter(|(_, count)| *count > 0);
-    found.map(|(what, count)| (what.to_string(), count)).collect()
 }
 
 /// How many ranges a node has still to fetch.
