@@ -6,7 +6,7 @@
 
 mod harness;
 
-use harness::{Cluster, Protocol, eventually, has_tool};
+use harness::{Cluster, Protocol, eventually, has_tool, not_tested};
 use redis::{Commands, FromRedisValue};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -46,7 +46,7 @@ fn installs(what: &str, command: &mut Command) -> bool {
         Ok(()) => true,
         Err(why) if asked => panic!("{what} cannot be installed: {why}"),
         Err(why) => {
-            eprintln!("NOT TESTED: {what} cannot be installed: {why}");
+            not_tested(&format!("{what} cannot be installed: {why}"));
             false
         }
     }
