@@ -22,33 +22,44 @@ pub mod simulate;
 pub mod checker {
     pub mod clock;
     pub mod crash_points;
+    pub mod entry;
     pub mod explore;
     pub mod graph;
     pub mod intern;
     pub mod model;
+    pub mod reduce;
     pub mod run;
     pub mod schedule;
     pub mod state;
+    mod stateright;
+    mod step;
+
+    pub use stateright::CAPTION;
+    #[cfg(test)]
+    pub(crate) use stateright::to_stateright;
 }
 
 /// Chains.
 pub mod chain {
     pub mod invariants;
+    pub mod models;
     mod reached;
     pub mod reductions;
     mod setup;
     pub(crate) mod simulate;
+    #[cfg(test)]
+    mod tests;
     pub mod world;
 
     pub use reached::Reached;
     pub(crate) use setup::spell;
-    pub use setup::{Client, FIRST_EPOCH, Mortal, Setup, Since, Stored};
+    pub use setup::{Client, FIRST_EPOCH, Mortal, Setup, Since, Stored, names};
 }
 
 /// Rings.
 pub mod ring {
     pub(crate) mod invariants;
-    mod models;
+    pub mod models;
     mod mutants;
     mod reached;
     mod reductions;
@@ -57,7 +68,6 @@ pub mod ring {
     pub mod world;
 
     pub use invariants::of_ring;
-    pub use models::catalogue;
     pub use mutants::{mutant, schedule};
     pub use reached::Reached;
     pub use setup::{
@@ -69,6 +79,7 @@ pub mod ring {
 
 /// Coordinators by themselves.
 pub mod coordinators {
+    pub mod models;
     mod setup;
 
     pub use setup::{CoordinatorsModel, ProofActor, ProofStore, Setup};
@@ -76,6 +87,7 @@ pub mod coordinators {
 
 /// Members by themselves.
 pub mod membership {
+    pub mod models;
     mod setup;
 
     pub use setup::{Lives, MembershipModel, ProofActor, ProofStore, Reached, Setup, agree};

@@ -5,7 +5,7 @@ use chainring_model::kv::Op;
 use chainring_proofs::catalogue::{self, Effort};
 use chainring_proofs::chain::{Client, Mortal, Setup};
 use chainring_proofs::checker::graph::Graph;
-use chainring_proofs::checker::model::Pruning;
+use chainring_proofs::checker::reduce::Pruning;
 use chainring_proofs::checker::run::{Options, Search};
 use std::collections::BTreeSet;
 

@@ -2,7 +2,7 @@
 
 use chainring_model::Intact;
 use chainring_proofs::checker::graph::Graph;
-use chainring_proofs::checker::model::Pruning;
+use chainring_proofs::checker::reduce::Pruning;
 use chainring_proofs::checker::run::{Options, Report, Search, run};
 use chainring_proofs::membership::{MembershipModel, Setup};
 

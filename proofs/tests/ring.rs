@@ -5,7 +5,7 @@ use chainring_model::kv::Op;
 use chainring_model::ring::{Phase, RingState};
 use chainring_proofs::catalogue::{Subject, find};
 use chainring_proofs::checker::graph::Graph;
-use chainring_proofs::checker::model::Pruning;
+use chainring_proofs::checker::reduce::Pruning;
 use chainring_proofs::checker::run::{Options, Search, run};
 use chainring_proofs::mutants;
 use chainring_proofs::ring::{Client, Mortal, Planted, RingModel, Setup, State};

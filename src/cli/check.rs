@@ -6,8 +6,9 @@ mod lines;
 use crate::cli::simulate::{SimulateArgs, simulate};
 use chainring_model::Mechanism;
 use chainring_proofs::catalogue::{self, Effort, Entry};
-use chainring_proofs::checker::explore;
-use chainring_proofs::checker::model::{CAPTION, Pruning};
+
+use chainring_proofs::checker::CAPTION;
+use chainring_proofs::checker::reduce::Pruning;
 use chainring_proofs::checker::run::{Options, Report, Watcher, grouped};
 use chainring_proofs::mutants::{self, Catch, Mutant};
 use clap::Args;
@@ -301,7 +302,7 @@ pub fn explore(args: &ExploreArgs) -> Result<ExitCode, String> {
             }
         }
     };
-    let served = explore::serve(&entry, lacks, pruning, args.addr, || announce(&entry));
+    let served = entry.explore(lacks, pruning, args.addr, || announce(&entry));
     served.map_err(|error| {
         format!("cannot serve the Explorer at {}: {error}; choose another --addr", args.addr)
     })?;

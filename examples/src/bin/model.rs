@@ -6,7 +6,7 @@
 use chainring_model::Mechanism;
 use chainring_model::kv::Op;
 use chainring_proofs::chain::{Client, Mortal, Setup};
-use chainring_proofs::checker::model::Pruning;
+use chainring_proofs::checker::reduce::Pruning;
 use chainring_proofs::checker::run::Options;
 
 fn main() {

@@ -1,27 +1,30 @@
 //! Configurations of a chain, as values.
 
+mod display;
+mod stores;
+
+pub(crate) use display::spell;
+
 use crate::chain::Reached;
 use crate::chain::invariants::of_chain;
-use crate::chain::reductions::equivalent_senders;
+use crate::chain::reductions::{equivalent_senders, measured};
 use crate::chain::world::{
     ChainModel, ProofActor, ProofStore, System, World, decided, finished, installed, members,
-    messages,
 };
 use crate::checker::crash_points::{CrashPoints, Order};
-use crate::checker::intern::Interned;
-use crate::checker::model::{Checked, Pruning};
+use crate::checker::model::Checked;
+use crate::checker::reduce::Pruning;
 use crate::checker::run::{Options, Report, run};
+use crate::checker::schedule::numbered;
 use crate::history::History;
 use chainring_model::chain::{
-    self, ChainState, Entry, Gateway, Key as RowKey, Msg, Nested, Place, Reads, Replica, Row,
-    Script, Timeouts, Timer, Transfer, View, retained_bytes,
+    self, Entry, Gateway, Msg, Nested, Reads, Replica, Row, Script, Timeouts, Timer, View,
+    retained_bytes,
 };
 use chainring_model::coordinator::{self, Coordinator};
-use chainring_model::kv::{Key, Op, OpId, Outcome, Value};
-use chainring_model::store::Store;
+use chainring_model::kv::{Key, Op, OpId};
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 use stateright::actor::{ActorModelAction, Envelope, Id, model_timeout};
-use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -329,136 +332,18 @@ impl Setup {
     }
 
     /// How many replicas there are in all.
-    fn all_replicas(&self) -> usize {
+    pub(super) fn all_replicas(&self) -> usize {
         self.replicas + self.joiners
     }
 
     /// The chain's first view.
-    fn view(&self) -> View {
+    pub(super) fn view(&self) -> View {
         let first = self.all_replicas() + 2 * self.clients.len();
         let coordinators = (first..first + self.coordinators).map(Id::from).collect();
         let mut view = View::new(FIRST_EPOCH, (0..self.replicas).map(Id::from).collect())
             .decided_by(coordinators);
         view.learner = self.taught.then(|| (Id::from(self.replicas), FIRST_EPOCH));
         view
-    }
-
-    /// What clients have seen when nothing has happened yet.
-    fn history(&self) -> History {
-        let history = History::default();
-        match self.stored {
-            Stored::Nothing | Stored::Lanes => history,
-            Stored::Value => history.holding("x", "1"),
-            Stored::Values | Stored::OldDisk | Stored::Away(_) => {
-                history.holding("x", "1").holding("y", "2")
-            }
-        }
-    }
-
-    /// Whether the joiner has the store of an earlier time.
-    fn has_old_disk(&self) -> bool {
-        matches!(self.stored, Stored::OldDisk | Stored::Away(_))
-    }
-
-    /// Fills the store of a replica that has been away, or of one that has not.
-    fn fill_away(&self, since: Since, joins: bool, store: &mut ProofStore) {
-        let gateway = Id::from(self.all_replicas());
-        let operation = |seq| OpId { gateway, incarnation: 0, lane: 0, seq };
-        let mut write = |index, key: &str, value: &str| {
-            let (key, value) = (RowKey::Data(key.into()), value.into());
-            store.put(key, Row::Data { index, value });
-        };
-        let (entries, committed) = match (joins, since) {
-            (true, Since::AllOfAnother) => {
-                write(1, "y", "7");
-                write(2, "w", "8");
-                (2..=2, 2)
-            }
-            (true, _) => {
-                write(1, "y", "7");
-                write(2, "z", "8");
-                (2..=2, 2)
-            }
-            (false, _) => {
-                write(4, "x", "1");
-                write(5, "y", "2"); // and z was deleted, by the third
-                (if since == Since::Some { 4..=5 } else { 2..=5 }, 5)
-            }
-        };
-        for index in entries {
-            let other = joins && since == Since::AllOfAnother;
-            let id = operation(if other { 1 } else { index });
-            let key = Key::from(["z", "z", "x", "y"][index as usize - 2]);
-            store.put(RowKey::Log(index), Row::Touched { id, key });
-        }
-        for index in (3..=6).filter(|_| joins) {
-            let (id, op) = (operation(index + 6), Op::Put("9".into()));
-            store.put(RowKey::Log(index), Row::Entry(Entry { id, key: "x".into(), op }));
-        }
-        let (incarnation, seq, outcome) = (0, committed, Outcome::Done);
-        store.put(RowKey::Lane(gateway, 0), Row::Lane { incarnation, seq, outcome });
-        store.put(RowKey::Committed, Row::Committed { index: committed, keys: 2 });
-    }
-
-    /// Fills the store of the replica at this place.
-    fn fill(&self, place: usize, store: &mut ProofStore) {
-        let mut view = self.view();
-        let joins = place >= self.replicas;
-        if joins && (!self.taught || self.has_old_disk()) {
-            view.epoch -= 1;
-            view.learner = None;
-        }
-        if joins && self.has_old_disk() {
-            view.chain.insert(0, Id::from(place));
-        }
-        Replica::init(store, view);
-        if let Stored::Away(since) = self.stored {
-            return self.fill_away(since, joins, store);
-        }
-        let gateway = |client: usize| Id::from(self.all_replicas() + client);
-        let mut write = |index, key: &str, value: &str| {
-            let (key, value) = (RowKey::Data(key.into()), value.into());
-            store.put(key, Row::Data { index, value });
-        };
-        let committed = match (self.stored, joins) {
-            (Stored::Value, false) => {
-                write(1, "x", "1");
-                (1, 1)
-            }
-            (Stored::Values | Stored::OldDisk, false) => {
-                write(4, "x", "1");
-                write(3, "y", "2");
-                (5, 2) // and z was deleted
-            }
-            (Stored::Lanes, false) => (4, 0), // values came and went
-            (Stored::OldDisk, true) => {
-                write(1, "y", "7");
-                write(2, "z", "8");
-                (2, 2)
-            }
-            _ => (0, 0),
-        };
-        let (index, keys) = committed;
-        store.put(RowKey::Committed, Row::Committed { index, keys });
-        if let Stored::Values | Stored::OldDisk | Stored::Lanes = self.stored
-            && !joins
-        {
-            for client in 0..self.clients.len() {
-                let row = Row::Lane { incarnation: 0, seq: 4, outcome: Outcome::Done };
-                store.put(RowKey::Lane(gateway(client), 0), row);
-            }
-        }
-        if self.stored == Stored::OldDisk && joins {
-            let id = OpId { gateway: gateway(0), incarnation: 0, lane: 0, seq: 9 };
-            let entry = Entry { id, key: "x".into(), op: Op::Put("9".into()) };
-            store.put(RowKey::Log(3), Row::Entry(entry));
-        }
-        if joins && self.taught && self.stored != Stored::OldDisk {
-            let (since, place) = (FIRST_EPOCH, Place::Emptying);
-            let transfer = Transfer::Learning { since, place };
-            store.put(RowKey::Transfer, Row::Transfer(transfer));
-            store.put(RowKey::Committed, Row::Committed { index: 0, keys: 0 });
-        }
     }
 
     /// The actors and their initialised stores.
@@ -610,247 +495,11 @@ impl Setup {
         run(|| self.crash_points(&Intact, order), options)
     }
 
-    /// Which messages arrive at once: those inside a process; and heartbeats and grants, where they are
-    /// swift, and otherwise still of those whom nobody suspects.
-    fn is_local(&self, Envelope { src, dst, msg }: Envelope<&Msg>) -> bool {
-        use coordinator::Msg::{Heartbeat, Lease};
-        let is_slow = |replica: Id| {
-            let (place, suspects) = (usize::from(replica), &self.suspects);
-            !self.swift_leases && (suspects.is_empty() || suspects.contains(&place))
-        };
-        match msg {
-            Msg::Opened { .. } | Msg::Invoke { .. } | Msg::Return { .. } => !self.slow_clients,
-            Msg::Views(Heartbeat { .. }) => !is_slow(src),
-            Msg::Views(Lease { .. }) => !is_slow(dst),
-            _ => false,
-        }
-    }
-
-    /// Which timers fire. What is left out, and why nothing is lost by that:
-    ///
-    /// - suspicions beyond the number of view changes, heartbeats beyond theirs, and ballots beyond those
-    ///   that a crash or impatience makes necessary: these bound the model;
-    /// - suspicions of everyone: a coordinator that hears nobody waits for somebody to be heard;
-    /// - suspicions and ballots of a coordinator whose own proposal is under way, unless it is impatient: they
-    ///   would not change the proposal, and can come after it;
-    /// - gateways do not ask for views, for no announcement is lost for good;
-    /// - a lease lapses, and a grant ends, when somebody waits for that: earlier it would change nothing
-    ///   but what a read delayed until then would show, too.
-    fn is_in_scope<M: Mechanisms>(
-        &self,
-        system: &System<M>,
-        action: &ActorModelAction<Interned<Msg>, Timer, ()>,
-    ) -> bool {
-        let state = |id: Id| &*system.actor_states[usize::from(id)];
-        let open = |view: &View| view.epoch < FIRST_EPOCH + self.views;
-        let (id, timer) = match action {
-            ActorModelAction::Timeout(id, timer) => (id, timer),
-            // There is no second announcement of a view in a model whose heartbeats are counted.
-            ActorModelAction::Drop(envelope) => {
-                return !matches!(
-                    Interned::get(envelope.msg),
-                    Msg::Views(coordinator::Msg::Install { .. })
-                );
-            }
-            ActorModelAction::Deliver { dst, msg, .. }
-                if self.cut
-                    && usize::from(*dst) < 2
-                    && matches!(
-                        Interned::get(*msg),
-                        Msg::Update { .. } | Msg::Ack { .. } | Msg::Missing { .. }
-                    ) =>
-            {
-                return false;
-            }
-            ActorModelAction::Deliver { dst, msg, .. } => {
-                return match (state(*dst), Interned::get(*msg)) {
-                    (ChainState::Coordinator(state), Msg::Views(coordinator::Msg::Report(_))) => {
-                        open(&state.decided)
-                    }
-                    _ => true,
-                };
-            }
-            _ => return true,
-        };
-        match (timer, state(*id)) {
-            (Timer::Heartbeat, ChainState::Replica(state)) => state.lease.n <= self.heartbeats,
-            (Timer::Follow, _) => false,
-            (Timer::Lapse(_), _) => {
-                self.view().coordinators.iter().any(|other| awaits_end(system, *other, *id))
-            }
-            (Timer::Views(timer), ChainState::Coordinator(state)) => match timer {
-                coordinator::Timer::Suspect(member) => {
-                    let suspects = &self.suspects;
-                    let place = state.decided.coordinators.iter().position(|other| other == id);
-                    let mut chain = state.decided.chain.iter();
-                    let remains = |id: &Id| id != member && !state.suspects.contains(id);
-                    open(&state.decided)
-                        && (self.impatient || state.proposal.is_none())
-                        && place.is_some_and(|place| place < self.proposers)
-                        && chain.any(remains)
-                        && (suspects.is_empty() || suspects.contains(&usize::from(*member)))
-                }
-                coordinator::Timer::Expire(member) => awaits_end(system, *id, *member),
-                coordinator::Timer::GiveUp => false, // a ring's
-                coordinator::Timer::Drive => {
-                    let rounds = if self.crashes > 0 || self.impatient { 2 } else { 1 };
-                    open(&state.decided)
-                        && (self.impatient || state.proposal.is_none())
-                        && state.promised.is_none_or(|promised| promised.round < rounds)
-                }
-            },
-            _ => true,
-        }
-    }
-
     /// The model that also tears the steps of those who may crash.
     pub fn crash_points<M: Mechanisms>(&self, mechanisms: &M, order: Order) -> CrashPoints<M> {
         let reached = self.reached.iter().map(|reached| reached.property());
         let properties = of_chain().into_iter().chain(reached).collect();
         CrashPoints::new(self.actors(mechanisms), self.mortal(), self.crashes, order, properties)
-    }
-}
-
-impl Display for Setup {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let plural = |count: usize| if count == 1 { "" } else { "s" };
-        write!(f, "{} replica{}", self.replicas, plural(self.replicas))?;
-        for client in &self.clients {
-            let lanes = client.lanes.iter().map(|ops| {
-                let ops: Vec<_> = ops.iter().map(|(key, op)| spell(key, op)).collect();
-                format!("({})", ops.join(", "))
-            });
-            write!(f, ", client {}", lanes.collect::<Vec<_>>().join(" beside "))?;
-            if let Some(nearest) = client.nearest {
-                write!(f, " near {nearest}")?;
-            }
-            match client.lists {
-                None => {}
-                Some(0) => f.write_str(" whose gets are counts of all keys")?,
-                Some(limit) => write!(f, " whose gets are listings of {limit} keys")?,
-            }
-            match client.reads {
-                Reads::Any => {}
-                Reads::Tail => f.write_str(" reading at the tail")?,
-                Reads::Eventual => f.write_str(" with eventual reads")?,
-            }
-        }
-        if self.joiners > 0 {
-            f.write_str(if self.taught { ", a learner" } else { ", one that joins" })?;
-        }
-        match self.stored {
-            Stored::Nothing => {}
-            Stored::Value => f.write_str(", a value stored")?,
-            Stored::Lanes => f.write_str(", values written and deleted")?,
-            Stored::Values => f.write_str(", two values stored")?,
-            Stored::OldDisk => f.write_str(", two values stored, an old store at the learner")?,
-            Stored::Away(since) => {
-                f.write_str(", two values stored, the learner has been away, ")?;
-                f.write_str(match since {
-                    Since::All => "all that came since retained",
-                    Since::Some => "the first that came since not retained",
-                    Since::AllOfAnother => "its store of another history",
-                })?;
-            }
-        }
-        if let Some(parts) = self.parts {
-            write!(f, ", parts of {parts} row{}", plural(parts))?;
-        }
-        if self.retained > 0 {
-            write!(f, ", {} entries retained", self.retained)?;
-        }
-        f.write_str(", duplicating network")?;
-        if self.lossy {
-            f.write_str(" that loses")?;
-        }
-        if self.crashes > 0 {
-            let who = match self.mortal {
-                Mortal::All => "any actor",
-                Mortal::Members => "a replica or coordinator",
-                Mortal::Coordinators => "a coordinator",
-                Mortal::Replicas => "a replica",
-                Mortal::Gateways => "a gateway",
-            };
-            let (crashes, s) = (self.crashes, if self.crashes == 1 { "" } else { "es" });
-            let with = if self.disks_lost { "whose disk is lost" } else { "with recovery" };
-            write!(f, ", {crashes} crash{s} of {who} {with}")?;
-        }
-        if self.deadlines {
-            f.write_str(", deadlines at any moment")?;
-        }
-        if let Some(window) = self.window {
-            write!(f, ", windows of {window}")?;
-        }
-        if self.slow_clients {
-            f.write_str(", slow clients")?;
-        }
-        if self.coordinators > 0 {
-            let (count, views) = (self.coordinators, self.views);
-            let times = if self.impatient { ", and again while a proposal waits" } else { "" };
-            let who = match &self.suspects[..] {
-                [] => "anyone".to_string(),
-                some => format!("{some:?}"),
-            };
-            write!(
-                f,
-                ", {count} coordinator{}, {who} suspected at any time{times}",
-                plural(count)
-            )?;
-            write!(f, ", {views} view change{}", plural(views as usize))?;
-            match self.swift_leases {
-                true => f.write_str(", leases granted at once")?,
-                false => write!(f, ", {} more heartbeats", self.heartbeats)?,
-            }
-        }
-        if self.copies > 1 {
-            write!(f, ", {} copies", self.copies)?;
-        }
-        if self.lax {
-            f.write_str(" but for the first coordinator, which keeps one")?;
-        }
-        if !self.given_up.is_empty() {
-            write!(f, ", {:?} given up by an operator at any time", self.given_up)?;
-        }
-        if self.complaints {
-            f.write_str(", whoever is not heard is reported")?;
-        }
-        if self.cut {
-            f.write_str(", no update arrives between the first two replicas")?;
-        }
-        if self.late {
-            f.write_str(", a late update of an earlier epoch")?;
-        }
-        if self.stale_gateways {
-            f.write_str(", gateways with an older view")?;
-        }
-        Ok(())
-    }
-}
-
-/// Whether the coordinator would vote for a view without the member if its grants had ended.
-fn awaits_end<M: Mechanisms>(system: &System<M>, coordinator: Id, member: Id) -> bool {
-    let ChainState::Coordinator(state) = &*system.actor_states[usize::from(coordinator)] else {
-        return false;
-    };
-    let without =
-        |view: &View| view.epoch == state.decided.epoch + 1 && !view.chain.contains(&member);
-    let proposed = state.proposal.as_ref().and_then(|proposal| proposal.view.as_ref());
-    proposed.is_some_and(without)
-        || messages(system).any(|envelope| match envelope.msg {
-            Msg::Views(coordinator::Msg::Accept { view, .. }) => {
-                envelope.dst == coordinator && without(view)
-            }
-            _ => false,
-        })
-}
-
-/// The timers of a member's lease: of its heartbeats, and of coordinators' grants to it. See
-/// [`clock`](crate::checker::clock).
-fn measured(id: Id, timer: &Timer) -> Option<Id> {
-    match timer {
-        Timer::Lapse(_) => Some(id),
-        Timer::Views(coordinator::Timer::Expire(member)) => Some(*member),
-        _ => None,
     }
 }
 
@@ -878,19 +527,13 @@ fn witness<M: Mechanisms, Msg>(
     (decisions != *after.history.decisions()).then(|| after.history.decided(decisions))
 }
 
-/// An operation, as short as it can be read.
-pub(crate) fn spell(key: &Key, op: &Op) -> String {
-    let text = |value: &Value| value.escape_ascii().to_string();
-    let key = key.escape_ascii();
-    match op {
-        Op::Get => format!("get {key}"),
-        Op::Put(value) => format!("put {key}={}", text(value)),
-        Op::Create(value) => format!("create {key}={}", text(value)),
-        Op::Update(value) => format!("update {key}={}", text(value)),
-        Op::Delete => format!("delete {key}"),
-        Op::CompareAndSwap { expected, new } => {
-            format!("cas {key} {}->{}", text(expected), text(new))
-        }
-        Op::Increment(by) => format!("incr {key} by {by}"),
-    }
+/// What the actors of a chain are called in schedules, by id.
+pub fn names<M: Mechanisms>(actors: &[ProofActor<M>]) -> Vec<String> {
+    let letter = |actor: &ProofActor<M>| match actor {
+        ProofActor::Replica(_) => 'r',
+        ProofActor::Gateway(_) => 'g',
+        ProofActor::Script(_) => 's',
+        ProofActor::Coordinator(_) => 'c',
+    };
+    numbered(actors.iter().map(letter))
 }

@@ -1,7 +1,8 @@
 //! What invariants look at: a system of chain actors, whichever model interprets it.
 
-use crate::checker::model::{Checked, CheckedState};
+use crate::checker::model::Checked;
 use crate::checker::state as system;
+use crate::checker::state::CheckedState;
 use crate::history::History;
 use chainring_model::chain::{ChainActor, ChainState, Entry, Key, Msg, Place, Row, Transfer, View};
 use chainring_model::coordinator;

@@ -27,19 +27,16 @@
 //!   it is dropped is asserted on the spot. That it would stay one is the `audit` of
 //!   [`Pruning::Audit`], which keeps every message and holds each actor to all it has said.
 
-use crate::checker::intern::{Interned, Mix, Table};
-use crate::checker::state::{Effect, EffectOf, EnvelopeOf, Internable, System, effects, opened};
+use super::intern::{Interned, Table};
+use super::reduce::Pruning;
+use super::state::{CheckedState, EnvelopeOf, Internable, System, opened};
+use super::stateright::{Projection, to_stateright, with_caption};
+use super::step::{Reception, Step, Touched};
 use crate::history::Recorder;
 use chainring_model::prune::Prune;
-use stateright::actor::{
-    Actor, ActorModel, ActorModelAction, ActorModelState, Envelope, Id, LossyNetwork, Network, Out,
-    is_no_op, is_no_op_with_timer,
-};
+use stateright::actor::{Actor, ActorModel, ActorModelAction, Envelope, Id, LossyNetwork, Network};
 use stateright::{Model, Path, Property};
-use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt::Debug;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 
 /// A system of actors, as it is checked.
@@ -48,126 +45,70 @@ where
     A: Prune + Internable,
     H: Recorder<A::Msg>,
 {
-    inner: ActorModel<A, (), H>,
-    stores: Vec<Option<A::Storage>>,
-    mortal: Vec<Id>,
-    crashes: u8,
-    disks: Disks,
-    in_flight: Vec<Envelope<A::Msg>>,
-    pruning: Pruning,
-    local: Local<A>,
-    spent: Option<Spent<A, H>>,
-    equivalent: Option<EquivalentSenders<A>>,
-    representative: Option<Representative<A, H>>,
-    measured: Measured<A>,
-    scope: Option<Scope<A, H>>,
-    assumption: Option<Assumption<A, H>>,
-    witness: Option<Witness<A, H>>,
-    properties: Vec<Property<Self>>,
-    receptions: Known<(usize, EnvelopeOf<A>), Reception<A>>,
-    timeouts: Known<(usize, Timed<A>), Option<&'static Step<A>>>,
-    records: Known<(u64, EnvelopeOf<A>, bool), Option<H>>,
+    pub(crate) inner: ActorModel<A, (), H>,
+    pub(super) stores: Vec<Option<A::Storage>>,
+    pub(super) mortal: Vec<Id>,
+    pub(super) crashes: u8,
+    pub(super) disks: Disks,
+    pub(super) in_flight: Vec<Envelope<A::Msg>>,
+    pub(super) pruning: Pruning,
+    pub(super) local: Local<A>,
+    pub(super) spent: Option<Spent<A, H>>,
+    pub(super) equivalent: Option<EquivalentSenders<A>>,
+    pub(super) representative: Option<Representative<A, H>>,
+    pub(super) measured: Measured<A>,
+    pub(super) scope: Option<Scope<A, H>>,
+    pub(super) assumption: Option<Assumption<A, H>>,
+    pub(super) witness: Option<Witness<A, H>>,
+    pub(super) properties: Vec<Property<Self>>,
+    pub(super) receptions: Known<(usize, EnvelopeOf<A>), Reception<A>>,
+    pub(super) timeouts: Known<(usize, Timed<A>), Option<&'static Step<A>>>,
+    pub(super) records: Known<(u64, EnvelopeOf<A>, bool), Option<H>>,
 }
 
 /// Whose timer.
-type Timed<A> = (Id, <A as Actor>::Timer);
+pub(super) type Timed<A> = (Id, <A as Actor>::Timer);
 
 /// What is known already.
-type Known<K, V> = Table<K, Option<V>>;
+pub(super) type Known<K, V> = Table<K, Option<V>>;
 
 /// Which messages arrive at once.
-type Local<A> = Arc<dyn Fn(Envelope<&<A as Actor>::Msg>) -> bool + Send + Sync>;
+pub(super) type Local<A> = Arc<dyn Fn(Envelope<&<A as Actor>::Msg>) -> bool + Send + Sync>;
 
 /// Which messages can lead to nothing any more.
-type Spent<A, H> = Arc<dyn Fn(&System<A, H>, &EnvelopeOf<A>) -> bool + Send + Sync>;
+pub(super) type Spent<A, H> = Arc<dyn Fn(&System<A, H>, &EnvelopeOf<A>) -> bool + Send + Sync>;
 
 /// Those from whom a message would be the same.
-type EquivalentSenders<A> = Arc<dyn Fn(&EnvelopeOf<A>) -> Option<Vec<Id>> + Send + Sync>;
+pub(super) type EquivalentSenders<A> = Arc<dyn Fn(&EnvelopeOf<A>) -> Option<Vec<Id>> + Send + Sync>;
 
 /// The system that stands for all that differ from it in nothing but who is who.
-type Representative<A, H> = Arc<dyn Fn(&System<A, H>) -> Option<System<A, H>> + Send + Sync>;
+pub(super) type Representative<A, H> =
+    Arc<dyn Fn(&System<A, H>) -> Option<System<A, H>> + Send + Sync>;
 
 /// Of whose time an actor's timer is, where it is measured.
-type Measured<A> = fn(Id, &<A as Actor>::Timer) -> Option<Id>;
+pub(super) type Measured<A> = fn(Id, &<A as Actor>::Timer) -> Option<Id>;
 
 /// Which actions belong to a model.
-type Scope<A, H> = Arc<
+pub(super) type Scope<A, H> = Arc<
     dyn Fn(&System<A, H>, &ActionOf<A>) -> bool + Send + Sync, // of the state before it
 >;
 
 /// Which states are possible in the world that a model stands for.
-type Assumption<A, H> = Arc<dyn Fn(&System<A, H>) -> bool + Send + Sync>;
+pub(super) type Assumption<A, H> = Arc<dyn Fn(&System<A, H>) -> bool + Send + Sync>;
 
 /// What a history takes from a step, beside the messages: of the state before, the action, and the state after.
-type Witness<A, H> = fn(&System<A, H>, &ActionOf<A>, &System<A, H>) -> Option<H>;
+pub(super) type Witness<A, H> = fn(&System<A, H>, &ActionOf<A>, &System<A, H>) -> Option<H>;
 
-type ActionOf<A> =
+/// An action of a system of these actors.
+pub type ActionOf<A> =
     ActorModelAction<Interned<<A as Actor>::Msg>, <A as Actor>::Timer, <A as Actor>::Random>;
 
 /// What a crash leaves of an actor's disk.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Disks {
+pub(super) enum Disks {
     Kept,
     Lost,
     Renewed,
-}
-
-/// How much of what makes no difference is left out.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Pruning {
-    /// All of it. Paths of such a model leave out steps that only send, and name one sender for several.
-    On,
-    /// Obsolete messages are dropped, and that is all: every step is one.
-    Steps,
-    /// Nothing.
-    Off,
-    /// Nothing; and what could be dropped is remembered, and must stay so: see [`Checked::audit`].
-    Audit,
-}
-
-/// A state of a system.
-pub struct CheckedState<A, H>
-where
-    A: Internable,
-{
-    /// The actors, and what is between them.
-    pub system: System<A, H>,
-    /// How many crashes there were.
-    pub crashes: u8,
-    /// Under [`Pruning::Audit`], what was ever obsolete.
-    pub retired: BTreeSet<EnvelopeOf<A>>,
-    /// Under [`Pruning::Audit`], what was ever spent.
-    pub spent: BTreeSet<EnvelopeOf<A>>,
-}
-
-/// What an actor makes of an event: a function of its state and of the event, remembered.
-struct Step<A: Internable> {
-    /// Its next state, where that is another one.
-    state: Option<Interned<A::State>>,
-    effects: Vec<EffectOf<A>>,
-}
-
-/// What an actor makes of a message.
-struct Reception<A: Internable> {
-    /// Whether it says that the message can never matter again.
-    is_obsolete: bool,
-    /// Nothing for a no-op.
-    step: Option<&'static Step<A>>,
-}
-
-/// Those whose state has changed, and those who were sent something: for the others everything under way is
-/// as it was.
-#[derive(Clone, Copy, PartialEq)]
-struct Touched(u64);
-
-impl Touched {
-    fn add(&mut self, id: Id) {
-        self.0 |= 1 << usize::from(id);
-    }
-
-    fn has(self, id: Id) -> bool {
-        self.0 >> usize::from(id) & 1 == 1
-    }
 }
 
 impl<A, H> Checked<A, H>
@@ -332,387 +273,7 @@ where
     pub fn stores(&self) -> &[Option<A::Storage>] {
         &self.stores
     }
-
-    /// The state of an actor that is down.
-    fn down(&self, id: Id) -> A::State {
-        self.inner.actors[usize::from(id)].on_start(id, &None, &mut Out::new())
-    }
-
-    /// What a receiver makes of a message.
-    fn receive(&self, system: &System<A, H>, envelope: &EnvelopeOf<A>) -> Reception<A> {
-        let (id, index) = (envelope.dst, usize::from(envelope.dst));
-        let Some(actor) = self.inner.actors.get(index) else {
-            return Reception { is_obsolete: true, step: None }; // addressed to nobody
-        };
-        let state = system.actor_states[index];
-        self.receptions.with((Interned::address(state), *envelope), |known| {
-            *known.get_or_insert_with(|| {
-                let receive = |src| {
-                    let mut next = Cow::Borrowed(Interned::get(state));
-                    let mut out = Out::new();
-                    actor.on_msg(id, &mut next, src, Interned::get(envelope.msg).clone(), &mut out);
-                    let is_obsolete = actor.is_obsolete(id, &state, src, &envelope.msg);
-                    (is_obsolete, (!is_no_op(&next, &out)).then(|| Step::of(id, next, out)))
-                };
-                let (is_obsolete, step) = receive(envelope.src);
-                for other in self.senders(envelope) {
-                    let is_alike = receive(other) == (is_obsolete, step);
-                    assert!(is_alike, "{envelope:?} is another one from {other:?} in {state:?}");
-                }
-                Reception { is_obsolete, step }
-            })
-        })
-    }
-
-    /// All from whom this message would be the same; none where it matters who it is.
-    fn senders(&self, envelope: &EnvelopeOf<A>) -> Vec<Id> {
-        let senders =
-            self.equivalent.as_ref().and_then(|senders| senders(envelope)).unwrap_or_default();
-        if senders.contains(&envelope.src) { senders } else { Vec::new() }
-    }
-
-    /// The message that stands for this one.
-    fn one_of(&self, envelope: &EnvelopeOf<A>) -> EnvelopeOf<A> {
-        if self.pruning != Pruning::On || self.equivalent.is_none() {
-            return *envelope;
-        }
-        let src = self.senders(envelope).first().copied().unwrap_or(envelope.src);
-        Envelope { src, ..*envelope }
-    }
-
-    /// What an actor makes of a timer; nothing if all it does is to set it again.
-    fn expire(&self, system: &System<A, H>, id: Id, timer: &A::Timer) -> Option<&'static Step<A>> {
-        let index = usize::from(id);
-        let state = system.actor_states[index];
-        self.timeouts.with((Interned::address(state), (id, timer.clone())), |known| {
-            *known.get_or_insert_with(|| {
-                let mut next = Cow::Borrowed(Interned::get(state));
-                let mut out = Out::new();
-                self.inner.actors[index].on_timeout(id, &mut next, timer, &mut out);
-                (!is_no_op_with_timer(&next, &out, timer)).then(|| Step::of(id, next, out))
-            })
-        })
-    }
-
-    /// What the history becomes with a message that is sent or received, where that is another one. Remembered
-    /// by the digest of the history, which is what tells histories apart anyway.
-    fn record(&self, history: &H, envelope: &EnvelopeOf<A>, is_received: bool) -> Option<H> {
-        if !H::heeds(&envelope.msg) {
-            return None;
-        }
-        let digest = BuildHasherDefault::<Mix>::default().hash_one(history);
-        self.records.with((digest, *envelope, is_received), |known| {
-            let record = if is_received { H::received } else { H::sent };
-            known.get_or_insert_with(|| record(history, opened(envelope))).clone()
-        })
-    }
-
-    /// An actor takes a step.
-    fn take(&self, step: &Step<A>, system: &mut System<A, H>, id: Id, touched: &mut Touched) {
-        if let Some(state) = step.state {
-            system.actor_states[usize::from(id)] = state;
-            touched.add(id);
-        }
-        for effect in &step.effects {
-            match effect {
-                Effect::Send(envelope) => {
-                    touched.add(envelope.dst);
-                    if let Some(history) = self.record(&system.history, envelope, false) {
-                        system.history = history;
-                    }
-                    system.network.insert(self.one_of(envelope));
-                }
-                effect => self.perform(system, id, effect),
-            }
-        }
-    }
-
-    /// Carries out a command that sends nothing, and keeps the time.
-    fn perform(&self, system: &mut System<A, H>, id: Id, effect: &EffectOf<A>) {
-        system.perform(id, effect);
-        match effect {
-            Effect::Set(timer, lasts) => {
-                if let Some(whose) = (self.measured)(id, timer) {
-                    system.change_clock(|clock| clock.arm(id, timer, whose, lasts));
-                }
-            }
-            Effect::Cancel(timer) => self.stop(system, id, timer),
-            Effect::Send(_) | Effect::Save(_) => {}
-        }
-    }
-
-    /// A timer ends: nothing waits for it any more.
-    fn stop(&self, system: &mut System<A, H>, id: Id, timer: &A::Timer) {
-        if (self.measured)(id, timer).is_some() {
-            system.change_clock(|clock| clock.end(id, timer));
-        }
-    }
-
-    /// The receiver of a message takes a step.
-    fn deliver(
-        &self,
-        step: &Step<A>,
-        system: &mut System<A, H>,
-        envelope: &EnvelopeOf<A>,
-        touched: &mut Touched,
-    ) {
-        if let Some(history) = self.record(&system.history, envelope, true) {
-            system.history = history;
-        }
-        self.take(step, system, envelope.dst, touched);
-    }
-
-    /// Takes an action as stateright does.
-    fn step(&self, last: &System<A, H>, action: &ActionOf<A>) -> Option<(System<A, H>, Touched)> {
-        let mut touched = Touched(0);
-        let mut next;
-        match action {
-            ActorModelAction::Deliver { src, dst, msg } => {
-                let envelope = Envelope { src: *src, dst: *dst, msg: *msg };
-                if *last.crashed.get(usize::from(*dst))? {
-                    return None;
-                }
-                let step = self.receive(last, &envelope).step?;
-                next = last.clone();
-                self.deliver(step, &mut next, &envelope, &mut touched);
-            }
-            ActorModelAction::Timeout(id, timer) => {
-                let step = self.expire(last, *id, timer)?;
-                next = last.clone();
-                next.cancel(*id, timer);
-                self.stop(&mut next, *id, timer);
-                self.take(step, &mut next, *id, &mut touched);
-            }
-            ActorModelAction::Drop(envelope) => {
-                next = last.clone();
-                next.network.remove(envelope);
-            }
-            ActorModelAction::Crash(id) => {
-                next = last.clone();
-                next.crash(*id, self.down(*id));
-                touched.add(*id);
-            }
-            ActorModelAction::Recover(id) => {
-                let index = usize::from(*id);
-                let storage = last.actor_storages[index].map(|saved| Interned::get(saved).clone());
-                let mut out = Out::new();
-                let state = self.inner.actors[index].on_start(*id, &storage, &mut out);
-                next = last.clone();
-                next.crashed[index] = false;
-                let step = Step::of(*id, Cow::Owned(state), out);
-                self.take(step, &mut next, *id, &mut touched);
-            }
-            ActorModelAction::SelectRandom { .. } => return None,
-        }
-        Some((next, touched))
-    }
-
-    /// Delivers what is local, until nothing of it changes anything.
-    fn deliver_local(&self, system: &mut System<A, H>, touched: &mut Touched) {
-        loop {
-            let next = system.network.iter().find_map(|envelope| {
-                let index = usize::from(envelope.dst);
-                let is_up = system.crashed.get(index) == Some(&false);
-                if !touched.has(envelope.dst) || !is_up || !(self.local)(opened(envelope)) {
-                    return None;
-                }
-                let step = self.receive(system, envelope).step?;
-                let changes = step.state.is_some_and(|state| state != system.actor_states[index]);
-                let says = |effect: &EffectOf<A>| match effect {
-                    Effect::Send(envelope) => !system.network.contains(&self.one_of(envelope)),
-                    _ => false,
-                };
-                (changes || step.effects.iter().any(says)).then_some((*envelope, step))
-            });
-            match next {
-                Some((envelope, step)) => self.deliver(step, system, &envelope, touched),
-                None => return,
-            }
-        }
-    }
-
-    /// Delivers what is local, drops or retires what has become obsolete, and sends what can be sent without
-    /// changing anything else, until there is nothing left to do of all that.
-    fn tidy(&self, state: &mut CheckedState<A, H>, mut touched: Touched) {
-        while touched != Touched(0) {
-            self.deliver_local(&mut state.system, &mut touched);
-            self.drop_obsolete(state, touched);
-            touched = self.saturate(&mut state.system, touched);
-        }
-    }
-
-    fn drop_obsolete(&self, state: &mut CheckedState<A, H>, touched: Touched) {
-        let system = &state.system;
-        let is_obsolete = |envelope: &EnvelopeOf<A>| {
-            touched.has(envelope.dst) && self.is_obsolete(system, envelope)
-        };
-        let is_spent = |envelope: &EnvelopeOf<A>| {
-            (touched.has(envelope.dst) || touched.has(envelope.src))
-                && self.is_spent(system, envelope)
-        };
-        let is_useless = |envelope: &EnvelopeOf<A>| {
-            is_obsolete(envelope) || self.pruning == Pruning::On && is_spent(envelope)
-        };
-        match self.pruning {
-            Pruning::Off => {}
-            Pruning::Audit => {
-                state
-                    .retired
-                    .extend(system.network.iter().filter(|envelope| is_obsolete(envelope)));
-                state.spent.extend(system.network.iter().filter(|envelope| is_spent(envelope)));
-            }
-            Pruning::On | Pruning::Steps => {
-                let useless: Vec<_> = system
-                    .network
-                    .iter()
-                    .filter(|envelope| is_useless(envelope))
-                    .copied()
-                    .collect();
-                if !useless.is_empty() {
-                    state.system.network.retain(|envelope| !useless.contains(envelope));
-                }
-            }
-        }
-    }
-
-    fn is_obsolete(&self, system: &System<A, H>, envelope: &EnvelopeOf<A>) -> bool {
-        let Reception { is_obsolete, step } = self.receive(system, envelope);
-        assert!(!is_obsolete || step.is_none(), "{envelope:?} is not obsolete in {system:?}");
-        is_obsolete
-    }
-
-    fn is_spent(&self, system: &System<A, H>, envelope: &EnvelopeOf<A>) -> bool {
-        self.spent.as_ref().is_some_and(|spent| spent(system, envelope))
-    }
-
-    /// Sends what those who are touched can send without changing anything else. Returns to whom.
-    fn saturate(&self, system: &mut System<A, H>, touched: Touched) -> Touched {
-        let mut receivers = Touched(0);
-        if self.pruning != Pruning::On || self.inner.lossy_network == LossyNetwork::Yes {
-            return receivers;
-        }
-        let mut sent = Vec::new();
-        let mut send = |system: &System<A, H>, id, step: &Step<A>, fired| {
-            if self.only_sends(system, id, step, fired) {
-                sent.extend(step.effects.iter().filter_map(|effect| match effect {
-                    Effect::Send(envelope) => Some(*envelope),
-                    _ => None,
-                }));
-            }
-        };
-        for envelope in system.network.iter().filter(|envelope| touched.has(envelope.dst)) {
-            // An operation begins where its first message is received: that is a step of its own.
-            if system.crashed.get(usize::from(envelope.dst)) == Some(&false)
-                && self.record(&system.history, envelope, true).is_none()
-                && let Some(step) = self.receive(system, envelope).step
-            {
-                send(system, envelope.dst, step, None);
-            }
-        }
-        for (index, timers) in system.timers_set.iter().enumerate() {
-            let id = Id::from(index);
-            let is_due = |timer: &&A::Timer| touched.has(id) && system.clock.may_fire(id, timer);
-            for timer in timers.iter().filter(is_due) {
-                let action = ActorModelAction::Timeout(id, timer.clone());
-                if self.scope.as_ref().is_none_or(|scope| scope(system, &action))
-                    && let Some(step) = self.expire(system, id, timer)
-                {
-                    send(system, id, step, Some(timer));
-                }
-            }
-        }
-        for envelope in sent.iter().map(|envelope| self.one_of(envelope)) {
-            let is_news = !system.network.contains(&envelope);
-            if is_news && !self.is_obsolete(system, &envelope) && !self.is_spent(system, &envelope)
-            {
-                system.network.insert(envelope);
-                receivers.add(envelope.dst);
-            }
-        }
-        receivers
-    }
-
-    /// Whether all that a step does is to send messages that are not recorded.
-    fn only_sends(
-        &self,
-        system: &System<A, H>,
-        id: Id,
-        step: &Step<A>,
-        fired: Option<&A::Timer>,
-    ) -> bool {
-        let index = usize::from(id);
-        let timers = &system.timers_set[index];
-        let is_again =
-            |effect: &EffectOf<A>| matches!(effect, Effect::Set(timer, _) if Some(timer) == fired);
-        step.state.is_none_or(|state| state == system.actor_states[index])
-            && fired.is_none_or(|_| step.effects.iter().any(is_again))
-            && step.effects.iter().all(|effect| match effect {
-                Effect::Send(envelope) => self.record(&system.history, envelope, false).is_none(),
-                Effect::Set(timer, _) => {
-                    timers.contains(timer) && (self.measured)(id, timer).is_none()
-                }
-                Effect::Cancel(timer) => !timers.contains(timer),
-                Effect::Save(saved) => system.actor_storages[index] == Some(*saved),
-            })
-    }
-
-    /// Whether everything that was ever obsolete at an actor that is up is a no-op to it now, and everything
-    /// that was ever spent leads to nothing but what is obsolete (at whoever is up), spent or under way. A property for runs
-    /// under [`Pruning::Audit`].
-    pub fn audit(&self, state: &CheckedState<A, H>) -> bool {
-        let CheckedState { system, retired, spent, .. } = state;
-        let up = |envelope: &&EnvelopeOf<A>| {
-            system.crashed.get(usize::from(envelope.dst)) == Some(&false)
-        };
-        let is_nothing = |effect: &EffectOf<A>| match effect {
-            Effect::Send(envelope) => {
-                let mut known = system.network.iter();
-                !up(&envelope) // it is asked again when that is up
-                    || self.is_obsolete(system, envelope)
-                    || spent.contains(envelope)
-                    || known.any(|known| self.stands_for(known, envelope))
-            }
-            _ => false,
-        };
-        retired.iter().filter(up).all(|envelope| {
-            let Reception { is_obsolete, step } = self.receive(system, envelope);
-            is_obsolete && step.is_none()
-        }) && spent.iter().filter(up).all(|envelope| {
-            let step = self.receive(system, envelope).step;
-            step.is_none_or(|step| step.state.is_none() && step.effects.iter().all(is_nothing))
-        })
-    }
-
-    /// Whether a message is the same as another one, or the same from somebody else.
-    fn stands_for(&self, one: &EnvelopeOf<A>, other: &EnvelopeOf<A>) -> bool {
-        let is_same = (one.dst, one.msg) == (other.dst, other.msg);
-        is_same && (one.src == other.src || self.senders(one).contains(&other.src))
-    }
 }
-
-impl<A: Internable> Step<A> {
-    fn of(id: Id, state: Cow<'_, A::State>, out: Out<A>) -> &'static Self {
-        let state = match state {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(state) => Some(Interned::new(state)),
-        };
-        Box::leak(Box::new(Step { state, effects: effects(id, out) }))
-    }
-}
-
-impl<A: Internable> PartialEq for Step<A> {
-    fn eq(&self, other: &Self) -> bool {
-        self.state == other.state && self.effects == other.effects
-    }
-}
-
-impl<A: Internable> Clone for Reception<A> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<A: Internable> Copy for Reception<A> {}
 
 impl<A, H> Model for Checked<A, H>
 where
@@ -831,210 +392,5 @@ where
 
     fn properties(&self) -> Vec<Property<Self>> {
         self.properties.clone()
-    }
-}
-
-/// What a picture of a path of the check says of itself, until such paths are translated into paths of single steps.
-pub const CAPTION: &str = "The check keeps one of several messages that do the same, whoever sent them, and does at \
-                           once what changes nothing but what is under way: an arrow may begin at another sender \
-                           than the one that sent it. Without --path every step is one, and every sender is right.";
-
-/// Puts the caption below a picture.
-fn with_caption(drawn: &str) -> String {
-    /// Of a line, in pixels.
-    const HEIGHT: usize = 14;
-    /// Of a line, in characters.
-    const WIDTH: usize = 60;
-    let number = |text: &str| text.split('\'').next().and_then(|it| it.parse::<usize>().ok());
-    let parts = drawn.split_once("height='").zip(drawn.rsplit_once("</svg>"));
-    let Some(((before, sized), (_, rest))) = parts else { return drawn.to_string() };
-    let Some(height) = number(sized) else { return drawn.to_string() };
-    let mut lines = vec![String::new()];
-    for word in CAPTION.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.len() + word.len() < WIDTH => *line += &format!("{word} "),
-            _ => lines.push(format!("{word} ")),
-        }
-    }
-    let texts = lines.iter().enumerate().map(|(place, line)| {
-        let y = height + (place + 1) * HEIGHT;
-        format!("<text x='0' y='{y}' font-size='11'>{}</text>\n", line.trim_end())
-    });
-    let whole = height + (lines.len() + 1) * HEIGHT;
-    let sized = &sized[height.to_string().len()..];
-    let picture = sized.rsplit_once("</svg>").map_or(sized, |(picture, _)| picture);
-    format!("{before}height='{whole}{picture}{}</svg>{rest}", texts.collect::<String>())
-}
-
-/// An action as stateright would have it.
-fn to_stateright<A: Internable>(
-    action: &ActionOf<A>,
-) -> ActorModelAction<A::Msg, A::Timer, A::Random> {
-    use ActorModelAction::{Crash, Deliver, Drop, Recover, SelectRandom, Timeout};
-    match action.clone() {
-        Deliver { src, dst, msg } => Deliver { src, dst, msg: Interned::get(msg).clone() },
-        Drop(envelope) => Drop(opened(&envelope).to_cloned_msg()),
-        Timeout(id, timer) => Timeout(id, timer),
-        Crash(id) => Crash(id),
-        Recover(id) => Recover(id),
-        SelectRandom { actor, key, random } => SelectRandom { actor, key, random },
-    }
-}
-
-/// The steps of one path as a model that has no others: [`Path`] is made by models alone, and stateright
-/// draws sequence diagrams of paths of its own states.
-struct Projection<A: Actor, H>(Vec<ProjectedStep<A, H>>);
-
-type ProjectedStep<A, H> = (
-    ActorModelState<A, H>,
-    Option<ActorModelAction<<A as Actor>::Msg, <A as Actor>::Timer, <A as Actor>::Random>>,
-);
-
-impl<A: Actor, H: Clone + PartialEq> Model for Projection<A, H>
-where
-    A::Msg: Ord,
-    A::Timer: Ord,
-{
-    type State = ActorModelState<A, H>;
-    type Action = ActorModelAction<A::Msg, A::Timer, A::Random>;
-
-    fn init_states(&self) -> Vec<Self::State> {
-        self.0.first().map(|(state, _)| state.clone()).into_iter().collect()
-    }
-
-    fn actions(&self, state: &Self::State, actions: &mut Vec<Self::Action>) {
-        let here = self.0.iter().filter(|(at, _)| at == state);
-        actions.extend(here.filter_map(|(_, action)| action.clone()));
-    }
-
-    fn next_state(&self, last: &Self::State, action: Self::Action) -> Option<Self::State> {
-        let step = self.0.windows(2).find(|pair| {
-            let (state, taken) = &pair[0];
-            state == last && taken.as_ref() == Some(&action)
-        })?;
-        Some(step[1].0.clone())
-    }
-}
-
-impl<A: Internable, H: Clone> Clone for CheckedState<A, H> {
-    fn clone(&self) -> Self {
-        CheckedState {
-            system: self.system.clone(),
-            crashes: self.crashes,
-            retired: self.retired.clone(),
-            spent: self.spent.clone(),
-        }
-    }
-}
-
-impl<A: Internable, H: PartialEq> PartialEq for CheckedState<A, H> {
-    fn eq(&self, other: &Self) -> bool {
-        self.crashes == other.crashes
-            && self.system == other.system
-            && self.retired == other.retired
-            && self.spent == other.spent
-    }
-}
-
-impl<A: Internable, H: Hash> Hash for CheckedState<A, H> {
-    fn hash<S: Hasher>(&self, hasher: &mut S) {
-        self.system.hash(hasher);
-        self.crashes.hash(hasher);
-        self.retired.hash(hasher);
-        self.spent.hash(hasher);
-    }
-}
-
-impl<A: Internable, H: Debug> Debug for CheckedState<A, H> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut out = f.debug_struct("State");
-        out.field("system", &self.system).field("crashes", &self.crashes);
-        if !self.retired.is_empty() || !self.spent.is_empty() {
-            out.field("retired", &self.retired).field("spent", &self.spent);
-        }
-        out.finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chain::world::{ChainModel, ProofActor};
-    use crate::chain::{Client, Mortal, Setup};
-    use crate::checker::graph::Graph;
-    use chainring_model::Intact;
-    use chainring_model::kv::Op;
-
-    /// Small systems in which everything happens that an action can be.
-    fn small() -> Vec<Setup> {
-        let increment = || Client::new([Op::Increment(1)]);
-        let lossy = |setup| Setup { lossy: true, slow_clients: true, ..setup };
-        vec![
-            lossy(Setup::new(2, [increment()]).crashes(1, Mortal::All)),
-            Setup::new(2, [increment()]).views(1, 1).suspects([1]).crashes(1, Mortal::All),
-        ]
-    }
-
-    #[test]
-    fn a_picture_says_what_its_arrows_are_worth() {
-        let drawn = "<svg version='1.1' width='10' height='40' viewbox='0'><g></g></svg>\n";
-        let said = with_caption(drawn);
-        assert!(said.starts_with("<svg version='1.1' width='10' height='124' viewbox"), "{said}");
-        assert!(said.ends_with("</text>\n</svg>\n") && said.contains("<g></g><text"), "{said}");
-        let words = said.split("'11'>").skip(1).filter_map(|text| text.split("</text>").next());
-        assert_eq!(words.collect::<Vec<_>>().join(" "), CAPTION);
-        for strange in ["", "<svg></svg>", "<svg height='x'></svg>"] {
-            assert_eq!(with_caption(strange), strange);
-        }
-    }
-
-    /// Our steps are stateright's, from every state and by every action, before what is changed on purpose.
-    #[test]
-    fn steps_are_those_of_stateright() {
-        for setup in small() {
-            let model: ChainModel = setup.model(&Intact, Pruning::Steps);
-            let (mut steps, mut nothing) = (0, 0);
-            for state in Graph::of(&model).states() {
-                let theirs = state.system.to_stateright();
-                let mut actions = Vec::new();
-                model.actions(state, &mut actions);
-                for action in actions {
-                    let expected =
-                        model.inner.next_state(&theirs, to_stateright::<ProofActor>(&action));
-                    let expected = expected.map(|mut next| {
-                        if let Network::UnorderedDuplicating(_, last) = &mut next.network {
-                            *last = None;
-                        }
-                        if let ActorModelAction::Crash(id) = action {
-                            next.actor_states[usize::from(id)] = Arc::new(model.down(id));
-                        }
-                        next
-                    });
-                    let ours = model.step(&state.system, &action);
-                    let ours = ours.map(|(next, _)| next.to_stateright());
-                    assert!(ours == expected, "{action:?} in {theirs:?}");
-                    steps += usize::from(ours.is_some());
-                    nothing += usize::from(ours.is_none());
-                }
-            }
-            assert!(steps > 1000 && nothing > 100, "{steps} steps and {nothing} no-ops in {setup}");
-        }
-    }
-
-    /// Our actions are stateright's, in its order, where nothing is local and crashes are left.
-    #[test]
-    fn actions_are_those_of_stateright() {
-        let setup = &small()[0];
-        let model: ChainModel = setup.model(&Intact, Pruning::On);
-        let is_script = |id: Id| usize::from(id) >= model.actors().len() - setup.clients.len();
-        for state in Graph::of(&model).states().filter(|state| state.crashes == 0) {
-            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-            model.actions(state, &mut ours);
-            model.inner.actions(&state.system.to_stateright(), &mut theirs);
-            theirs
-                .retain(|action| !matches!(action, ActorModelAction::Crash(id) if is_script(*id)));
-            let ours: Vec<_> = ours.iter().map(to_stateright::<ProofActor>).collect();
-            assert_eq!(ours, theirs);
-        }
     }
 }

@@ -21,8 +21,6 @@
 //! prints it, but that `Id(1)` is called by its name.
 
 use crate::checker::run::{Trace, Verdict};
-use chainring_model::Mechanisms;
-use chainring_model::chain::ChainActor;
 use stateright::actor::{ActorModelAction, Id};
 use stateright::{Expectation, Model};
 use std::fmt::Debug;
@@ -36,17 +34,6 @@ pub struct Followed {
     pub stuck: Option<String>,
     /// The steps that were taken.
     pub trace: Trace,
-}
-
-/// What the actors of a chain are called in schedules, by id.
-pub fn names<S, M: Mechanisms>(actors: &[ChainActor<S, M>]) -> Vec<String> {
-    let letter = |actor: &ChainActor<S, M>| match actor {
-        ChainActor::Replica(_) => 'r',
-        ChainActor::Gateway(_) => 'g',
-        ChainActor::Script(_) => 's',
-        ChainActor::Coordinator(_) => 'c',
-    };
-    numbered(actors.iter().map(letter))
 }
 
 /// The names of actors that are called by these letters, and by their numbers among those.
@@ -236,63 +223,5 @@ pub fn show<Msg: Debug, Timer: Debug>(
         ActorModelAction::SelectRandom { actor, random, .. } => {
             format!("{}: choose {random:?}", name(actor))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalogue::{Subject, find};
-    use crate::checker::model::Pruning;
-    use chainring_model::{Intact, Mechanism, Without};
-
-    fn driven(schedule: &str, lacks: Option<Mechanism>) -> Followed {
-        let entry = find("chain-reads").expect("a model of the catalogue");
-        let Subject::Chain(setup) = entry.subject else { panic!("a chain") };
-        match lacks {
-            None => {
-                let model = setup.model(&Intact, Pruning::Steps);
-                follow(&model, &names(model.actors()), schedule, "linearizable")
-            }
-            Some(lacks) => {
-                let model = setup.model(&Without(lacks), Pruning::Steps);
-                follow(&model, &names(model.actors()), schedule, "linearizable")
-            }
-        }
-    }
-
-    /// A read at the middle, which has not committed what another client knows to have happened.
-    const STALE: &str = "
-        g0 > r0: Request                           // the put
-        r0 > r1 > r2: Update
-        r2 > g0: Reply                             // a client knows that it happened
-        g1 > r1: Request #1; r1 > g1: Reply #1     // another one reads, at the middle
-    ";
-
-    #[test]
-    fn a_schedule_shows_what_a_mutant_does_and_gets_stuck_where_the_protocol_does_not() {
-        let mutant = driven(STALE, Some(Mechanism::DirtyForwarded));
-        let fell = mutant.fell.expect("the property falls");
-        assert_eq!((fell.property, mutant.trace.steps.len()), ("linearizable", 6));
-        assert_eq!(mutant.trace.path.split('/').count(), 7);
-        let intact = driven(STALE, None);
-        assert!(intact.fell.is_none());
-        let stuck = intact.stuck.expect("nobody replies");
-        assert!(stuck.starts_with("step 6, `r1 > g1: Reply #1`, is not possible"), "{stuck}");
-        assert!(stuck.contains("r1 > r2: Request"), "{stuck}");
-    }
-
-    #[test]
-    fn parts_of_messages_tell_them_apart() {
-        let schedule = |part: &str| format!("g0 > r0: Request op: {part} & x");
-        assert!(driven(&schedule("Put"), None).stuck.is_none());
-        assert!(driven(&schedule("Get"), None).stuck.is_some());
-        assert!(driven("g0 > r0: Req", None).stuck.is_some(), "names are whole");
-    }
-
-    #[test]
-    #[should_panic(expected = "no actor `r9`")]
-    fn a_schedule_that_names_nobody_is_a_mistake() {
-        driven("r9: crash", None);
     }
 }

@@ -277,3 +277,58 @@ impl<A: Internable, H: Debug> Debug for System<A, H> {
             .finish()
     }
 }
+
+/// A state of a system.
+pub struct CheckedState<A, H>
+where
+    A: Internable,
+{
+    /// The actors, and what is between them.
+    pub system: System<A, H>,
+    /// How many crashes there were.
+    pub crashes: u8,
+    /// Under [`Pruning::Audit`](super::reduce::Pruning::Audit), what was ever obsolete.
+    pub retired: BTreeSet<EnvelopeOf<A>>,
+    /// Under [`Pruning::Audit`](super::reduce::Pruning::Audit), what was ever spent.
+    pub spent: BTreeSet<EnvelopeOf<A>>,
+}
+
+impl<A: Internable, H: Clone> Clone for CheckedState<A, H> {
+    fn clone(&self) -> Self {
+        CheckedState {
+            system: self.system.clone(),
+            crashes: self.crashes,
+            retired: self.retired.clone(),
+            spent: self.spent.clone(),
+        }
+    }
+}
+
+impl<A: Internable, H: PartialEq> PartialEq for CheckedState<A, H> {
+    fn eq(&self, other: &Self) -> bool {
+        self.crashes == other.crashes
+            && self.system == other.system
+            && self.retired == other.retired
+            && self.spent == other.spent
+    }
+}
+
+impl<A: Internable, H: Hash> Hash for CheckedState<A, H> {
+    fn hash<S: Hasher>(&self, hasher: &mut S) {
+        self.system.hash(hasher);
+        self.crashes.hash(hasher);
+        self.retired.hash(hasher);
+        self.spent.hash(hasher);
+    }
+}
+
+impl<A: Internable, H: Debug> Debug for CheckedState<A, H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut out = f.debug_struct("State");
+        out.field("system", &self.system).field("crashes", &self.crashes);
+        if !self.retired.is_empty() || !self.spent.is_empty() {
+            out.field("retired", &self.retired).field("spent", &self.spent);
+        }
+        out.finish()
+    }
+}

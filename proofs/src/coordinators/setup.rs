@@ -4,7 +4,9 @@
 //! each by one proposer, and the proposers duel over every epoch.
 
 use crate::checker::intern::Interned;
-use crate::checker::model::{Checked, CheckedState, Pruning};
+use crate::checker::model::Checked;
+use crate::checker::reduce::Pruning;
+use crate::checker::state::CheckedState;
 use crate::checker::state::System;
 use crate::history::Decisions;
 use chainring_model::chain::View;

@@ -15,7 +15,9 @@
 //! which all questions have been asked, and all news was told and lost.
 
 use crate::checker::intern::Interned;
-use crate::checker::model::{Checked, CheckedState, Pruning};
+use crate::checker::model::Checked;
+use crate::checker::reduce::Pruning;
+use crate::checker::state::CheckedState;
 use crate::checker::state::System;
 use crate::history::Recorder;
 use chainring_model::membership::{

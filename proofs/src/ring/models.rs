@@ -1,8 +1,11 @@
 //! The models of the ring, by name.
 
 use super::{Client, Mortal, Planted, Reached, Setup};
-use crate::catalogue::{Entry, Steps, Subject};
+use crate::checker::entry::{Entry, Steps};
 use chainring_model::kv::{Op, Value};
+
+/// A model of the ring.
+type Named = Entry<Setup>;
 
 fn put(value: &str) -> Op {
     Op::Put(value.into())
@@ -13,18 +16,27 @@ fn swap(expected: &str, new: &str) -> Op {
 }
 
 /// Every model of the ring. All but the partial ones have been explored to the end.
-pub fn catalogue() -> Vec<Entry> {
-    let mut all = stable();
-    all.extend(purges());
-    all.extend(repairs());
-    all.extend(changes());
-    all.extend(pairs());
-    all.extend(coordinated());
-    all
+pub fn all() -> Vec<Named> {
+    let families = [
+        reads(),
+        reads_deep(),
+        recent(),
+        faults(),
+        purges(),
+        repairs(),
+        repairs_beside(),
+        moves(),
+        moves_two(),
+        moves_late(),
+        pairs(),
+        coordinated(),
+        reforms(),
+    ];
+    families.into_iter().flatten().collect()
 }
 
-fn entry(name: &'static str, about: &'static str, setup: Setup) -> Entry {
-    Entry::of(name, about, Subject::Ring(setup))
+fn entry(name: &'static str, about: &'static str, setup: Setup) -> Named {
+    Entry::new(name, about, setup)
 }
 
 /// Two gateways that write, and then read.
@@ -32,8 +44,8 @@ fn write_and_read() -> Setup {
     Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
 }
 
-/// Three nodes, one view.
-fn stable() -> Vec<Entry> {
+/// Three nodes, one view: who writes and who reads.
+fn reads() -> Vec<Named> {
     use Reached::*;
     vec![
         entry(
@@ -65,18 +77,20 @@ fn stable() -> Vec<Entry> {
         entry(
             "ring-write-read",
             "two gateways that write and then read",
-            write_and_read()
-                .attempts(1)
-                .reached([ReadFound]),
+            write_and_read().attempts(1).reached([ReadFound]),
         ),
         entry(
             "ring-rounds-read",
             "two gateways that write and then read, with ballots of up to three rounds",
-            write_and_read()
-                .attempts(3)
-                .rounds(3)
-                .reached([ReadFound, ContendedTwice]),
+            write_and_read().attempts(3).rounds(3).reached([ReadFound, ContendedTwice]),
         ),
+    ]
+}
+
+/// The same, with more attempts, or more that compete.
+fn reads_deep() -> Vec<Named> {
+    use Reached::*;
+    vec![
         entry(
             "ring-rounds-read-5",
             "two gateways that write and then read, with ballots of up to five rounds",
@@ -128,6 +142,13 @@ fn stable() -> Vec<Entry> {
                 .attempts(2)
                 .reached([Contended, RefusalProposed]),
         ),
+    ]
+}
+
+/// Registers that remember few operations.
+fn recent() -> Vec<Named> {
+    use Reached::*;
+    vec![
         entry(
             "ring-recent-1",
             "registers that remember one operation: a retry is told, found, or unknown",
@@ -169,6 +190,13 @@ fn stable() -> Vec<Entry> {
                 .attempts(3)
                 .reached([ContendedTwice, UnknownByVersion]),
         ),
+    ]
+}
+
+/// Crashes, lanes, lost messages, deadlines.
+fn faults() -> Vec<Named> {
+    use Reached::*;
+    vec![
         entry(
             "ring-crash",
             "a crash of any node or gateway at any moment",
@@ -222,7 +250,7 @@ fn stable() -> Vec<Entry> {
 }
 
 /// Three nodes, one view, and tombstones that are purged.
-fn purges() -> Vec<Entry> {
+fn purges() -> Vec<Named> {
     use Reached::*;
     let value = Planted::value(1, "1");
     vec![
@@ -262,7 +290,7 @@ fn purges() -> Vec<Entry> {
 }
 
 /// Replicas that have missed a write, and get it all the same.
-fn repairs() -> Vec<Entry> {
+fn repairs() -> Vec<Named> {
     use Reached::*;
     let value = Planted::value(1, "1");
     vec![
@@ -300,6 +328,14 @@ fn repairs() -> Vec<Entry> {
                 .repairs([2])
                 .reached([CopyHeld, Repaired]),
         ),
+    ]
+}
+
+/// Repairs beside crashes, purges and moves.
+fn repairs_beside() -> Vec<Named> {
+    use Reached::*;
+    let value = Planted::value(1, "1");
+    vec![
         entry(
             "ring-repair-two",
             "two gateways write, a third client reads twice, and a node compares and copies",
@@ -348,9 +384,9 @@ fn repairs() -> Vec<Entry> {
 }
 
 /// Four nodes, and views that change.
-fn changes() -> Vec<Entry> {
+fn moves() -> Vec<Named> {
     use Reached::*;
-    let (old, new, other): (&[usize], &[usize], &[usize]) = (&[0, 1, 2], &[1, 2, 3], &[0, 2, 3]);
+    let (old, new): (&[usize], &[usize]) = (&[0, 1, 2], &[1, 2, 3]);
     let (pair, three): (&[usize], &[usize]) = (&[0, 1], &[0, 1, 2]);
     let value = Planted::value(1, "1");
     let count = [Op::Increment(1), Op::Get];
@@ -409,12 +445,22 @@ fn changes() -> Vec<Entry> {
         entry(
             "ring-move-write",
             "the ring moves, and a client writes and reads",
-            Setup::new([Client::new(0, count.clone())])
+            Setup::new([Client::new(0, count)])
                 .planted([0, 1, 2], value)
                 .plan(&[(old, new), (new, new)])
                 .attempts(3)
                 .reached([ReadFound, Fetched, NewRingServes]),
         ),
+    ]
+}
+
+/// Moves with several clients, or several changes.
+fn moves_two() -> Vec<Named> {
+    use Reached::*;
+    let (old, new, other): (&[usize], &[usize], &[usize]) = (&[0, 1, 2], &[1, 2, 3], &[0, 2, 3]);
+    let value = Planted::value(1, "1");
+    let count = [Op::Increment(1), Op::Get];
+    vec![
         entry(
             "ring-move-read",
             "the ring moves, with a writer and one who reads twice",
@@ -458,6 +504,15 @@ fn changes() -> Vec<Entry> {
             .reached([ReadFound, Fetched, NewRingServes]),
         )
         .partial(),
+    ]
+}
+
+/// Moves while writes are half done, or purged.
+fn moves_late() -> Vec<Named> {
+    use Reached::*;
+    let (old, new): (&[usize], &[usize]) = (&[0, 1, 2], &[1, 2, 3]);
+    let value = Planted::value(1, "1");
+    vec![
         entry(
             "ring-move-copy",
             "two half-done writes, and a reader in the new ring",
@@ -491,7 +546,7 @@ fn changes() -> Vec<Entry> {
 }
 
 /// Rings of two, where both are every quorum: small enough for views, writes and crashes at once.
-fn pairs() -> Vec<Entry> {
+fn pairs() -> Vec<Named> {
     use Reached::*;
     let (old, new, other): (&[usize], &[usize], &[usize]) = (&[0, 1], &[1, 2], &[0, 2]);
     let value = Planted::value(1, "1");
@@ -567,7 +622,7 @@ fn pairs() -> Vec<Entry> {
 }
 
 /// Views that coordinators decide, by what nodes and whoever watches them report.
-fn coordinated() -> Vec<Entry> {
+fn coordinated() -> Vec<Named> {
     use Reached::*;
     let value = Planted::value(1, "1");
     let count = || Client::new(0, [Op::Increment(1), Op::Get]);
@@ -621,6 +676,14 @@ fn coordinated() -> Vec<Entry> {
                 .reached([ReadFound]),
         )
         .partial(),
+    ]
+}
+
+/// Nodes that are given up.
+fn reforms() -> Vec<Named> {
+    use Reached::*;
+    let value = Planted::value(1, "1");
+    vec![
         entry(
             "ring-reform",
             "an operator gives up two of three, who live and have not heard: not linearizable",

@@ -20,6 +20,8 @@
 //!
 //! A protocol that lacks a mechanism is explored without any but the first.
 
+pub(super) mod scope;
+
 use super::{Action, ProofActor, System};
 use crate::checker::intern::{Interned, Mix, Table};
 use crate::checker::state::EnvelopeOf;

@@ -8,29 +8,31 @@
 //! | `reductions` | what a model need not tell apart |
 //! | `catalogue`, `mutants` | the models by name, and where each mechanism shows that it is needed |
 
+mod display;
+
 use super::reached::Reached;
 use super::reductions::Reductions;
-use super::world::{self, decided, installed};
+use super::reductions::scope::{is_local, is_within};
+use super::world::{decided, installed};
 use super::{invariants, of_ring};
-use crate::chain::spell;
 use crate::checker::intern::Interned;
-use crate::checker::model::{Checked, CheckedState, Pruning};
+use crate::checker::model::Checked;
+use crate::checker::reduce::Pruning;
 use crate::checker::run::{Options, Report as RunReport, run};
 use crate::checker::schedule::numbered;
 use crate::checker::state as system;
+use crate::checker::state::CheckedState;
 use crate::history::History;
 use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{Key as ClientKey, Op, Value};
 use chainring_model::ring::place::position;
 use chainring_model::ring::{
-    Ballot, Content, Copied, Gateway, Key, Msg, Nested, Node, Oracle, Phase, Register, Report,
-    Ring, RingActor, RingState, Row, Script, Timeouts, Timer, View,
+    Ballot, Content, Copied, Gateway, Key, Msg, Nested, Node, Oracle, Register, Report, Ring,
+    RingActor, Row, Script, Timeouts, Timer, View,
 };
 use chainring_model::store::MapStore;
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 use stateright::actor::{ActorModelAction, Envelope, Id, model_timeout};
-use std::collections::BTreeMap;
-use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,7 +146,7 @@ pub enum Mortal {
 }
 
 /// The epoch that models begin in.
-const EPOCH: u64 = 1;
+pub(super) const EPOCH: u64 = 1;
 
 /// The ids from here on are nobody's: reports and orders from outside a model come from there.
 const OUTSIDE: usize = 60;
@@ -527,32 +529,6 @@ impl Setup {
         claimed.chain(reached).fold(model, Checked::property)
     }
 
-    /// Groups of nodes that nothing tells apart: in the same rings, of which each holds the key at all of its
-    /// members, and never newcomers.
-    fn symmetric_nodes(&self) -> Vec<Vec<usize>> {
-        let rings: Vec<&Vec<usize>> = [&self.ring]
-            .into_iter()
-            .chain(self.plan.iter().flat_map(|(old, new)| [old, new]))
-            .collect();
-        let is_everywhere = self.ring.len() <= usize::from(self.replicas);
-        let is_even = rings.iter().all(|ring| ring.len() == self.ring.len());
-        // Who compares, and who has said what, tells nodes apart.
-        let is_repaired = self.repairs.is_some() || self.late.is_some();
-        if self.coordinators > 0 || !is_everywhere || !is_even || is_repaired {
-            return Vec::new();
-        }
-        let mut groups: BTreeMap<Vec<bool>, Vec<usize>> = BTreeMap::new();
-        for node in self.ring.iter().filter(|_| self.ring.len() <= 3) {
-            // Who is in the first ring is a newcomer only if it was left out in between.
-            let signature = rings.iter().map(|ring| ring.contains(node)).collect::<Vec<_>>();
-            let returns = signature.windows(2).any(|pair| pair == [false, true]);
-            if !returns || self.plan.is_empty() {
-                groups.entry(signature).or_default().push(*node);
-            }
-        }
-        groups.into_values().filter(|group| group.len() > 1).collect()
-    }
-
     /// What a model need not tell apart.
     fn reductions<M: Mechanisms>(
         &self,
@@ -590,41 +566,6 @@ impl Setup {
             Some(mechanism) => run(|| self.model(&Without(mechanism), pruning), options),
         }
     }
-
-    /// Which timers fire, and which reports are heard. What is left out, and why nothing is lost by that:
-    ///
-    /// - nodes and gateways do not ask for views of themselves, for no announcement is lost for good;
-    /// - coordinators decide no more views than the model is to have, and begin no second ballot, which only a
-    ///   crash or a lost message would make necessary.
-    fn is_in_scope<M: Mechanisms>(&self, system: &System<M>, action: &Action) -> bool {
-        let open = |id: &Id| match &*system.actor_states[usize::from(*id)] {
-            RingState::Coordinator(state) => state.decided.epoch < EPOCH + self.views,
-            _ => true,
-        };
-        match action {
-            ActorModelAction::Timeout(_, Timer::Follow) => false,
-            ActorModelAction::Timeout(id, Timer::Views(_)) => {
-                let RingState::Coordinator(state) = &*system.actor_states[usize::from(*id)] else {
-                    return false;
-                };
-                open(id) && state.proposal.is_none() && state.promised.is_none()
-            }
-            ActorModelAction::Deliver { dst, msg, .. } => match Interned::get(*msg) {
-                Msg::Views(coordinator::Msg::Report(_)) => open(dst),
-                _ => true,
-            },
-            _ => true,
-        }
-    }
-}
-
-/// Whether no gateway has begun a ballot beyond this round.
-fn is_within<M: Mechanisms>(system: &System<M>, rounds: u64) -> bool {
-    let mut pending = world::pending(system);
-    pending.all(|(_, pending)| match &pending.phase {
-        Phase::Preparing { ballot, .. } => ballot.round() <= rounds,
-        _ => true,
-    })
 }
 
 /// What the actors of a ring are called in scripts, by id; and those outside of it who say something: `x0`.
@@ -639,11 +580,6 @@ pub fn names<M: Mechanisms>(actors: &[ProofActor<M>]) -> Vec<String> {
     });
     let nobody = std::iter::repeat_n('-', OUTSIDE - actors.len());
     numbered(letters.chain(nobody).chain(['x'; 4]))
-}
-
-/// What a client and its gateway say to each other, inside one process.
-fn is_local(msg: &Msg) -> bool {
-    matches!(msg, Msg::Opened { .. } | Msg::Invoke { .. } | Msg::Return { .. })
 }
 
 /// What a step does to views.
@@ -664,83 +600,4 @@ fn witness<M: Mechanisms>(before: &System<M>, _: &Action, after: &System<M>) -> 
     let epochs = coordinators.filter_map(|store| Some(decided(store)?.epoch));
     decisions.forget(epochs.min().unwrap_or(0));
     (decisions != *after.history.decisions()).then(|| after.history.decided(decisions))
-}
-
-impl Display for Setup {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{} nodes", self.nodes)?;
-        if self.ring.len() < self.nodes {
-            write!(f, ", ring {:?}", self.ring)?;
-        }
-        if let Some(spans) = self.fetching {
-            write!(f, ", {} replicas, spans fetched {spans} at a time", self.replicas)?;
-        }
-        for (number, (old, new)) in self.plan.iter().enumerate() {
-            let lead = if number == 0 { ", views at any moment" } else { "," };
-            if old == new {
-                write!(f, "{lead} {old:?}")?;
-            } else {
-                write!(f, "{lead} {old:?}+{new:?}")?;
-            }
-        }
-        if self.coordinators > 0 {
-            let (count, views) = (self.coordinators, self.views);
-            write!(f, ", {count} coordinators, {views} view changes")?;
-        }
-        for gone in &self.gone {
-            write!(f, ", {gone:?} said to be gone at any time")?;
-        }
-        if let Some(leaver) = self.leaver {
-            write!(f, ", {leaver} leaves at any time")?;
-        }
-        if !self.gives_up.is_empty() {
-            write!(f, ", coordinators {:?} give up at any time", self.gives_up)?;
-        }
-        if self.reform {
-            f.write_str(", reformed at any time")?;
-        }
-        for client in &self.clients {
-            let ops: Vec<_> = client.ops.iter().map(|(key, op)| spell(key, op)).collect();
-            write!(f, ", gateway {} ({})", client.gateway, ops.join(", "))?;
-        }
-        for (node, Planted { n, value, voted, .. }) in &self.planted {
-            let kind = if *voted { "voted" } else { "copied" };
-            write!(f, ", node {node} has {kind} {}#{n}", value.unwrap_or("tombstone"))?;
-        }
-        let s = if self.attempts == 1 { "" } else { "s" };
-        write!(f, ", {} attempt{s} an operation", self.attempts)?;
-        if let Some(rounds) = self.rounds {
-            write!(f, ", {rounds} rounds of ballots")?;
-        }
-        if self.recent != PLENTY {
-            write!(f, ", recent of {}", self.recent)?;
-        }
-        f.write_str(", duplicating network")?;
-        if self.lossy {
-            f.write_str(" that loses")?;
-        }
-        if self.crashes > 0 {
-            let who = match self.mortal {
-                Mortal::All => "any actor",
-                Mortal::Nodes => "a node",
-                Mortal::Gateways => "a gateway",
-            };
-            let (crashes, s) = (self.crashes, if self.crashes == 1 { "" } else { "es" });
-            write!(f, ", {crashes} crash{s} of {who} with recovery")?;
-        }
-        if self.sweeps {
-            f.write_str(", sweeps at any moment")?;
-        }
-        if let Some(nodes) = &self.repairs {
-            write!(f, ", nodes {nodes:?} compare at any moment")?;
-        }
-        if let Some((src, dst, Planted { n, value, .. })) = &self.late {
-            let value = value.unwrap_or("tombstone");
-            write!(f, ", copies of {value}#{n} under way from {src} to {dst}")?;
-        }
-        if self.deadlines {
-            f.write_str(", deadlines at any moment")?;
-        }
-        Ok(())
-    }
 }

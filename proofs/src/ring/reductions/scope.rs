@@ -1,0 +1,84 @@
+//! Which actions belong to a model of a ring, which messages arrive at once, and which nodes can change
+//! places.
+
+use crate::checker::intern::Interned;
+use crate::ring::setup::EPOCH;
+use crate::ring::world;
+use crate::ring::{Action, Setup, System};
+use chainring_model::Mechanisms;
+use chainring_model::coordinator;
+use chainring_model::ring::{Msg, Phase, RingState, Timer};
+use stateright::actor::{ActorModelAction, Id};
+use std::collections::BTreeMap;
+
+impl Setup {
+    /// Groups of nodes that nothing tells apart: in the same rings, of which each holds the key at all of its
+    /// members, and never newcomers.
+    pub(in crate::ring) fn symmetric_nodes(&self) -> Vec<Vec<usize>> {
+        let rings: Vec<&Vec<usize>> = [&self.ring]
+            .into_iter()
+            .chain(self.plan.iter().flat_map(|(old, new)| [old, new]))
+            .collect();
+        let is_everywhere = self.ring.len() <= usize::from(self.replicas);
+        let is_even = rings.iter().all(|ring| ring.len() == self.ring.len());
+        // Who compares, and who has said what, tells nodes apart.
+        let is_repaired = self.repairs.is_some() || self.late.is_some();
+        if self.coordinators > 0 || !is_everywhere || !is_even || is_repaired {
+            return Vec::new();
+        }
+        let mut groups: BTreeMap<Vec<bool>, Vec<usize>> = BTreeMap::new();
+        for node in self.ring.iter().filter(|_| self.ring.len() <= 3) {
+            // Who is in the first ring is a newcomer only if it was left out in between.
+            let signature = rings.iter().map(|ring| ring.contains(node)).collect::<Vec<_>>();
+            let returns = signature.windows(2).any(|pair| pair == [false, true]);
+            if !returns || self.plan.is_empty() {
+                groups.entry(signature).or_default().push(*node);
+            }
+        }
+        groups.into_values().filter(|group| group.len() > 1).collect()
+    }
+
+    /// Which timers fire, and which reports are heard. What is left out, and why nothing is lost by that:
+    ///
+    /// - nodes and gateways do not ask for views of themselves, for no announcement is lost for good;
+    /// - coordinators decide no more views than the model is to have, and begin no second ballot, which only a
+    ///   crash or a lost message would make necessary.
+    pub(in crate::ring) fn is_in_scope<M: Mechanisms>(
+        &self,
+        system: &System<M>,
+        action: &Action,
+    ) -> bool {
+        let open = |id: &Id| match &*system.actor_states[usize::from(*id)] {
+            RingState::Coordinator(state) => state.decided.epoch < EPOCH + self.views,
+            _ => true,
+        };
+        match action {
+            ActorModelAction::Timeout(_, Timer::Follow) => false,
+            ActorModelAction::Timeout(id, Timer::Views(_)) => {
+                let RingState::Coordinator(state) = &*system.actor_states[usize::from(*id)] else {
+                    return false;
+                };
+                open(id) && state.proposal.is_none() && state.promised.is_none()
+            }
+            ActorModelAction::Deliver { dst, msg, .. } => match Interned::get(*msg) {
+                Msg::Views(coordinator::Msg::Report(_)) => open(dst),
+                _ => true,
+            },
+            _ => true,
+        }
+    }
+}
+
+/// What a client and its gateway say to each other, inside one process.
+pub(in crate::ring) fn is_local(msg: &Msg) -> bool {
+    matches!(msg, Msg::Opened { .. } | Msg::Invoke { .. } | Msg::Return { .. })
+}
+
+/// Whether no gateway has begun a ballot beyond this round.
+pub(in crate::ring) fn is_within<M: Mechanisms>(system: &System<M>, rounds: u64) -> bool {
+    let mut pending = world::pending(system);
+    pending.all(|(_, pending)| match &pending.phase {
+        Phase::Preparing { ballot, .. } => ballot.round() <= rounds,
+        _ => true,
+    })
+}
