@@ -1,8 +1,8 @@
 //! Client libraries that others wrote, and an exporter, through each node of a chain and of a ring.
 //!
-//! The programs in `clients/` are run with packages that are installed into a temporary place: redis-py in three of its
-//! major versions, Valkey GLIDE, ioredis and node-redis. What cannot be installed here is said to be not tested, unless
-//! `CHAINRING_ALL_TOOLS` asks for it.
+//! The programs in `clients/` are run with packages that are installed into a temporary place:
+//! redis-py in three of its major versions, Valkey GLIDE, ioredis and node-redis. What cannot be
+//! installed here is said to be not tested, unless `CHAINRING_ALL_TOOLS` asks for it.
 
 mod harness;
 

@@ -39,7 +39,7 @@ fn a_cluster_serves_its_data_again_at_the_next_start(protocol: Protocol) {
     let (mut cluster, resp, _) = start_cluster(protocol, dir.path(), 3);
     let _: () = connect(resp[0]).set("greeting", "hello").unwrap();
 
-    // While it runs, nobody else may run it, nor choose other ports for it.
+    // While it runs, no other program may run it, nor choose other ports for it.
     let file = dir.path().join("cluster.toml");
     let before = std::fs::read_to_string(&file).unwrap();
     let second = run(&[
@@ -138,8 +138,8 @@ fn no_acknowledged_write_is_lost_when_all_nodes_are_killed_under_load(protocol: 
     }
 }
 
-/// Increments through a node that is killed and restarted: no acknowledged one is lost, and none counts
-/// twice, although gateways and chain retry.
+/// Increments through a node that is killed and restarted: no acknowledged one is lost, and none
+/// counts twice, although gateways and chain retry.
 fn increments_count_once_while_a_node_is_killed_again_and_again(protocol: Protocol) {
     let mut cluster = Cluster::of(protocol, 3);
     let stop = AtomicBool::new(false);
@@ -243,8 +243,8 @@ fn no_store_is_taken_for_another(protocol: Protocol) {
     assert_eq!(found, "value");
 }
 
-/// Small updates overtake the fragments of a large one at every link. The chain must get through, and be
-/// as quick as ever once the load is gone.
+/// Small updates overtake the fragments of a large one at every link. The chain must get through,
+/// and be as quick as ever once the load is gone.
 #[test]
 fn large_values_beside_pipelined_small_ones_do_not_choke_the_chain() {
     let cluster = Cluster::start(3);
@@ -350,8 +350,8 @@ fn redis_cli_and_redis_benchmark_work_through_each_node(protocol: Protocol) {
         assert_eq!(size(), before + 1);
         assert_eq!(cli(&["--scan", "--pattern", &key]), key);
         assert_eq!(cli(&["del", &key]), "1");
-        // Many keys: one key that fifty clients write at once is a ring's slowest case, and ends in `TRYAGAIN` where
-        // the machine has other work to do.
+        // Many keys: one key that fifty clients write at once is a ring's slowest case, and ends in
+        // `TRYAGAIN` where the machine has other work to do.
         for pipeline in ["1", "16"] {
             let mut benchmark = Command::new("redis-benchmark");
             benchmark

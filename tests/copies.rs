@@ -1,5 +1,5 @@
-//! Copies of a ring: a node that missed writes gets them, nobody leaves a ring that cannot spare it, and what gives up data
-//! asks a majority.
+//! Copies of a ring: a node that missed writes gets them, no node leaves a ring that cannot spare
+//! it, and what gives up data asks a majority.
 
 mod harness;
 
@@ -13,8 +13,8 @@ use redis::Commands;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// How long copies may be missing after their node is back, by the documentation: a round of comparing and the rest
-/// after it, and as much again for a busy machine.
+/// How long copies may be missing after their node is back, by the documentation: a round of
+/// comparing and the rest after it, and as much again for a busy machine.
 const BOUND: Duration = Duration::from_secs(25);
 
 /// Of each key, how many of its replicas' stores hold this value.
@@ -52,7 +52,8 @@ fn place(report: &Value, node: usize) -> Value {
     place.expect("every node has a place").clone()
 }
 
-/// One of five is killed, sixty keys are written, and it starts again at once: it gets what it has missed, without any read.
+/// One of five is killed, sixty keys are written, and it starts again at once: it gets what it has
+/// missed, without any read.
 #[test]
 fn a_node_that_missed_writes_gets_them_without_any_read() {
     let mut cluster = Cluster::of(Protocol::Ring, 5);
@@ -107,7 +108,8 @@ fn nobody_leaves_a_ring_that_cannot_spare_it() {
     assert_eq!(place(&report, 1)["wants_to_leave"], false, "nothing was begun: {report}");
 }
 
-/// With two of three coordinators out of reach, the one that is left may be the one that is cut off.
+/// With two of three coordinators out of reach, the one that is left may be the one that is cut
+/// off.
 #[test]
 fn what_a_minority_of_the_coordinators_says_gives_nobody_up() {
     let mut cluster = Cluster::of(Protocol::Ring, 3);

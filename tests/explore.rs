@@ -54,7 +54,7 @@ fn a_path_that_a_check_prints_leads_to_its_last_step() {
         let mut offered = None;
         eventually("the Explorer answers", || {
             if explorer.0.0.try_wait().is_ok_and(|ended| ended.is_some()) {
-                explorer = open(); // somebody else took the port
+                explorer = open(); // another program took the port
             }
             offered = states(explorer.1, before);
             offered.is_some()

@@ -1,5 +1,5 @@
-//! A node that hears nobody, or whose file says other things, is not alone without a word: logs on both sides, `status`
-//! and `INFO` say of whom, what is wrong and what to do.
+//! A node that hears no other, or whose file says other things, is not alone without a word: logs
+//! on both sides, `status` and `INFO` name the peer, what is wrong and what to do.
 
 mod harness;
 

@@ -28,8 +28,8 @@ fn scan(connection: &mut chainring_client::Connection, pattern: &str) -> Vec<Str
     }
 }
 
-/// A key is written through each node in turn, and asked for through each, in each way, at once: no waiting, no second
-/// try.
+/// A key is written through each node in turn, and asked for through each, in each way, at once: no
+/// waiting, no second try.
 fn what_was_acknowledged_is_listed_at_once(cluster: &Cluster) {
     let mut nodes: Vec<_> = (0..cluster.resp.len()).map(|node| cluster.connect(node)).collect();
     let mut written = 0_i64;

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Puts other timeouts, and something at the top, into a cluster's file, and starts all nodes again.
+/// Puts other timeouts, and something at the top, into a cluster's file, and starts all nodes
+/// again.
 fn restart_with(cluster: &mut Cluster, top: &str, suspect: Option<&str>) {
     cluster.stop();
     let text = std::fs::read_to_string(cluster.file()).unwrap();
@@ -41,8 +42,9 @@ fn views(cluster: &Cluster) -> BTreeSet<(u64, usize)> {
     views
 }
 
-/// Node 2 is paused, and while it learns again node 3 is, ten times: nobody has died. Silence is suspected after less
-/// than the pause. No view has fewer than two members, and what was acknowledged is there.
+/// Node 2 is paused, and while it learns again node 3 is, ten times: no node has died. Silence is
+/// suspected after less than the pause. No view has fewer than two members, and what was
+/// acknowledged is there.
 #[test]
 fn pauses_leave_no_member_alone() {
     const ROUNDS: usize = 10;
@@ -113,8 +115,8 @@ fn pauses_leave_no_member_alone() {
     }
 }
 
-/// Three copies are to be kept, and one of three dies: writes wait for it, until an operator says that it will not come
-/// back; and when it does, there are three again.
+/// Three copies are to be kept, and one of three dies: writes wait for it, until an operator says
+/// that it will not come back; and when it does, there are three again.
 #[test]
 fn an_operator_gives_up_a_member_for_want_of_which_writes_wait() {
     let mut cluster = Cluster::start(3);
@@ -172,7 +174,8 @@ fn one_copy_is_a_choice_that_is_said_aloud() {
     eventually("the log says it", || log().contains("min-copies = 1"));
 }
 
-/// Two of three coordinators are gone: the log of the node that is left names the cause, and so does `status`.
+/// Two of three coordinators are gone: the log of the node that is left names the cause, and so
+/// does `status`.
 #[test]
 fn a_lost_majority_of_coordinators_is_named() {
     let mut cluster = Cluster::start(3);

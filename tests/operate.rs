@@ -108,7 +108,7 @@ fn what_a_wrong_join_wrote_can_be_taken_back() {
     let text = std::fs::read_to_string(file).unwrap();
     assert_eq!(text.matches("[[node]]").count(), 3, "{text}");
 
-    // Nodes that run take it, and the next newcomer too, which has numbers that nobody ever had.
+    // Nodes that run take it, and the next newcomer too, which has numbers that no node ever had.
     assert!(run(&["join", "--config", file]).status.success());
     let text = std::fs::read_to_string(file).unwrap();
     assert!(text.contains("id = 6"), "{text}");
@@ -157,7 +157,8 @@ fn a_cluster_keeps_its_file_and_says_who_goes_on_without_it() {
     let at = before.lines().find_map(|line| line.strip_prefix("resp = ")).unwrap().to_string();
     cluster.signal(Signal::TERM);
     assert!(cluster.0.wait().unwrap().success());
-    // A node that somebody has started already has its port, so the cluster says which, and starts nothing.
+    // A node that was started by hand already has its port, so the cluster says which, and starts
+    // nothing.
     let mut command = chainring();
     command.args(["node", "--with-parent", "--id", "1", "--config"]).arg(&file);
     let node = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

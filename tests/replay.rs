@@ -6,8 +6,8 @@ use harness::{Cluster, Protocol, eventually, output, run};
 use redis::Commands;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Coordinators are traced as well: how they replaced a view is executed again, and how the member that was
-/// left out came back.
+/// Coordinators are traced as well: how they replaced a view is executed again, and how the member
+/// that was left out came back.
 #[test]
 fn a_change_of_the_view_replays_step_by_step() {
     let mut cluster = Cluster::traced(Protocol::Chain, 3);
@@ -82,8 +82,8 @@ fn a_run_with_a_kill_in_it_replays_and_a_forged_one_does_not(protocol: Protocol)
     assert!(report["steps"].as_u64() > Some(5_000), "{said}");
     assert!(report["received"].as_u64() > Some(4_000), "{said}");
 
-    // The controls. A trace that ends early is what a killed node leaves, but then others have received
-    // what this node seems not to have sent. A flipped bit is damage.
+    // The controls. A trace that ends early is what a killed node leaves, but then others have
+    // received what this node seems not to have sent. A flipped bit is damage.
     let whole = std::fs::read(files[0]).unwrap();
     std::fs::write(files[0], &whole[..whole.len() / 2]).unwrap();
     let out = replay(&files);

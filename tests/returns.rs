@@ -1,4 +1,5 @@
-//! A member of a chain that was away comes back: it takes what it missed, and no more, as long as its tail retains that.
+//! A member of a chain that was away comes back: it takes what it missed, and no more, as long as
+//! its tail retains that.
 
 mod harness;
 
@@ -33,7 +34,8 @@ fn all(connection: &mut Connection, commands: impl IntoIterator<Item = Vec<Strin
     let () = pipe.query(connection).expect("every answer is right");
 }
 
-/// Kills a node, writes and deletes keys through another one, starts it again, and waits until it is a member.
+/// Kills a node, writes and deletes keys through another one, starts it again, and waits until it
+/// is a member.
 fn goes_and_comes_back(cluster: &mut Cluster, victim: usize, model: &mut BTreeMap<String, String>) {
     let set = |key: &String, value: &String| vec!["SET".into(), key.clone(), value.clone()];
     let other = (victim + 1) % 3;
@@ -85,7 +87,8 @@ fn filled(cluster: &Cluster) -> BTreeMap<String, String> {
     model
 }
 
-/// Each in turn: whoever came back last teaches the next, by what it retained when it was taught itself.
+/// Each in turn: the member that came back last teaches the next, by what it retained when it was
+/// taught itself.
 #[test]
 fn a_member_that_was_away_takes_what_it_missed_and_no_more() {
     let mut cluster = Cluster::start(3);

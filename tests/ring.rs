@@ -214,7 +214,8 @@ fn nobody_notices_that_one_node_is_killed_and_it_returns_from_its_disk() {
     assert_eq!(size(&mut connection), KEYS);
 }
 
-/// Everyone writes one key, each through a node of its own: nobody is kept from it, and nothing counts twice.
+/// All clients write one key, each through a node of its own: none is kept from it, and nothing
+/// counts twice.
 #[test]
 fn rivals_for_a_key_all_get_on() {
     const RIVALS: usize = 3;
@@ -295,7 +296,8 @@ fn a_node_joins_and_another_leaves_while_clients_go_on() {
         until_members(&cluster, &[0, 1, 2, 4]);
         all_get_on();
     });
-    // Who has left serves clients as anyone does, and stays away when it is started again.
+    // A node that has left serves clients as any other does, and stays away when it is started
+    // again.
     cluster.kill(3);
     cluster.restart(3);
     let mut connection = cluster.connect(3);
@@ -330,7 +332,8 @@ fn a_node_joins_and_another_leaves_while_clients_go_on() {
     }
 }
 
-// What follows are the four test programs of the project that the ring grew from: create, delete, read, update.
+// What follows are the four test programs of the project that the ring grew from: create, delete,
+// read, update.
 
 /// The lines of all nodes' logs that say so.
 fn logged(cluster: &Cluster, what: &str) -> usize {
@@ -427,8 +430,8 @@ fn reads_and_updates_survive_one_replica_and_do_not_notice_a_stranger() {
     assert_eq!(read(&mut cluster.connect(other), key).unwrap().as_deref(), Some("3"));
 }
 
-/// Operations on a key of which two replicas are dead end in time, with an error that says that nothing, or
-/// nothing certain, has happened.
+/// Operations on a key of which two replicas are dead end in time, with an error that says that
+/// nothing, or nothing certain, has happened.
 fn fails_in_time(connection: &mut Connection, key: &str) {
     let start = Instant::now();
     let error = read(connection, key).expect_err("one of three is no quorum");

@@ -1,5 +1,6 @@
-//! The tests of the project that the chain grew from, on real processes: chains of one to five, clients that
-//! go on while members fail, a chain that is extended midway, two chains behind one front door.
+//! The tests of the project that the chain grew from, on real processes: chains of one to five,
+//! clients that go on while members fail, a chain that is extended midway, two chains behind one
+//! front door.
 
 mod harness;
 
@@ -63,8 +64,8 @@ impl<'a> Counter<'a> {
         Counter { key: format!("counter:{client}"), nodes, acknowledged, unknown }
     }
 
-    /// Counts until told to stop. Every reply is checked: a count is never behind what was acknowledged
-    /// before it, and never ahead of what was asked for.
+    /// Counts until told to stop. Every reply is checked: a count is never behind what was
+    /// acknowledged before it, and never ahead of what was asked for.
     fn run(&self, stop: &AtomicBool) {
         let mut place = 0;
         while !stop.load(Ordering::Relaxed) {
@@ -101,8 +102,8 @@ impl<'a> Counter<'a> {
     }
 }
 
-/// Lets clients count while `midway` does something to their cluster; afterwards every one of them has to get
-/// on, and the nodes `alive` have to show everything that was acknowledged.
+/// Lets clients count while `midway` does something to their cluster; afterwards every one of them
+/// has to get on, and the nodes `alive` have to show everything that was acknowledged.
 fn count_while(
     clients: usize,
     nodes: &[SocketAddr],
@@ -155,8 +156,9 @@ fn five_nodes_and_five_clients_survive_the_failures_of_the_third_fourth_and_fift
     });
 }
 
-/// A node that was not there at first joins while clients go on. Then those that were there before are killed
-/// one after the other but for the coordinators' majority, and the newcomer has everything.
+/// A node that was not there at first joins while clients go on. Then those that were there before
+/// are killed one after the other but for the coordinators' majority, and the newcomer has
+/// everything.
 #[test]
 fn a_chain_is_extended_midway() {
     let mut cluster = Cluster::start(3);

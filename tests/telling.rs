@@ -1,4 +1,5 @@
-//! What only tells ends nothing that serves: logs without a reader, on a full disk, and in a pipe that nobody reads.
+//! What only tells ends nothing that serves: logs without a reader, on a full disk, and in a pipe
+//! without a reader.
 
 mod harness;
 
@@ -70,8 +71,8 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
     (reader, writer)
 }
 
-/// Node 1's log is a pipe whose reader goes after a line, node 2's is on a full disk, and node 3's is a pipe that
-/// nobody reads. A pause then makes all of them speak.
+/// Node 1's log is a pipe whose reader goes after a line, node 2's is on a full disk, and node 3's
+/// is a pipe that no process reads. A pause then makes all of them speak.
 #[test]
 fn nodes_outlive_their_logs() {
     let mut cluster = Cluster::start(3);

@@ -12,8 +12,9 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Clients increment counters of their own through the nodes that live on. Whichever member is killed,
-/// increments are accepted again, none that was acknowledged is lost, and none counts twice.
+/// Clients increment counters of their own through the nodes that live on. Whichever member is
+/// killed, increments are accepted again, none that was acknowledged is lost, and none counts
+/// twice.
 #[test]
 fn the_chain_goes_on_without_its_head_its_middle_or_its_tail() {
     const CLIENTS: usize = 4;
@@ -103,7 +104,8 @@ fn counter(client: usize) -> String {
     format!("counter:{client}")
 }
 
-/// Reads a key that is there. A read that nobody could answer in time has changed nothing, and is tried again.
+/// Reads a key that is there. A read that no node could answer in time has changed nothing, and is
+/// tried again.
 fn get(connection: &mut Connection, key: &str) -> u64 {
     let mut found = None;
     eventually("a read is answered", || {
@@ -117,9 +119,9 @@ fn get(connection: &mut Connection, key: &str) -> u64 {
     found.expect("it was found")
 }
 
-/// A member sleeps while it is removed and the key is written again. When it wakes it has a valid-looking
-/// lease, a view in which it is the tail, and the old value; and must return nothing that was overwritten
-/// before it was asked.
+/// A member sleeps while it is removed and the key is written again. When it wakes it has a
+/// valid-looking lease, a view in which it is the tail, and the old value; and must return nothing
+/// that was overwritten before it was asked.
 #[test]
 fn a_member_that_slept_through_its_removal_never_returns_an_old_value() {
     for victim in [2, 0] {
@@ -177,7 +179,7 @@ fn a_member_that_slept_through_its_removal_never_returns_an_old_value() {
                 .collect();
             cluster.process(victim).signal(Signal::CONT);
             for asking in asking {
-                // An answer may be that nobody could answer.
+                // An answer may be that no node could answer.
                 let _ = asking.join().expect("no old value");
             }
             let before = reads.load(Ordering::Relaxed);
@@ -188,8 +190,8 @@ fn a_member_that_slept_through_its_removal_never_returns_an_old_value() {
     }
 }
 
-/// Six nodes, two chains: any node serves any key, lists cover both chains, and each chain loses a member
-/// without the other's knowing.
+/// Six nodes, two chains: any node serves any key, lists cover both chains, and each chain loses a
+/// member without the other's knowing.
 #[test]
 fn two_chains_behind_every_front_door() {
     const KEYS: usize = 60;
@@ -274,7 +276,8 @@ fn a_node_is_added_to_a_running_cluster() {
 
     cluster.add();
     cluster.restart(3);
-    // Its requests come from an address that the others had never heard of, and so do replies go there.
+    // Its requests come from an address that the others had never heard of, and so do replies go
+    // there.
     let mut connection = cluster.connect(3);
     eventually("the new node serves", || connection.set::<_, _, ()>("key", 2).is_ok());
     assert_eq!(get(&mut connection, "key"), 2);
@@ -332,7 +335,8 @@ fn a_chain_without_coordinators_waits_for_its_members() {
         let mut connection = cluster.connect(2);
         let (done, stop) = (&done, &stop);
         scope.spawn(move || {
-            // Unknown where this machine is so slow that the deadline passes; then it is tried again.
+            // Unknown where this machine is so slow that the deadline passes; then it is tried
+            // again.
             while connection.set::<_, _, ()>("key", 2).is_err() {
                 if stop.load(Ordering::Relaxed) {
                     return;

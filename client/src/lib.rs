@@ -1,17 +1,20 @@
-//! A blocking connection to a front door, for programs and tests that have to know whether it answers.
+//! A blocking connection to a front door, for programs and tests that have to know whether it
+//! answers.
 //!
-//! It is the redis crate's commands on a socket of its own. That crate's `Connection` hands on whatever a read
-//! returns; and on Linux a read with a timeout returns "Interrupted system call" whenever its process was stopped
-//! and continued meanwhile (`signal(7)`, "Interruption of system calls and library functions by stop signals"), be
-//! it by a terminal, by a debugger, or by whoever freezes a container. That says nothing about the operation,
-//! so it is no error here: the read goes on.
+//! It is the redis crate's commands on a socket of its own. That crate's `Connection` hands on
+//! whatever a read returns; and on Linux a read with a timeout returns "Interrupted system call"
+//! whenever its process was stopped and continued meanwhile (`signal(7)`, "Interruption of system
+//! calls and library functions by stop signals"), be it by a terminal, by a debugger, or by a tool
+//! that freezes a container. That says nothing about the operation, so it is no error here: the
+//! read goes on.
 
 use redis::{ConnectionLike, ErrorKind, Parser, RedisError, RedisResult, Value};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A connection to a front door. It is closed by the first error that is not an answer of the server.
+/// A connection to a front door. It is closed by the first error that is not an answer of the
+/// server.
 pub struct Connection {
     stream: TcpStream,
     parser: Parser,
@@ -21,7 +24,7 @@ pub struct Connection {
 /// Connects to a front door. Connecting, and every read and write, fails after `patience`.
 ///
 /// # Errors
-/// When nobody listens there.
+/// When no process listens there.
 pub fn connect(address: SocketAddr, patience: Duration) -> RedisResult<Connection> {
     let stream = TcpStream::connect_timeout(&address, patience)?;
     stream.set_nodelay(true)?;
@@ -138,7 +141,7 @@ mod tests {
         let both: (u8, u8) = redis::pipe().cmd("PING").cmd("PING").query(&mut connection).unwrap();
         assert_eq!(both, (1, 2));
         server.join().unwrap();
-        assert!(!connection.check_connection(), "nobody is there any more");
+        assert!(!connection.check_connection(), "no process is there any more");
         assert!(!connection.is_open());
         let closed = redis::cmd("PING").exec(&mut connection).unwrap_err();
         assert!(closed.to_string().contains("has failed before"), "{closed}");

@@ -1,4 +1,5 @@
-//! What the programs that measure clusters share: processes of the built program, in a temporary directory.
+//! What the programs that measure clusters share: processes of the built program, in a temporary
+//! directory.
 
 use chainring_client::Connection;
 use redis::RedisResult;
@@ -44,7 +45,7 @@ pub struct Cluster {
     program: PathBuf,
     resp: Vec<SocketAddr>,
     nodes: Vec<Child>,
-    // The last field, so that it is removed when nobody uses it any more.
+    // The last field, so that it is removed when it is not used any more.
     dir: tempfile::TempDir,
 }
 
@@ -57,7 +58,8 @@ impl Cluster {
         Self::start_of(program, &["chain"], nodes)
     }
 
-    /// Makes a cluster of so many nodes, as `chainring cluster` with these arguments does, and starts them.
+    /// Makes a cluster of so many nodes, as `chainring cluster` with these arguments does, and
+    /// starts them.
     ///
     /// # Errors
     /// When it cannot be made, or a node does not start.
@@ -108,7 +110,7 @@ impl Cluster {
     /// A connection to a node's front door.
     ///
     /// # Errors
-    /// When nobody listens there.
+    /// When no process listens there.
     pub fn connect(&self, node: usize) -> RedisResult<Connection> {
         chainring_client::connect(self.resp[node], PATIENCE)
     }

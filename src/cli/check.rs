@@ -22,9 +22,9 @@ use std::time::Duration;
 /// What to check, and how to print it.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// Models by name, or by the first part of names (`chain` means all whose names begin with `chain-`, and
-    /// `chain-reads*` all that begin with that); the whole default set if none. Those that are explored in part only
-    /// have to be named whole.
+    /// Models by name, or by the first part of names (`chain` means all whose names begin with
+    /// `chain-`, and `chain-reads*` all that begin with that); the whole default set if none. Those
+    /// that are explored in part only have to be named whole.
     models: Vec<String>,
     /// List the models, with the states and seconds of their last run on record, and stop.
     #[arg(long)]
@@ -35,8 +35,8 @@ pub struct CheckArgs {
     /// Run those too that take minutes each.
     #[arg(long)]
     deep: bool,
-    /// Run every mutant instead (of the models that are named, if any): protocols that lack one mechanism, each of
-    /// which must fail.
+    /// Run every mutant instead (of the models that are named, if any): protocols that lack one
+    /// mechanism, each of which must fail.
     #[arg(long)]
     mutants: bool,
     /// Print JSON.
@@ -57,8 +57,8 @@ pub struct ExploreArgs {
     /// Explore the protocol without a mechanism: the name of a mutant.
     #[arg(long, value_name = "MUTANT")]
     mutant: Option<String>,
-    /// Open this run, as a failed check prints it. Its steps are those of the check, which does at once what
-    /// changes nothing but what is under way.
+    /// Open this run, as a failed check prints it. Its steps are those of the check, which does at
+    /// once what changes nothing but what is under way.
     #[arg(long)]
     path: Option<String>,
 }
@@ -223,7 +223,7 @@ impl Screen {
     }
 }
 
-/// Whether a log, which nobody wipes, is told at this moment.
+/// Whether a log, of which no line is wiped, is written to at this moment.
 fn is_due(elapsed: Duration) -> bool {
     elapsed.as_secs().is_multiple_of(10)
 }

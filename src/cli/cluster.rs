@@ -24,24 +24,27 @@ pub struct ClusterArgs {
     /// How many nodes; an existing cluster's number cannot be changed. [default: 3]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     nodes: Option<u32>,
-    /// How many chains, which share the keys; an existing cluster's number cannot be changed. [default: 1]
+    /// How many chains, which share the keys; an existing cluster's number cannot be changed.
+    /// [default: 1]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     chains: Option<u32>,
-    /// How many of each chain's nodes, or the ring's, decide who is in it; a majority of them has to live.
-    /// [default: 3, or 1 where there are fewer nodes]
+    /// How many of each chain's nodes, or the ring's, are coordinators: they decide its views, and
+    /// a majority of them has to live. [default: 3, or 1 where there are fewer nodes]
     #[arg(long, value_parser = ["1", "3", "5"])]
     coordinators: Option<String>,
-    /// Of a ring: how many replicas a key has; an existing cluster's number cannot be changed. [default: 3]
+    /// Of a ring: how many replicas a key has; an existing cluster's number cannot be changed.
+    /// [default: 3]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
     replicas: Option<u8>,
-    /// Of a ring: how many tokens a node has; an existing cluster's number cannot be changed. [default: 64]
+    /// Of a ring: how many tokens a node has; an existing cluster's number cannot be changed.
+    /// [default: 64]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096))]
     tokens: Option<u32>,
     /// Where the cluster file and the nodes' data are.
     #[arg(long, default_value = "chainring-data")]
     dir: PathBuf,
-    /// The first node's port for Redis clients; the others' follow. 0 takes any that are free. An existing cluster's
-    /// ports stay as they are in its file. [default: 6380]
+    /// The first node's port for Redis clients; the others' follow. 0 takes any that are free. An
+    /// existing cluster's ports stay as they are in its file. [default: 6380]
     #[arg(long)]
     resp_port: Option<u16>,
     /// Record every node's steps in `trace-N` there, for `chainring replay`.
@@ -99,7 +102,7 @@ pub fn run(args: &ClusterArgs) -> Result<ExitCode, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot wait for signals: {error}"))?;
     runtime.block_on(async {
-        // Before anybody can know that the cluster is ready to be ended.
+        // Before a reader can know that the cluster is ready to be ended.
         let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
         let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals.map(signal) else {
             return Err("cannot wait for signals".to_string());
@@ -181,8 +184,8 @@ pub fn explain(error: &ConfigError, file: &Path) -> String {
     }
 }
 
-/// Makes this process the only one that runs the cluster of a directory: another one would start its nodes a second
-/// time, or make other stores where these are.
+/// Makes this process the only one that runs the cluster of a directory: another one would start
+/// its nodes a second time, or make other stores where these are.
 fn lock(dir: &Path) -> Result<File, String> {
     if dir.exists() && !dir.is_dir() {
         return Err(format!("{} is a file; choose another --dir", dir.display()));

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 /// How many keys the demonstration writes.
 const KEYS: usize = 300;
 
-/// Checks the chain, starts a cluster in a temporary directory, writes, reads everywhere, kills a node,
-/// brings it back, and shows that nothing was lost.
+/// Checks the chain, starts a cluster in a temporary directory, writes, reads everywhere, kills a
+/// node, brings it back, and shows that nothing was lost.
 pub fn run() -> Result<ExitCode, String> {
     say!("1. Checking the replica code exhaustively: a chain of 3, two clients, one crash.");
     for name in ["chain-reads", "chain-crash", "chain-compete"] {

@@ -41,7 +41,7 @@ pub fn run(args: &ForgetArgs) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes certain of it, by those who would know: a majority of the coordinators.
+/// Makes certain of it, by a majority of the coordinators, which would know.
 fn is_no_member(cluster: &Cluster, node: &NodeConfig) -> Result<(), String> {
     let id = node.id;
     if status::tell::<String>(node, &["STATUS"]).is_ok() {

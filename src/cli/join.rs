@@ -1,4 +1,5 @@
-//! `chainring join`: adds a node to a cluster that may be running. `chainring leave`: takes one out of a ring.
+//! `chainring join`: adds a node to a cluster that may be running. `chainring leave`: takes one out
+//! of a ring.
 
 use crate::cli::cluster::{explain, read_text, somewhere};
 use crate::cli::status::{self, RingReport, Where};
@@ -23,8 +24,8 @@ pub struct JoinArgs {
     /// Where Redis clients will connect. [default: a free port of the --udp address]
     #[arg(long)]
     resp: Option<SocketAddr>,
-    /// Where its actors will hear those of other nodes. [default: a free port on the loopback address, where
-    /// all nodes are there]
+    /// Where its actors will hear those of other nodes. [default: a free port on the loopback
+    /// address, where all nodes are there]
     #[arg(long)]
     udp: Option<SocketAddr>,
     /// Of a ring: adds no node, but brings back this one, which has left.
@@ -120,7 +121,7 @@ fn of_a_chain(cluster: &Cluster, id: u32, joins: bool, decides: bool) -> String 
     why
 }
 
-/// Why nobody can leave a ring that is as small as it may be.
+/// Why no node can leave a ring that is as small as it may be.
 fn smallest(ring: &RingReport, id: u32) -> Option<String> {
     let members = ring.nodes.iter().filter(|place| place.is_in_view()).count();
     let replicas = usize::from(ring.replicas);
@@ -187,7 +188,7 @@ pub fn run(args: &JoinArgs) -> Result<ExitCode, String> {
     let (udp, resp) = addresses(args, &cluster)?;
     let mut node = cluster.newcomer(args.chain, udp, resp, base)?;
     let (grown, _) = Cluster::append(&text, &node).map_err(wrong)?;
-    // The file is written last, so that whoever is in it has stores.
+    // The file is written last, so that every node in it has stores.
     let identity = node::init(&grown, &node, base).map_err(|error| error.to_string())?;
     node.store = Some(identity.to_string());
     let (_, text) = Cluster::append(&text, &node).map_err(wrong)?;
@@ -220,7 +221,8 @@ pub fn base_of(file: &Path) -> &Path {
     }
 }
 
-/// Keeps two who change the file from choosing the same numbers. The directory itself is what is locked.
+/// Keeps two programs that change the file from choosing the same numbers. The directory itself is
+/// what is locked.
 pub fn lock(base: &Path) -> Result<File, String> {
     let failed = |error| format!("cannot lock {}: {error}", base.display());
     let directory = File::open(base).map_err(failed)?;

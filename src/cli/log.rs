@@ -1,8 +1,8 @@
 //! What the program logs, and how: `CHAINRING_LOG` and `CHAINRING_LOG_FORMAT`.
 //!
-//! A setting that cannot be meant is said, and the usual one taken: it only tells, so it ends nothing. The filter's own
-//! parser is no help there: it takes `inof` for the name of a target, of which then everything is logged, and that is
-//! nothing.
+//! A setting that cannot be meant is said, and the usual one taken: it only tells, so it ends
+//! nothing. The filter's own parser is no help there: it takes `inof` for the name of a target, of
+//! which then everything is logged, and that is nothing.
 
 use chainring::tell;
 use tracing_subscriber::EnvFilter;

@@ -47,7 +47,8 @@ pub struct NodeArgs {
 /// What to replay.
 #[derive(Args, Debug)]
 pub struct ReplayArgs {
-    /// Traces of `chainring node --trace`; give those of all nodes to check what passed between them.
+    /// Traces of `chainring node --trace`; give those of all nodes to check what passed between
+    /// them.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Print JSON.
@@ -131,7 +132,8 @@ pub fn run(args: &NodeArgs) -> Result<ExitCode, String> {
                 tokio::select! {
                     _ = terminate.recv() => break tracing::info!("SIGTERM: shutting down"),
                     _ = interrupt.recv() => break tracing::info!("SIGINT: shutting down"),
-                    // A terminal that closes, or a tool that has moved a log away, is no reason to end.
+                    // A terminal that closes, or a tool that has moved a log away, is no reason to
+                    // end.
                     _ = hangup.recv() => tracing::info!(
                         "SIGHUP: nothing to do, since the log goes to standard error and the cluster file is \
                          followed anyway"
@@ -151,7 +153,7 @@ pub fn run(args: &NodeArgs) -> Result<ExitCode, String> {
 
 /// Tells systemd how far this node is, where it is its service manager.
 fn tell_service_manager(state: sd_notify::NotifyState<'_>) {
-    // Without `Type=notify` nobody listens, and there is nobody to tell.
+    // Without `Type=notify` no service manager listens.
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "the service manager was not told");
     }

@@ -1,7 +1,8 @@
 //! `chainring plan`: the cluster file of a cluster whose nodes are on several machines.
 //!
-//! Machines are named in the order of the chain. The `Id`s of actors are derived from that order, as `chainring cluster`
-//! derives them, so nobody writes them; every node has the same ports on its machine.
+//! Machines are named in the order of the chain. The `Id`s of actors are derived from that order,
+//! as `chainring cluster` derives them, so no operator writes them; every node has the same ports
+//! on its machine.
 
 use crate::cli::cluster::{CLUSTER_FILE, Plan, ProtocolName, copies};
 use chainring::config::Cluster;
@@ -16,14 +17,15 @@ use std::process::ExitCode;
 pub struct PlanArgs {
     /// The protocol.
     protocol: ProtocolName,
-    /// A machine, as NAME=ADDRESS: what people call it, and the address that the others reach it at. Once for each, in
-    /// the order of the chain.
+    /// A machine, as NAME=ADDRESS: what people call it, and the address that the others reach it
+    /// at. Once for each, in the order of the chain.
     #[arg(long = "host", value_name = "NAME=ADDRESS", value_parser = host, required = true)]
     hosts: Vec<Host>,
     /// How many chains, which share the keys. [default: 1]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     chains: Option<u32>,
-    /// How many of each chain's nodes, or the ring's, decide who is in it. [default: 3, or 1 where there are fewer]
+    /// How many of each chain's nodes, or the ring's, are coordinators, which decide its views.
+    /// [default: 3, or 1 where there are fewer]
     #[arg(long, value_parser = ["1", "3", "5"])]
     coordinators: Option<String>,
     /// Of a ring: how many replicas a key has. [default: 3]
@@ -41,7 +43,8 @@ pub struct PlanArgs {
     /// The largest datagram: what the network between the machines carries, less 28.
     #[arg(long, default_value_t = 1400)]
     mtu: usize,
-    /// Where each node's data is on its machine, with `node-N` behind it. [default: beside the cluster file]
+    /// Where each node's data is on its machine, with `node-N` behind it. [default: beside the
+    /// cluster file]
     #[arg(long, value_name = "DIR")]
     data: Option<std::path::PathBuf>,
 }

@@ -1,4 +1,5 @@
-//! `chainring reform`: gives up nodes that will never come back, of a ring, or of a chain that has too few copies left.
+//! `chainring reform`: gives up nodes that will never come back, of a ring, or of a chain that has
+//! too few copies left.
 
 mod chain;
 
@@ -13,11 +14,11 @@ use std::time::{Duration, Instant};
 /// What to give up.
 #[derive(Args, Debug)]
 pub struct ReformArgs {
-    /// Of a ring, those who are gone of this range's replicas: where it ends, as `chainring status` says it, or the
-    /// first digits. Of a chain, the number of a node.
+    /// Of a ring, the lost replicas of this range: where it ends, as `chainring status` says it, or
+    /// the first digits. Of a chain, the number of a node.
     #[arg(value_name = "RANGE|NODE")]
     range: Option<String>,
-    /// Everyone who is gone, in all ranges, or of all chains.
+    /// Every node that is gone, in all ranges, or of all chains.
     #[arg(long, conflicts_with = "range")]
     all: bool,
     /// Do not ask.
@@ -33,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How often they are told, and looked at.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Tells the coordinators to give up who is gone, and waits for their decision.
+/// Tells the coordinators to give up the nodes that are gone, and waits for their decision.
 pub fn run(args: &ReformArgs) -> Result<ExitCode, String> {
     let cluster = args.cluster.read()?;
     if cluster.protocol != Protocol::Ring {
@@ -122,7 +123,7 @@ fn who_is_gone(ring: &RingReport, range: &str) -> Result<(Vec<u32>, Vec<String>)
             "several ranges without a majority begin with `{range}`: say more digits"
         ));
     }
-    // To name nobody is to give up everybody.
+    // To name no node is to give up all that are gone.
     if found.gone.is_empty() {
         return Err(format!(
             "the range that ends at `{}` has everyone who holds it, and waits for newcomers: `chainring status` \

@@ -1,4 +1,5 @@
-//! `chainring completions` and `chainring man`: what a shell and `man` want to know of this command line.
+//! `chainring completions` and `chainring man`: what a shell and `man` want to know of this command
+//! line.
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;

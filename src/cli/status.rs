@@ -152,7 +152,8 @@ fn look(cluster: &Cluster, json: bool) -> (State, String) {
 /// What a node said of itself, or why it did not.
 pub type Answer<T> = Result<T, String>;
 
-/// Asks all nodes at the same time, so that the numbers are of about one moment and the dead delay nobody.
+/// Asks all nodes at the same time, so that the numbers are of about one moment and dead nodes
+/// delay no others.
 pub fn ask_each<T: DeserializeOwned + Send>(cluster: &Cluster) -> Vec<Answer<T>> {
     std::thread::scope(|scope| {
         let asking: Vec<_> =

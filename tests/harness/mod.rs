@@ -19,7 +19,7 @@ use tempfile::TempDir;
 /// The longest that anything is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Timeouts for machines that do other work too: nobody is suspected there who only waits for a turn.
+/// Timeouts for machines that do other work too: no node is suspected that only waits for a turn.
 const PATIENT: &str = "[timeouts]\nheartbeat = 100\nlease = 1000\ngrant = 1200\nsuspect = 1200\n";
 
 /// The program under test.
@@ -164,7 +164,8 @@ impl Cluster {
         let mut cluster = Cluster { dir, resp: Vec::new(), nodes: Vec::new(), trace, log };
         let mut text = String::new();
         eventually("its ports are nobody else's", || {
-            // A cluster file that is there is never written again, so every try has a place of its own.
+            // A cluster file that is there is never written again, so every try has a place of its
+            // own.
             cluster.dir = TempDir::new().expect("a temporary directory");
             let mut command = chainring();
             let name = protocol.name();
@@ -317,7 +318,8 @@ impl Cluster {
         self.report()["chains"][chain - 1].take()
     }
 
-    /// Waits until a node has a role in the newest view of its chain, and returns the chain's status.
+    /// Waits until a node has a role in the newest view of its chain, and returns the chain's
+    /// status.
     pub fn until_role(&self, chain: usize, node: usize, role: &str) -> Value {
         let mut status = Value::Null;
         eventually(&format!("node {} is {role}", node + 1), || {
@@ -400,14 +402,15 @@ pub fn start_cluster(
     (process, resp, reader)
 }
 
-/// One cluster at a time: ports that are free for one that has not started yet are free for another one, too.
+/// One cluster at a time: ports that are free for one that has not started yet are free for another
+/// one, too.
 fn starting() -> MutexGuard<'static, ()> {
     static STARTING: Mutex<()> = Mutex::new(());
     STARTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether no test of this process has had one of the ports in a cluster file. A port of a node that is down is
-/// free, but not for anybody else.
+/// Whether no test of this process has had one of the ports in a cluster file. A port of a node
+/// that is down is free, but not for any other.
 fn are_new(text: &str) -> bool {
     static USED: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let lines = text.lines().filter(|line| line.starts_with("udp =") || line.starts_with("resp ="));
@@ -437,8 +440,8 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Whether a program that some tests use is installed. Where `CHAINRING_ALL_TOOLS` is set, as in CI, it
-/// has to be.
+/// Whether a program that some tests use is installed. Where `CHAINRING_ALL_TOOLS` is set, as in
+/// CI, it has to be.
 pub fn has_tool(name: &str, args: &[&str]) -> bool {
     let there = Command::new(name).args(args).output().is_ok_and(|out| out.status.success());
     assert!(
@@ -451,8 +454,8 @@ pub fn has_tool(name: &str, args: &[&str]) -> bool {
     there
 }
 
-/// Says that something is not tested, and why. The test passes, so what it prints would be hidden: this is
-/// written past the capture of outputs.
+/// Says that something is not tested, and why. The test passes, so what it prints would be hidden:
+/// this is written past the capture of outputs.
 pub fn not_tested(why: &str) {
     // A report that cannot be written is no reason to fail.
     let _ = writeln!(std::io::stderr(), "\nNOT TESTED: {why}");

@@ -1,4 +1,4 @@
-//! Bytes that nobody sends by mistake.
+//! Bytes that no client sends by mistake.
 
 use crate::memory::{Door, Memory, frame};
 use chainring::resp::Limits;
@@ -130,7 +130,8 @@ async fn a_value_that_drips_in_byte_by_byte() {
     let bytes = [frame(&["SET", "k", "a\r\nb"]), b"GET k\r\n".to_vec()].concat();
     let replies = survive(&door, bytes.iter().map(|byte| vec![*byte]).collect()).await;
     assert_eq!(replies, b"+OK\r\n$4\r\na\r\nb\r\n");
-    // Half a megabyte in pieces of 50 bytes would take minutes if each piece began at the first byte.
+    // Half a megabyte in pieces of 50 bytes would take minutes if each piece began at the first
+    // byte.
     let frame = frame(&[&b"ECHO"[..], &vec![b'x'; 1 << 19]]);
     let pieces = frame.chunks(50).map(<[u8]>::to_vec).collect();
     let replies = survive(&door, pieces).await;

@@ -13,10 +13,9 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// A map behind a lock. The beginning of a key says how it behaves:
-/// `unknown:` a write ends as unknown, a read as unavailable; `unsure:` reads work, writes end as unknown
-/// and do happen; `busy:` somebody else always comes between a read and a write; `away:` no replica can be
-/// asked.
+/// A map behind a lock. The beginning of a key says how it behaves: `unknown:` a write ends as
+/// unknown, a read as unavailable; `unsure:` reads work, writes end as unknown and do happen;
+/// `busy:` another client always comes between a read and a write; `away:` no replica can be asked.
 #[derive(Clone, Default)]
 pub struct Memory(Arc<Inner>);
 

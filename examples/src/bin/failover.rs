@@ -1,16 +1,19 @@
-//! Kills a member of a chain under load, again and again, and measures how long no write is accepted.
+//! Kills a member of a chain under load, again and again, and measures how long no write is
+//! accepted.
 //!
 //! ```sh
 //! cargo build --release
 //! cargo run --release -p chainring-examples --bin failover -- 10 [redis-benchmark]
 //! ```
 //!
-//! Each round has a fresh cluster of three nodes with the default timeouts, which sixteen clients load
-//! with one `SET` after the other, through the nodes that are to live on; or, where that is asked for, two
-//! clients, and `redis-benchmark` with fifty that set and get. Then the head, the middle or
-//! the tail is killed with SIGKILL, and at once a fresh `SET` is sent through each of the others. What
-//! is measured is the time from the kill to the latest of their acknowledgements. The node that is killed as the head
-//! has the leading coordinator, too; *leader and tail* kills that one and the tail of a chain of five together. Afterwards what was acknowledged last must be readable.
+//! Each round has a fresh cluster of three nodes with the default timeouts, which sixteen clients
+//! load with one `SET` after the other, through the nodes that are to live on; or, where that is
+//! asked for, two clients, and `redis-benchmark` with fifty that set and get. Then the head, the
+//! middle or the tail is killed with SIGKILL, and at once a fresh `SET` is sent through each of the
+//! others. What is measured is the time from the kill to the latest of their acknowledgements. The
+//! node that is killed as the head has the leading coordinator, too; *leader and tail* kills that
+//! one and the tail of a chain of five together. Afterwards what was acknowledged last must be
+//! readable.
 
 use chainring_client::Connection;
 use chainring_examples::{Anything, Cluster, Stop, program};

@@ -5,13 +5,15 @@
 //! cargo run --release -p chainring-examples --bin gossip -- 10 seed=7 loss=20 kills=3 seconds=60
 //! ```
 //!
-//! The actor is the one that is checked and that nodes run; time and the network are simulated, event by event,
-//! from one seed. Every message goes through the codec of nodes, and counts with the headers of our datagrams, UDP and
-//! IPv4; each as a datagram of its own. Datagrams take 0.2 to 2 ms and are lost independently.
+//! The actor is the one that is checked and that nodes run; time and the network are simulated,
+//! event by event, from one seed. Every message goes through the codec of nodes, and counts with
+//! the headers of our datagrams, UDP and IPv4; each as a datagram of its own. Datagrams take 0.2 to
+//! 2 ms and are lost independently.
 //!
-//! First all is quiet, which is where bytes, false suspicions and false deaths are counted; then nodes are
-//! killed, one after the other, and started again when everybody knows. *Found* is the time from the kill until
-//! the first, and the last, of the others holds the node dead; *back* is that from its start until nobody does.
+//! First all is quiet, which is where bytes, false suspicions and false deaths are counted; then
+//! nodes are killed, one after the other, and started again when all others know. *Found* is the
+//! time from the kill until the first, and the last, of the others holds the node dead; *back* is
+//! that from its start until no node does.
 
 use chainring_examples::Anything;
 use chainring_model::membership::{Key, Member, MemberState, Msg, Row, Timeouts, Timer};
@@ -24,11 +26,12 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::ops::Range;
 use std::time::Duration;
 
-/// What IPv4 and UDP put before a datagram, and what our transport does (its header, and of one record the length).
+/// What IPv4 and UDP put before a datagram, and what our transport does (its header, and of one
+/// record the length).
 const HEADERS: usize = 28 + 18 + 2;
 /// How long a datagram takes.
 const LATENCY: Range<Duration> = Duration::from_micros(200)..Duration::from_millis(2);
-/// How long it takes until everybody has started and asked somebody.
+/// How long it takes until every node has started and has asked another one.
 const SETTLED: Duration = Duration::from_secs(20);
 /// How long a killed node may stay unnoticed.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -147,9 +150,9 @@ struct Ring {
     bytes: usize,
     messages: usize,
     largest: usize,
-    /// Lives that somebody suspected while they were lived.
+    /// Lives that a node suspected while they were lived.
     suspected: BTreeSet<(Id, u64)>,
-    /// Lives that somebody held dead while they were lived.
+    /// Lives that a node held dead while they were lived.
     dead: BTreeSet<(Id, u64)>,
 }
 
@@ -159,7 +162,7 @@ enum Event {
     Timeout { node: usize, timer: Timer },
 }
 
-/// Where reports go: every node has somebody beside it who listens.
+/// Where reports go: every node has a listener beside it.
 const LISTENER: usize = usize::MAX;
 
 impl Ring {
@@ -214,7 +217,7 @@ impl Ring {
         self.gone[node].clear();
     }
 
-    /// How many of those who run hold a node gone.
+    /// How many of the running nodes hold a node gone.
     fn holders(&self, victim: usize) -> usize {
         let victim = Id::from(victim);
         let running = self.gone.iter().zip(&self.up).filter(|(_, up)| **up);
@@ -276,7 +279,8 @@ impl Ring {
         self.note_suspicions(node);
     }
 
-    /// Carries out what a node has put out. What is saved is in its state, so it needs no disk here.
+    /// Carries out what a node has put out. What is saved is in its state, so it needs no disk
+    /// here.
     fn perform(&mut self, node: usize, out: Out<Member<Store>>) {
         for command in out {
             match command {
@@ -303,7 +307,8 @@ impl Ring {
     }
 
     fn send(&mut self, src: Id, dst: Id, msg: Msg) {
-        // Messages are made of numbers and lists of them: there is nothing that could not be encoded.
+        // Messages are made of numbers and lists of them: there is nothing that could not be
+        // encoded.
         let encoded = codec::encode(&msg).expect("a message that can be encoded").len();
         let id = |id: Id| if usize::from(id) < 128 { 1 } else { 2 };
         let bytes = HEADERS + id(src) + id(dst) + encoded;

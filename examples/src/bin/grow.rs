@@ -1,15 +1,15 @@
-//! Adds a fourth node to a chain that holds many keys, under load: how long that takes, and how long the
-//! longest pause between two acknowledged writes is.
+//! Adds a fourth node to a chain that holds many keys, under load: how long that takes, and how
+//! long the longest pause between two acknowledged writes is.
 //!
 //! ```sh
 //! cargo build --release
 //! cargo run --release -p chainring-examples --bin grow -- 1000000
 //! ```
 //!
-//! A cluster of three nodes is filled with so many keys of 100 bytes. While eight clients go on writing, a
-//! fourth node is added with `chainring join`, started, and learns; the clients go on for some seconds after it
-//! has become the tail. Afterwards every key is read at the new tail and at its predecessor, from what each has
-//! itself (`read-policy eventual`), and compared.
+//! A cluster of three nodes is filled with so many keys of 100 bytes. While eight clients go on
+//! writing, a fourth node is added with `chainring join`, started, and learns; the clients go on
+//! for some seconds after it has become the tail. Afterwards every key is read at the new tail and
+//! at its predecessor, from what each has itself (`read-policy eventual`), and compared.
 
 use chainring_client::Connection;
 use chainring_examples::{Anything, Cluster, PATIENCE, Stop, name, program};
@@ -73,8 +73,8 @@ fn main() -> Anything<()> {
 
 type Watch<'a> = (&'a AtomicBool, &'a AtomicU64, &'a Mutex<Duration>, &'a AtomicU64);
 
-/// Writes, deletes and counts, one key after the other, and notes the longest time in which no client of all
-/// had a reply.
+/// Writes, deletes and counts, one key after the other, and notes the longest time in which no
+/// client of all had a reply.
 fn write(
     mut connection: Connection,
     client: u64,
@@ -139,8 +139,8 @@ fn compare(one: &mut Connection, other: &mut Connection) -> Anything<u64> {
     }
 }
 
-/// What both say, as soon as it is the same: the tail answers clients when it tells its predecessor, who may be a
-/// moment behind. `None` if it never is.
+/// What both say, as soon as it is the same: the tail answers clients when it tells its
+/// predecessor, who may be a moment behind. `None` if it never is.
 fn same<T: PartialEq>(
     one: &mut Connection,
     other: &mut Connection,

@@ -6,12 +6,13 @@
 //! cargo run --release -p chainring-examples --bin heal -- 100000 two
 //! ```
 //!
-//! The ring is filled with so many keys of 100 bytes. Clients read and write all of them through the nodes that are to
-//! live on; then one node is killed with SIGKILL, or two at once that have no range in common (in a ring where a
-//! node has one token: with 64 any two share some). The clients go on until the ring is stable without the dead.
-//! What is measured is how long that takes, the longest time that an operation took, and how many failed. Then all nodes are
-//! stopped, and their *stores* are read: each key has to be at its three replicas, in the newest view, with a
-//! value that was written.
+//! The ring is filled with so many keys of 100 bytes. Clients read and write all of them through
+//! the nodes that are to live on; then one node is killed with SIGKILL, or two at once that have no
+//! range in common (in a ring where a node has one token: with 64 any two share some). The clients
+//! go on until the ring is stable without the dead. What is measured is how long that takes, the
+//! longest time that an operation took, and how many failed. Then all nodes are stopped, and their
+//! *stores* are read: each key has to be at its three replicas, in the newest view, with a value
+//! that was written.
 
 use chainring::config::Cluster as File;
 use chainring_client::Connection;
@@ -161,7 +162,8 @@ fn until_stable(cluster: &Cluster, members: usize, since: Instant) -> Anything<(
     }
 }
 
-/// For each key, those of its replicas in the newest view of all that hold a value, by their stores.
+/// For each key, those of its replicas in the newest view of all that hold a value, by their
+/// stores.
 fn holders(cluster: &Cluster, dead: &[usize]) -> Anything<BTreeMap<Vec<u8>, BTreeSet<usize>>> {
     let path = cluster.file();
     let (file, base) = (File::read(&path)?, path.parent().ok_or("a file is in a directory")?);

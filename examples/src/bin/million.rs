@@ -5,8 +5,9 @@
 //! cargo run --release -p chainring-examples --bin million -- 2000000 6380 6381 6382
 //! ```
 //!
-//! The data belongs into LMDB's file map, which the system may drop and read again; a node's *anonymous*
-//! memory must not grow with it. Prints writes per second, and of each node RssAnon and RssFile.
+//! The data belongs into LMDB's file map, which the system may drop and read again; a node's
+//! *anonymous* memory must not grow with it. Prints writes per second, and of each node RssAnon and
+//! RssFile.
 
 use chainring_client::Connection;
 use chainring_examples::PATIENCE;

@@ -1,7 +1,7 @@
 //! Start here: a system of your own choosing, checked in a few lines.
 //!
-//! Two replicas; one client increments and reads, another one deletes; any of them may crash once. What
-//! is explored is every interleaving of messages, losses, duplicates, timers and crashes.
+//! Two replicas; one client increments and reads, another one deletes; any of them may crash once.
+//! What is explored is every interleaving of messages, losses, duplicates, timers and crashes.
 
 use chainring_model::Mechanism;
 use chainring_model::kv::Op;

@@ -1,25 +1,29 @@
 //! A shared register: written against plain stateright, checked, then run.
 //!
-//! This is the register of Attiya, Bar-Noy and Dolev ("Sharing memory robustly in message-passing systems", JACM 1995), in its
-//! version with many writers. Three servers each hold a value with a *stamp*. A client does every operation in two rounds,
-//! and in each it waits for a majority:
+//! This is the register of Attiya, Bar-Noy and Dolev ("Sharing memory robustly in message-passing
+//! systems", JACM 1995), in its version with many writers. Three servers each hold a value with a
+//! *stamp*. A client does every operation in two rounds, and in each it waits for a majority:
 //!
 //! 1. it asks what the servers know, and takes the newest stamp;
-//! 2. a reader tells the servers that same stamp and value; a writer tells them its own value with a stamp above it.
+//! 2. a reader tells the servers that same stamp and value; a writer tells them its own value with
+//!    a stamp above it.
 //!
-//! Any two majorities share a server, so whoever asks after an operation has ended hears of it. A reader has to tell, too:
-//! otherwise it could return a value of which the next reader's majority knows nothing. A message that is lost is
-//! sent again by the client's timer; telling twice is the same as telling once.
+//! Any two majorities share a server, so a client that asks after an operation has ended hears of
+//! it. A reader has to tell, too: otherwise it could return a value of which the next reader's
+//! majority knows nothing. A message that is lost is sent again by the client's timer; telling
+//! twice is the same as telling once.
 //!
-//! Servers keep their value across crashes: that is [`Actor::Storage`], an ordinary serde value. A client that comes back
-//! after a crash asks nothing more, since it does not know how far it came.
+//! Servers keep their value across crashes: that is [`Actor::Storage`], an ordinary serde value. A
+//! client that comes back after a crash asks nothing more, since it does not know how far it came.
 //!
 //! The program does three things, and nothing in the actor tells it which one is going on:
 //!
-//! - stateright looks at every order of messages, duplicates, timeouts and a crash, and finds the register linearizable;
-//! - the same with clients that wait for one server only: it must find a counterexample, or the check is worth nothing;
-//! - the driver runs the actor over UDP, with its storage in files: a write, a read, then new servers on the old files,
-//!   and another read.
+//! - stateright looks at every order of messages, duplicates, timeouts and a crash, and finds the
+//!   register linearizable;
+//! - the same with clients that wait for one server only: it must find a counterexample, or the
+//!   check is worth nothing;
+//! - the driver runs the actor over UDP, with its storage in files: a write, a read, then new
+//!   servers on the old files, and another read.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -113,7 +117,7 @@ struct Again;
 const NOTHING: (Stamp, Value) = ((0, 0), '-');
 
 impl Node {
-    /// Sends the message of the present round to everyone who has not answered it.
+    /// Sends the message of the present round to every server that has not answered it.
     fn ask(&self, state: &State, out: &mut Out<Self>) {
         let (Self::Client { servers, .. }, State::Client { n, round, heard, newest }) =
             (self, state)
@@ -228,7 +232,8 @@ impl Actor for Node {
 
 type History = LinearizabilityTester<Id, Register<Value>>;
 
-/// Servers 0 and up, then one client for each script. The application is nobody: what is said to it goes into the history.
+/// Servers 0 and up, then one client for each script. The application is no actor: what is said to
+/// it goes into the history.
 fn model(
     servers: usize,
     quorum: usize,

@@ -6,9 +6,9 @@
 //! cargo run --release -p chainring-examples --bin tables -- RESULTS.md check.json mutants.json
 //! ```
 //!
-//! Each model of the reports has its row replaced. One that has none gets it behind the model that stands
-//! before it in the report. The table of mutants is written anew. All other lines stay as they are. A report
-//! in which a property fell, and a mutant that was not caught, are refused.
+//! Each model of the reports has its row replaced. One that has none gets it behind the model that
+//! stands before it in the report. The table of mutants is written anew. All other lines stay as
+//! they are. A report in which a property fell, and a mutant that was not caught, are refused.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -64,8 +64,8 @@ fn is_always(verdict: &Verdict) -> bool {
     verdict.expectation != Expectation::Sometimes
 }
 
-/// Models and properties: which holds in which, with a letter for each property. What a model has to reach is in one
-/// column, for each has its own.
+/// Models and properties: which holds in which, with a letter for each property. What a model has
+/// to reach is in one column, for each has its own.
 pub fn matrix(reports: &[Report]) -> String {
     let mut properties: Vec<&str> = Vec::new();
     for verdict in reports.iter().flat_map(|report| &report.properties) {

@@ -1,4 +1,5 @@
-//! The cluster file of `chainring cluster`: made once, with free ports and its nodes' stores, and from then on only read.
+//! The cluster file of `chainring cluster`: made once, with free ports and its nodes' stores, and
+//! from then on only read.
 
 use super::{CLUSTER_FILE, read};
 use chainring::config::{
@@ -45,8 +46,8 @@ impl Plan {
         self.draft(dir)?.settle(dir)
     }
 
-    /// Reads the cluster that is in the directory, or thinks one up. Touches nothing, so that a mistake leaves
-    /// nothing behind.
+    /// Reads the cluster that is in the directory, or thinks one up. Touches nothing, so that a
+    /// mistake leaves nothing behind.
     pub fn draft(&self, dir: &Path) -> Result<Draft, String> {
         if dir.exists() && !dir.is_dir() {
             return Err(format!("{} is a file; choose another --dir", dir.display()));
@@ -62,8 +63,8 @@ impl Plan {
         Ok(Draft { cluster, is_fresh: true })
     }
 
-    /// A new cluster, without ports. `Id`s are given out to the replicas first, then to gateways, doors,
-    /// coordinators and members. The nodes of a chain stand together.
+    /// A new cluster, without ports. `Id`s are given out to the replicas first, then to gateways,
+    /// doors, coordinators and members. The nodes of a chain stand together.
     pub fn make(&self) -> Result<Cluster, String> {
         let (nodes, chains) = (self.nodes.unwrap_or(3), self.chains.unwrap_or(1));
         let ring = match self.protocol {
@@ -188,7 +189,8 @@ impl Plan {
 }
 
 impl Draft {
-    /// Makes the file and the stores, if they are not there, or else sees whether the ports are free.
+    /// Makes the file and the stores, if they are not there, or else sees whether the ports are
+    /// free.
     pub fn settle(self, dir: &Path) -> Result<Cluster, String> {
         let Draft { mut cluster, is_fresh } = self;
         let file = dir.join(CLUSTER_FILE);
@@ -231,7 +233,7 @@ pub fn copies(cluster: &Cluster) -> Option<String> {
     })
 }
 
-/// Sees whether nobody has the ports of a cluster that was made before.
+/// Sees whether the ports of a cluster that was made before are free.
 fn are_free(cluster: &Cluster, file: &Path) -> Result<(), String> {
     let taken = |node: &NodeConfig, what: &str, address: SocketAddr, error: io::Error| {
         format!(
@@ -278,8 +280,8 @@ fn choose_ports(cluster: &mut Cluster, resp_port: u16) -> Result<(), String> {
     Ok(())
 }
 
-/// Binds to a free port that the system does not hand out by itself (Linux: from 32768 on), so that no connection
-/// that somebody opens takes it before its node starts, or while its node is down.
+/// Binds to a free port that the system does not hand out by itself (Linux: from 32768 on), so that
+/// no connection that a program opens takes it before its node starts, or while its node is down.
 pub fn somewhere<T>(bind: impl Fn(u16) -> io::Result<T>) -> io::Result<T> {
     /// How often a port is drawn before any will do.
     const DRAWN: usize = 100;

@@ -27,8 +27,8 @@ impl Processes {
         Processes { dir: dir.to_path_buf(), trace, children: Vec::new() }
     }
 
-    /// Starts nodes, all at once, and waits until each serves: what one of them needs to start may be
-    /// another one.
+    /// Starts nodes, all at once, and waits until each serves: what one of them needs to start may
+    /// be another one.
     pub fn start(&mut self, ids: impl IntoIterator<Item = u32>) -> Result<(), String> {
         let mut starting = Vec::new();
         for id in ids {
@@ -76,8 +76,9 @@ impl Processes {
         self.dir.join(format!("log-{id}"))
     }
 
-    /// Begins logs anew that have become too large. The nodes write at the end of a file that stays the same one, so
-    /// what it holds is copied and cut off; a line that comes between the two is lost.
+    /// Begins logs anew that have become too large. The nodes write at the end of a file that stays
+    /// the same one, so what it holds is copied and cut off; a line that comes between the two is
+    /// lost.
     pub fn bound_logs(&self) {
         for (id, _) in &self.children {
             let log = self.log(*id);

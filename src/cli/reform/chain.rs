@@ -1,7 +1,8 @@
-//! Members of a chain are given up, who keep it from having as many copies as it is to keep.
+//! Gives up members of a chain for want of which it has fewer copies than it is to keep.
 //!
-//! The coordinators of a chain leave members out by themselves, as long as `min-copies` are left. Beyond that they wait
-//! for those who are gone, whose disks have what was acknowledged; an operator who knows that these are lost says so.
+//! The coordinators of a chain leave members out by themselves, as long as `min-copies` are left.
+//! Beyond that they wait for the members that are gone, whose disks have what was acknowledged. An
+//! operator that knows these to be lost says so.
 
 use super::{AGAIN, PATIENCE, ReformArgs, confirmed, list};
 use crate::cli::status::{self, Answer, Chain, Report, Where};
@@ -111,7 +112,8 @@ fn one(report: &Report, node: u32) -> Result<Lost, String> {
     Err(format!("node {node} is a member of no chain, as `chainring status` shows"))
 }
 
-/// In each chain the members that do not answer, and that all coordinators which can be asked suspect.
+/// In each chain the members that do not answer, and that all coordinators which can be asked
+/// suspect.
 fn all(report: &Report) -> Result<Vec<Lost>, String> {
     let mut found = Vec::new();
     for chain in &report.chains {

@@ -11,9 +11,9 @@ const LATELY_MS: u64 = 60_000;
 /// What is wrong between the nodes of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Links {
-    /// What the nodes' files have to say alike and do not: of each setting, who says what.
+    /// What the nodes' files have to say alike and do not: of each setting, which node says what.
     pub differences: BTreeMap<String, BTreeMap<String, BTreeSet<u32>>>,
-    /// Of each node that was asked, of whom datagrams do not come through there.
+    /// Of each node that was asked, the peers whose datagrams do not come through there.
     pub links: BTreeMap<u32, Vec<LinkStatus>>,
 }
 
@@ -40,7 +40,8 @@ impl<'a> From<&'a RingNodeStatus> for Said<'a> {
 }
 
 impl Links {
-    /// Puts together what the nodes say that answer. What one that does not answer has told others counts, too.
+    /// Puts together what the nodes say that answer. What one that does not answer has told others
+    /// counts, too.
     pub fn of<'a, T: Into<Said<'a>>>(answered: impl Iterator<Item = T>) -> Self {
         let answered: Vec<Said<'_>> = answered.map(T::into).collect();
         let mut found = Links::default();

@@ -29,9 +29,10 @@ pub struct Chain {
     pub min_copies: Option<usize>,
     /// How many copies suffice by an operator's word.
     pub allowed: Option<u32>,
-    /// The nodes whose replicas are in that view, from head to tail, then the learner, then all others.
+    /// The nodes whose replicas are in that view, from head to tail, then the learner, then all
+    /// others.
     pub nodes: Vec<Place>,
-    /// Those who decide the next view.
+    /// The coordinators, which decide the next view.
     pub coordinators: Vec<Coordinator>,
 }
 
@@ -86,18 +87,19 @@ impl Role {
 pub struct Replica {
     /// The newest view that it has installed.
     pub epoch: u64,
-    /// Whether it may answer reads; `None` where nobody grants leases.
+    /// Whether it may answer reads; `None` where no coordinator grants leases.
     pub lease: Option<bool>,
     /// Everything up to this index is applied.
     pub committed: u64,
-    /// How many updates the head has received that it has not; `None` if the head cannot be asked, or it
-    /// is no member.
+    /// How many updates the head has received that it has not; `None` if the head cannot be asked,
+    /// or it is no member.
     pub lag: Option<u64>,
     /// How many keys it holds.
     pub keys: u64,
     /// Of a learner: what it is doing.
     pub learning: Option<Learning>,
-    /// Of a learner: how many keys it holds of as many as the tail does, in percent, if the tail can be asked.
+    /// Of a learner: how many keys it holds of as many as the tail does, in percent, if the tail
+    /// can be asked.
     pub learned: Option<u64>,
     /// Whether a coordinator has heard that it wants to join.
     pub wants_to_join: bool,
@@ -126,7 +128,8 @@ pub struct Coordinator {
 type Answer = Result<NodeStatus, String>;
 
 impl Report {
-    /// Puts the answers of a cluster's nodes together; there is one for each node, in the file's order.
+    /// Puts the answers of a cluster's nodes together; there is one for each node, in the file's
+    /// order.
     pub fn of(cluster: &Cluster, answers: &[Answer]) -> Self {
         let chain = |chain| Chain::of(chain, cluster, answers);
         let links = Links::of(answers.iter().filter_map(|answer| answer.as_ref().ok()));
@@ -182,7 +185,7 @@ impl Chain {
     }
 }
 
-/// The newest view that any node knows of a chain; the first one, if nobody can be asked.
+/// The newest view that any node knows of a chain; the first one, if no node can be asked.
 fn newest_view(chain: u32, cluster: &Cluster, answers: &[Answer]) -> ViewStatus {
     let answers = answers.iter().filter_map(|answer| answer.as_ref().ok());
     let views = answers.flat_map(|node| {

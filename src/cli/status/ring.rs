@@ -27,11 +27,12 @@ pub struct RingReport {
     pub replicas: u8,
     /// How many ranges the circle has.
     pub ranges: u64,
-    /// How many of them have newcomers in this view, who fetch before they vote.
+    /// How many of them have newcomers in this view, which fetch before they vote.
     pub ranges_moving: u64,
     /// How many ranges newcomers have still to fetch, all nodes together.
     pub ranges_left: u64,
-    /// How many ranges have no majority, because of those who are gone, as a majority of the coordinators has been told.
+    /// How many ranges have no majority, because of nodes that are gone, as a majority of the
+    /// coordinators has been told.
     pub without_majority: u64,
     /// The first thousand of them.
     pub lost_ranges: Vec<RingLostStatus>,
@@ -39,7 +40,8 @@ pub struct RingReport {
     pub unasked: BTreeMap<u32, String>,
     /// Whether a majority of the coordinators was asked: what fewer say may be their own isolation.
     pub judged: bool,
-    /// How many ranges have no majority as the one coordinator says that holds most of them to be lost.
+    /// How many ranges have no majority as the one coordinator says that holds most of them to be
+    /// lost.
     pub claimed: u64,
     /// How many copies of keys are missing, as far as the nodes have found in comparing.
     pub copies_missing: u64,
@@ -48,7 +50,7 @@ pub struct RingReport {
     pub links: Links,
     /// Everyone in the ring, and all others in the cluster file.
     pub nodes: Vec<Place>,
-    /// Those who decide the next view.
+    /// The coordinators, which decide the next view.
     pub coordinators: Vec<Coordinator>,
 }
 
@@ -83,7 +85,8 @@ pub struct Place {
     pub wants_to_join: bool,
     /// Whether it has asked to leave.
     pub wants_to_leave: bool,
-    /// Whether it cannot leave before another node has joined: a ring keeps as many nodes as a key has replicas.
+    /// Whether it cannot leave before another node has joined: a ring keeps as many nodes as a key
+    /// has replicas.
     pub waits_for_newcomer: bool,
     /// What comparing with its other replicas has found; `None` if it was not asked.
     pub copies: Option<RingCopiesStatus>,
@@ -99,14 +102,15 @@ pub enum Role {
     Joining,
     /// When others fetch what it holds.
     Leaving,
-    /// When nobody waits for it any more.
+    /// When no client waits for it any more.
     GivenUp,
     /// When it is in no ring.
     Outside,
 }
 
 impl RingReport {
-    /// Puts the answers of a ring's nodes together; there is one for each node, in the file's order.
+    /// Puts the answers of a ring's nodes together; there is one for each node, in the file's
+    /// order.
     pub fn of(cluster: &Cluster, answers: &[Answer<RingNodeStatus>]) -> Self {
         let answered = || answers.iter().filter_map(|answer| answer.as_ref().ok());
         let deciding = || answered().filter_map(|node| node.coordinator.as_ref());
@@ -175,7 +179,8 @@ impl RingReport {
         names.join(", ")
     }
 
-    /// Why nothing can be judged of who is gone; `None` where a majority of the coordinators was asked.
+    /// Why nothing can be judged of which nodes are gone; `None` where a majority of the
+    /// coordinators was asked.
     pub fn cannot_judge(&self) -> Option<String> {
         if self.judged {
             return None;
@@ -204,7 +209,8 @@ impl RingReport {
     }
 }
 
-/// What the coordinators say, of whom each may be wrong, or isolated: what counts is what a majority of all of them says.
+/// What the coordinators say. Each may be wrong, or isolated: what a majority of all of them says
+/// counts.
 struct Council<'a> {
     majority: usize,
     asked: Vec<&'a RingCoordinatorStatus>,
@@ -244,10 +250,10 @@ impl<'a> Council<'a> {
     fn without_majority(&self) -> u64 {
         let mut counts: Vec<_> = self.asked.iter().map(|one| one.without_majority).collect();
         counts.sort_unstable_by(|one, other| other.cmp(one));
-        counts.get(self.majority - 1).copied().unwrap_or(0) // of nobody the majority is one
+        counts.get(self.majority - 1).copied().unwrap_or(0) // of none the majority is one
     }
 
-    /// Those that a majority names, with whom of them a majority holds to be gone.
+    /// The nodes that a majority names, and which of them a majority holds to be gone.
     fn lost_ranges(&self) -> Vec<RingLostStatus> {
         let agreed = self.agreed(|one| {
             one.lost_ranges.iter().map(|range| range.upto.as_str()).collect::<Vec<_>>()
@@ -507,7 +513,8 @@ ring, epoch 7 (joint): 2 members, 3 replicas a key, 257 ranges
         assert_eq!(said.trim_end(), expected.trim_end());
     }
 
-    /// Of three coordinators one is isolated, holds everybody else to be gone, and its file says something else.
+    /// Of three coordinators one is isolated, holds all other nodes to be gone, and its file says
+    /// something else.
     #[test]
     fn one_isolated_node_is_not_believed() {
         let node = |id: u32| {

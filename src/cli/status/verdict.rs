@@ -1,8 +1,10 @@
-//! How a cluster is, in a word and an exit code: what a probe, a script and a tired operator look at first.
+//! How a cluster is, in a word and an exit code: what a probe, a script and a tired operator look
+//! at first.
 //!
-//! *Healthy*: every node of the cluster file does what it is there for. *Degraded*: clients are served, and something is
-//! missing; the sentence says what the next failure costs. *Down*: some keys cannot be written. Numbers are of what
-//! answers here: a node that this machine cannot reach counts as missing, whatever others see of it.
+//! *Healthy*: every node of the cluster file does what it is there for. *Degraded*: clients are
+//! served, and something is missing; the sentence says what the next failure costs. *Down*: some
+//! keys cannot be written. Numbers are of what answers here: a node that this machine cannot reach
+//! counts as missing, whatever others see of it.
 
 use super::links::Links;
 use super::report::{Chain, Coordinator, Report, Role};
@@ -139,7 +141,7 @@ impl Chain {
     fn verdict(&self, needed: usize) -> Verdict {
         let is_live = |place: &&super::report::Place| place.replica.is_some();
         let members = || self.nodes.iter().filter(|place| place.role.is_member());
-        // Without coordinators nobody is ever left out, and a write waits for every member.
+        // Without coordinators no member is ever left out, and a write waits for every member.
         let needed = if self.coordinators.is_empty() { members().count() } else { needed };
         let copies =
             Count { live: members().filter(is_live).count(), of: self.nodes.len(), needed };
@@ -247,7 +249,7 @@ impl RingReport {
         let counts = format!("{of} of {all} nodes, {}", deciding.words());
         let replicas = usize::from(self.replicas).min(all);
         let majority = replicas / 2 + 1;
-        // Of the keys that have lost most: those of whom everyone that is gone holds a copy.
+        // Of the keys that have lost most: those of which every node that is gone holds a copy.
         let copies =
             Count { live: replicas.saturating_sub(gone.len()), of: replicas, needed: majority };
         if self.without_majority > 0 || of < majority {
@@ -273,7 +275,7 @@ impl RingReport {
             notes.push("the files of the nodes differ".to_string());
         }
         if !deciding.is_enough() {
-            // Reads and writes go on: it takes coordinators only to change who is in the ring.
+            // Reads and writes go on: coordinators are needed only to change the ring's members.
             notes.push(format!(
                 "it takes {} coordinators to replace a node that is gone",
                 deciding.needed

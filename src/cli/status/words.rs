@@ -73,7 +73,7 @@ pub(super) struct Row {
     pub said: String,
 }
 
-/// A line for each node, and one for those who decide.
+/// A line for each node, and one for the coordinators.
 pub(super) fn write_rows(
     f: &mut Formatter<'_>,
     rows: &[Row],
