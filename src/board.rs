@@ -1,35 +1,51 @@
 //! What the actors of a node show of themselves, for `INFO`, `CHAINRING STATUS` and the front door.
 //!
-//! Actors are values that nobody looks into while they run. Observers see each state on the actor's own
-//! thread, and pin what others may know to the board: numbers as atomics at every step, views and lists
-//! under a lock only when they have changed.
+//! Actors are values that nothing looks into while they run. An observer sees each state on the actor's own
+//! thread, and keeps on the board what others may know: a status that is replaced at every step, and the view when
+//! it has changed.
 
-mod about;
+mod chain;
 mod hearing;
-mod links;
+mod ring;
 
-use crate::protocol::{Part, Place, Role, System};
+use crate::config::Cluster;
+use crate::protocol::{ActorConfig, Protocol, Role};
 use crate::trace::Tracer;
+pub(crate) use ring::Repairs;
+
 use chainring_model::coordinator::View as _;
 use chainring_runtime::driver::{Observer, Step};
 use stateright::actor::Id;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-pub(crate) use about::{About, Roster, yes_or_no};
-pub(crate) use hearing::Hearing;
-pub(crate) use links::{Notes, greeting};
+/// All nodes that this one knows of; grows while it runs.
+pub(crate) type Roster = Arc<RwLock<Cluster>>;
 
-/// A card for each actor of a node, in the order of its parts.
-pub(crate) struct Board<P: System> {
-    cards: Vec<Arc<Card<P>>>,
+/// What an observer of a protocol's actors keeps and logs.
+pub(crate) trait Observe: Protocol {
+    /// What is shown of an actor, beside its view.
+    type Status: Clone + Default + Send + 'static;
+
+    /// What an observer of an actor remembers from one step to the next.
+    type Notes: Default + Send + 'static;
+
+    /// A view as the log says it, which names nodes.
+    fn words(view: &Self::View, nodes: &dyn Fn(&[Id]) -> String) -> String;
+
+    /// Looks at a step: keeps the actor's status, and logs what is to be logged.
+    fn look(actor: &ActorStatus<Self>, notes: &mut Self::Notes, step: &Step<'_, Self::Actor>);
+}
+
+/// The status of each actor of a node, in the order of its actors.
+pub(crate) struct Board<P: Observe> {
+    actors: Vec<Arc<ActorStatus<P>>>,
 }
 
 /// What is known of one actor.
-pub(crate) struct Card<P: System> {
-    pub place: Place,
-    /// What it shows.
-    pub shows: P::Shows,
+pub(crate) struct ActorStatus<P: Observe> {
+    pub config: ActorConfig,
+    status: Mutex<P::Status>,
     /// The newest view that it knows; `None` until it has started.
     view: Mutex<Option<P::View>>,
     /// Whose actors are whose.
@@ -38,31 +54,46 @@ pub(crate) struct Card<P: System> {
     told: Arc<Mutex<BTreeMap<u32, u64>>>,
 }
 
-impl<P: System> Board<P> {
-    /// A board with an empty card for each part.
-    pub fn of(parts: &[Part<P>], roster: &Roster) -> Self {
+impl<P: Observe> Board<P> {
+    /// A board with an empty status for each actor.
+    pub fn of(actors: &[(ActorConfig, P::Actor)], roster: &Roster) -> Self {
         let told = Arc::default();
-        let card = |part: &Part<P>| {
-            let (shows, view) = (P::Shows::default(), Mutex::new(None));
-            let (roster, told) = (Arc::clone(roster), Arc::clone(&told));
-            Arc::new(Card { place: part.place, shows, view, roster, told })
+        let actor = |(config, _): &(ActorConfig, P::Actor)| {
+            Arc::new(ActorStatus {
+                config: *config,
+                status: Mutex::default(),
+                view: Mutex::new(None),
+                roster: Arc::clone(roster),
+                told: Arc::clone(&told),
+            })
         };
-        Board { cards: parts.iter().map(card).collect() }
+        Board { actors: actors.iter().map(actor).collect() }
     }
 
-    /// All cards.
-    pub fn cards(&self) -> &[Arc<Card<P>>] {
-        &self.cards
+    /// All actors.
+    pub fn actors(&self) -> &[Arc<ActorStatus<P>>] {
+        &self.actors
     }
 
-    /// The cards of the actors with this role.
-    pub fn with_role(&self, role: Role) -> impl Iterator<Item = &Arc<Card<P>>> {
-        self.cards.iter().filter(move |card| card.place.role == role)
+    /// The actors with this role.
+    pub fn with_role(&self, role: Role) -> impl Iterator<Item = &Arc<ActorStatus<P>>> {
+        self.actors.iter().filter(move |actor| actor.config.role == role)
     }
 }
 
-impl<P: System> Card<P> {
-    /// The newest view that the actor knows.
+impl<P: Observe> ActorStatus<P> {
+    /// What it shows, as of now. A copy: nothing that reads it holds the actor up.
+    pub fn status(&self) -> P::Status {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes what it shows.
+    fn update(&self, change: impl FnOnce(&mut P::Status)) {
+        // A change that panics ends the actor, and what it shows is no promise.
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The newest view that it knows.
     pub fn view(&self) -> Option<P::View> {
         self.lock().clone()
     }
@@ -88,7 +119,7 @@ impl<P: System> Card<P> {
         }
     }
 
-    /// Whether nobody in this node has logged this view of a chain yet, or a newer one; from now on somebody has.
+    /// Whether no actor of this node has logged this view of a chain yet, or a newer one; from now on one has.
     fn is_news(&self, chain: u32, epoch: u64) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let newest = told.entry(chain).or_default();
@@ -103,34 +134,34 @@ impl<P: System> Card<P> {
     }
 }
 
-/// Looks at every step of one actor: keeps its card, and traces if asked to.
-pub(crate) struct Watch<P: System> {
-    card: Arc<Card<P>>,
+/// Looks at every step of one actor: keeps its status, and traces if asked to.
+pub(crate) struct Watch<P: Observe> {
+    actor: Arc<ActorStatus<P>>,
     tracer: Option<Tracer>,
-    /// The epoch of the view on the card.
+    /// The epoch of the view on the board.
     epoch: Option<u64>,
     notes: P::Notes,
 }
 
-impl<P: System> Watch<P> {
-    pub fn new(card: Arc<Card<P>>, tracer: Option<Tracer>) -> Self {
-        Watch { card, tracer, epoch: None, notes: P::Notes::default() }
+impl<P: Observe> Watch<P> {
+    pub fn new(actor: Arc<ActorStatus<P>>, tracer: Option<Tracer>) -> Self {
+        Watch { actor, tracer, epoch: None, notes: P::Notes::default() }
     }
 
-    fn pin_view(&mut self, view: &P::View) {
+    fn keep_view(&mut self, view: &P::View) {
         let epoch = view.epoch();
         if self.epoch == Some(epoch) {
             return;
         }
         self.epoch = Some(epoch);
-        let before = self.card.lock().replace(view.clone());
-        let Place { role, chain, .. } = self.card.place;
+        let before = self.actor.lock().replace(view.clone());
+        let ActorConfig { role, chain, .. } = self.actor.config;
         let Some(before) = before.filter(|_| role != Role::Gateway) else {
             return;
         };
-        if self.card.is_news(chain, epoch) {
+        if self.actor.is_news(chain, epoch) {
             let what = self.what_changes(&before, view);
-            let view = P::words(view, &|ids| self.card.names(ids.iter().copied()));
+            let view = P::words(view, &|ids| self.actor.names(ids.iter().copied()));
             tracing::info!(chain, epoch, view, "a new view: {what}");
         }
     }
@@ -146,19 +177,19 @@ impl<P: System> Watch<P> {
         ] {
             let ids: Vec<_> = ids.copied().collect();
             let verb = if ids.len() == 1 { is } else { are };
-            let names = self.card.names(ids.iter().copied());
+            let names = self.actor.names(ids.iter().copied());
             changes.extend((!ids.is_empty()).then(|| format!("{names} {verb}")));
         }
         if changes.is_empty() { "the same nodes".to_string() } else { changes.join("; ") }
     }
 }
 
-impl<P: System> Observer<P::Actor> for Watch<P> {
+impl<P: Observe> Observer<P::Actor> for Watch<P> {
     fn step(&mut self, step: Step<'_, P::Actor>, trace: &mut Vec<u8>) {
         if let Some(view) = P::view(step.state) {
-            self.pin_view(view);
+            self.keep_view(view);
         }
-        P::look(&self.card, &mut self.notes, &step);
+        P::look(&self.actor, &mut self.notes, &step);
         if let Some(tracer) = &mut self.tracer {
             tracer.step::<P>(&step, trace);
         }

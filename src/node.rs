@@ -5,7 +5,8 @@
 //! is the [driver](chainring_runtime::driver), and a gateway's client is a `Door`. A node has one replica, in one chain
 //! or in the ring; a gateway to each chain, so that it serves every key; and a coordinator if the cluster file
 //! says so, of its replica's chain. A node of a ring may also have a member, which takes part in detecting
-//! failures. What is different from protocol to protocol is in `system`.
+//! failures. What is different from protocol to protocol is in `protocol`, `board` and `operate`; this file puts
+//! them together, and is the only one that knows all.
 //!
 //! [`Store`]: chainring_model::store::Store
 
@@ -13,15 +14,15 @@ mod descriptors;
 mod follow;
 mod links;
 
-use crate::board::{About, Board, Watch, greeting};
-use crate::config::{Cluster, NodeConfig, Protocol};
+use crate::board::{ActorStatus, Board, Watch};
+use crate::config::{self, Cluster, NodeConfig};
 use crate::front::Front;
 use crate::gateway::door::{Courier, Door};
-use crate::protocol::{ChainSystem, Part, RingSystem, Role, System, parts as parts_of};
-use crate::resp::Server;
-use crate::stores;
+use crate::operate::{Context, Operate, greeting};
+use crate::protocol::{ActorConfig, ChainProtocol, Protocol, RingProtocol, Role, actors};
+use crate::resp::{Limits, Server};
+use crate::stores::{self, DiskOf, StoresError};
 use crate::trace::{TraceFile, Tracer};
-use chainring_runtime::disk::DiskError;
 use chainring_runtime::driver::{
     Driver, DriverConfig, DriverError, Handle, Outbox, Router, Routes,
 };
@@ -41,75 +42,12 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-pub use crate::stores::{init, is_initialised};
-
 /// Why a node did not start, or ended.
 #[derive(Debug, Error)]
 pub enum NodeError {
-    /// When a store is not the one that the cluster file names.
-    #[error(
-        "the replica's store in {} has the identity {found}, and the cluster file names {named}. A \
-         store that was made anew does not hold what the {what} relies on it for: bring the old one \
-         back",
-        dir.display()
-    )]
-    OtherStore {
-        /// The node's directory.
-        dir: PathBuf,
-        /// By the cluster file.
-        named: String,
-        /// In the store.
-        found: String,
-        /// A chain or a ring.
-        what: &'static str,
-    },
-    /// When a store was made for another chain, or another ring.
-    #[error(
-        "the store in {} was made for another {what} than the cluster file describes: it has another \
-         first view, other coordinators, or members that are not in the file. The first members of a \
-         {what}, their order and its coordinators are fixed when its stores are made: restore the file, \
-         with all nodes that have joined since",
-        dir.display()
-    )]
-    OtherView {
-        /// The store's directory.
-        dir: PathBuf,
-        /// A chain or a ring.
-        what: &'static str,
-    },
-    /// When some of a node's stores are there, and some are not.
-    #[error(
-        "the store of the node's {lost} is not in {}, and others are. If this node has run before, that store is lost, \
-         and with it what it has promised: the node must not start without it. Bring the old one back, or leave the node \
-         stopped and add another one in its place (`chainring join`). If the node has never run, its `init` was \
-         interrupted: remove {} and make its stores again",
-        dir.display(),
-        dir.display()
-    )]
-    LostStore {
-        /// The node's directory.
-        dir: PathBuf,
-        /// The name of what is missing.
-        lost: String,
-    },
-    /// When a store holds what another protocol keeps.
-    #[error(
-        "the store in {} is whole, and a {found}'s; the cluster file says that the cluster runs a {what}. A store never \
-         becomes one of another protocol: put `protocol = \"{found}\"` back into the file, or give this node the \
-         directory that is its own",
-        dir.display()
-    )]
-    OtherProtocol {
-        /// The store's directory.
-        dir: PathBuf,
-        /// What the store is of.
-        found: &'static str,
-        /// What the file says.
-        what: &'static str,
-    },
-    /// When a store cannot be made or opened.
+    /// When a store is missing, or not the one that it has to be.
     #[error("{0}")]
-    Disk(#[from] DiskError),
+    Stores(#[from] StoresError),
     /// When the socket cannot be had.
     #[error("{0}")]
     Transport(#[from] TransportError),
@@ -153,17 +91,17 @@ pub struct Node(Kind);
 
 /// What it runs.
 enum Kind {
-    Chain(Running<ChainSystem>),
-    Ring(Running<RingSystem>),
+    Chain(Running<ChainProtocol>),
+    Ring(Running<RingProtocol>),
 }
 
 /// A node that runs a protocol.
-struct Running<P: System> {
+struct Running<P: Operate> {
     handles: Vec<Handle<P::Msg>>,
     coordinator: Option<Id>,
     transport: Arc<OnceLock<Transport>>,
     server: Option<Server<Front<P>>>,
-    /// What runs beside the actors; ends with the node.
+    /// Tasks beside the actors; they end with the node.
     beside: JoinSet<()>,
     ended: mpsc::UnboundedReceiver<Id>,
     resp: SocketAddr,
@@ -181,8 +119,12 @@ impl Node {
         options: NodeOptions,
     ) -> Result<Self, NodeError> {
         Ok(Node(match cluster.protocol {
-            Protocol::Chain => Kind::Chain(Running::start(cluster, node, base, options).await?),
-            Protocol::Ring => Kind::Ring(Running::start(cluster, node, base, options).await?),
+            config::Protocol::Chain => {
+                Kind::Chain(Running::start(cluster, node, base, options).await?)
+            }
+            config::Protocol::Ring => {
+                Kind::Ring(Running::start(cluster, node, base, options).await?)
+            }
         }))
     }
 
@@ -220,80 +162,26 @@ impl Node {
     }
 }
 
-impl<P: System> Running<P> {
+impl<P: Operate> Running<P> {
     async fn start(
         cluster: &Cluster,
         node: &NodeConfig,
         base: &Path,
         options: NodeOptions,
     ) -> Result<Self, NodeError> {
-        let parts = parts_of::<P>(cluster, node);
-        let mut limits = cluster.door.limits();
-        let files = descriptors::raise();
-        limits.connections = descriptors::connections(limits.connections, parts.len(), files);
-        if limits.connections < cluster.door.connections as usize {
-            let (connections, files) = (limits.connections, files.unwrap_or_default());
-            tracing::info!(
-                connections,
-                files,
-                "fewer connections than the cluster file allows, so that the stores can always open \
-                 files; raise the limit of open files (ulimit -n) for more"
-            );
-        }
-        let disks = stores::open(cluster, node, &parts, base)?;
-        let trace = match &options.trace {
-            Some(path) => Some(
-                TraceFile::append(path, cluster, node.id)
-                    .map_err(|source| NodeError::Trace { path: path.clone(), source })?,
-            ),
-            None => None,
-        };
-        let config = TransportConfig {
-            cluster: cluster.wire_number(),
-            mtu: cluster.mtu,
-            faults: options.faults,
-            greeting: greeting(&cluster.settings()),
-            ..TransportConfig::default()
-        };
-        let endpoint = Endpoint::bind(node.udp, config)?;
+        let actors = actors::<P>(cluster, node);
+        let limits = limits(cluster, actors.len());
+        let disks = stores::open::<P>(cluster, node, &actors, base)?;
+        let trace = options.trace.map(|path| open_trace(path, cluster, node.id)).transpose()?;
+        let endpoint = Endpoint::bind(node.udp, transport_config(cluster, options.faults))?;
 
         let (tell_ended, ended) = mpsc::unbounded_channel();
         let roster = Arc::new(RwLock::new(cluster.clone()));
-        let board = Arc::new(Board::of(&parts, &roster));
-        let (mut drivers, mut gateways) = (Vec::new(), Vec::new());
-        let mut routes = Routes::new();
-        for ((Part { place, actor }, disk), card) in parts.into_iter().zip(disks).zip(board.cards())
-        {
-            let (id, role) = (place.id, place.role);
-            let tell_ended = tell_ended.clone();
-            let watch = Watch::new(Arc::clone(card), trace.as_ref().map(|_| Tracer::default()));
-            let driver = Driver::with(id, actor, disk, DriverConfig::default());
-            let driver = driver.at_end(move |id, result| {
-                if result.is_err() {
-                    // When the node has gone, nobody needs to know.
-                    let _ = tell_ended.send(id);
-                }
-            });
-            let driver = match &trace {
-                Some(file) => driver.observed(watch, file.clone()),
-                None => driver.observed(watch, io::sink()),
-            };
-            routes = routes.inbox(id, driver.inbox());
-            if role == Role::Gateway {
-                gateways.push((Arc::clone(card), driver.inbox()));
-            }
-            drivers.push(driver);
-        }
+        let board = Board::of(&actors, &roster);
+        let drivers = drivers::<P>(actors, disks, &board, trace.as_ref(), &tell_ended);
         let post: Arc<OnceLock<Mutex<Out<P::Msg>>>> = Arc::default();
-        let courier = courier(Arc::clone(&post));
-        let mut doors = Vec::new();
-        for (door, (gateway, inbox)) in node.doors().zip(gateways) {
-            let made = Door::new(door, (gateway, inbox), Arc::clone(&courier));
-            let knock: Door<P> = made.clone();
-            routes = routes.door(door, move |src, _, msg| knock.deliver(src, msg));
-            doors.push(made);
-        }
-        let routes = Arc::new(routes);
+        let doors = doors(node, &board, &drivers, &courier(Arc::clone(&post)));
+        let routes = Arc::new(routes(node, &drivers, &doors));
 
         let book = cluster.nodes.iter();
         let book = book.flat_map(|node| node.actors().map(|id| (id, node.udp)));
@@ -301,43 +189,47 @@ impl<P: System> Running<P> {
         let transport: Arc<OnceLock<Transport>> = Arc::default();
         let transport_ref = transport.get_or_init(|| started);
         post.get_or_init(|| Mutex::new(Router::new(Arc::clone(&routes), transport_ref.post())));
-        let about = About {
-            node: node.clone(),
-            roster: Arc::clone(&roster),
-            board,
-            transport: Arc::clone(&transport),
-        };
-        let front = Front::new(doors, about);
-
         let mut handles = Vec::new();
         for driver in drivers {
             let router = Router::new(Arc::clone(&routes), transport_ref.post());
             handles.push(driver.spawn(router)?);
         }
-        let (server_at, coordinator) = (node.resp, node.coordinator());
         let mut beside = JoinSet::new();
         if let Some(file) = options.follow {
-            beside.spawn(follow::follow(file, roster, transport_ref.book().clone()));
+            let (roster, book) = (Arc::clone(&roster), transport_ref.book().clone());
+            beside.spawn(follow::follow(file, roster, book));
         }
-        beside.spawn(links::tell(front.clone()));
-        if let Some(task) = P::beside(&front) {
-            beside.spawn(task);
-        }
-        let server = None;
-        let mut node =
-            Running { handles, coordinator, transport, server, beside, ended, resp: server_at };
+        let transport_of = Arc::clone(&transport);
+        let context = Context { node: node.clone(), doors, roster, board, transport: transport_of };
+        let context = Arc::new(context);
+        beside.spawn(links::tell(Arc::clone(&context)));
+        beside.spawn(P::warn(Arc::clone(&context)));
+        let (coordinator, server) = (node.coordinator(), None);
+        let running =
+            Running { handles, coordinator, transport, server, beside, ended, resp: node.resp };
+        running.open(context, limits).await
+    }
+
+    /// Waits until the actors have started, and opens the front door.
+    async fn open(mut self, context: Arc<Context<P>>, limits: Limits) -> Result<Self, NodeError> {
+        let opened = async {
+            for door in &context.doors {
+                door.opened().await;
+            }
+        };
         let early = tokio::select! {
-            () = front.opened() => None,
-            ended = node.ended.recv() => ended,
+            () = opened => None,
+            ended = self.ended.recv() => ended,
         };
         if early.is_some() {
-            return Err(stop(node.handles).await.err().unwrap_or(NodeError::EndedEarly));
+            return Err(stop(self.handles).await.err().unwrap_or(NodeError::EndedEarly));
         }
-        let failed = |source| NodeError::Resp { address: server_at, source };
-        let server = Server::bind(server_at, front, limits).await.map_err(failed)?;
-        node.resp = server.local_addr().map_err(failed)?;
-        node.server = Some(server);
-        Ok(node)
+        let address = self.resp;
+        let failed = |source| NodeError::Resp { address, source };
+        let server = Server::bind(address, Front::of(context), limits).await.map_err(failed)?;
+        self.resp = server.local_addr().map_err(failed)?;
+        self.server = Some(server);
+        Ok(self)
     }
 
     async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
@@ -363,6 +255,94 @@ impl<P: System> Running<P> {
         self.beside.abort_all();
         stop(self.handles).await
     }
+}
+
+/// The front door's limits: fewer connections than the cluster file allows where there are too few open files.
+fn limits(cluster: &Cluster, stores: usize) -> Limits {
+    let mut limits = cluster.door.limits();
+    let files = descriptors::raise();
+    limits.connections = descriptors::connections(limits.connections, stores, files);
+    if limits.connections < cluster.door.connections as usize {
+        let (connections, files) = (limits.connections, files.unwrap_or_default());
+        tracing::info!(
+            connections,
+            files,
+            "fewer connections than the cluster file allows, so that the stores can always open \
+             files; raise the limit of open files (ulimit -n) for more"
+        );
+    }
+    limits
+}
+
+fn open_trace(path: PathBuf, cluster: &Cluster, node: u32) -> Result<TraceFile, NodeError> {
+    TraceFile::append(&path, cluster, node).map_err(|source| NodeError::Trace { path, source })
+}
+
+fn transport_config(cluster: &Cluster, faults: Option<Faults>) -> TransportConfig {
+    let (number, mtu) = (cluster.wire_number(), cluster.mtu);
+    let greeting = greeting(&cluster.settings());
+    TransportConfig { cluster: number, mtu, faults, greeting, ..TransportConfig::default() }
+}
+
+type DriverOf<P> = Driver<<P as Protocol>::Actor, DiskOf<P>>;
+
+/// A driver for each actor, which keeps its status and says when it ends by itself.
+fn drivers<P: Operate>(
+    actors: Vec<(ActorConfig, P::Actor)>,
+    disks: Vec<DiskOf<P>>,
+    board: &Board<P>,
+    trace: Option<&TraceFile>,
+    tell_ended: &mpsc::UnboundedSender<Id>,
+) -> Vec<DriverOf<P>> {
+    let mut drivers = Vec::new();
+    for (((config, actor), disk), status) in actors.into_iter().zip(disks).zip(board.actors()) {
+        let watch = Watch::new(Arc::clone(status), trace.map(|_| Tracer::default()));
+        let driver = Driver::with(config.id, actor, disk, DriverConfig::default());
+        let tell_ended = tell_ended.clone();
+        let driver = driver.at_end(move |id, result| {
+            if result.is_err() {
+                // When the node has gone, nobody needs to know.
+                let _ = tell_ended.send(id);
+            }
+        });
+        drivers.push(match trace {
+            Some(file) => driver.observed(watch, file.clone()),
+            None => driver.observed(watch, io::sink()),
+        });
+    }
+    drivers
+}
+
+/// A door before each gateway.
+fn doors<P: Operate>(
+    node: &NodeConfig,
+    board: &Board<P>,
+    drivers: &[DriverOf<P>],
+    courier: &Arc<Courier<P::Msg>>,
+) -> Vec<Door<P>> {
+    let gateways = board.actors().iter().zip(drivers);
+    let gateways = gateways.filter(|(status, _)| status.config.role == Role::Gateway);
+    let door = |(door, (status, driver)): (Id, (&Arc<ActorStatus<P>>, &DriverOf<P>))| {
+        Door::new(door, (status.config.id, driver.inbox()), Arc::clone(courier))
+    };
+    node.doors().zip(gateways).map(door).collect()
+}
+
+/// The ways to what is in this process: actors, and doors.
+fn routes<P: Operate>(
+    node: &NodeConfig,
+    drivers: &[DriverOf<P>],
+    doors: &[Door<P>],
+) -> Routes<P::Msg> {
+    let mut routes = Routes::new();
+    for driver in drivers {
+        routes = routes.inbox(driver.id(), driver.inbox());
+    }
+    for (id, door) in node.doors().zip(doors) {
+        let door: Door<P> = door.clone();
+        routes = routes.door(id, move |src, _, msg| door.deliver(src, msg));
+    }
+    routes
 }
 
 /// How long a node in which an actor ended by itself waits for the others, which may hang on the same disk.

@@ -86,7 +86,6 @@ pub use command::markdown_table;
 pub use left_out::markdown_left_out;
 pub use server::{Limits, Server};
 
-use crate::protocol::Order;
 use chainring_model::chain::Reads;
 use chainring_model::kv::{self, Key, Op, Outcome};
 use std::future::Future;
@@ -119,9 +118,8 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// if nobody could answer in time.
     fn size(&self) -> impl Future<Output = Option<u64>> + Send;
 
-    /// What the node says about itself in `INFO`: sections, each a name and its lines, each a name and
-    /// a value.
-    fn info(&self) -> Vec<(String, Vec<(String, String)>)>;
+    /// What the node says about itself in `INFO`: sections, each a name and its lines.
+    fn info(&self) -> Vec<(String, Lines)>;
 
     /// Where clients find the nodes, as `SENTINEL` tells it. Nothing where there is no node.
     fn doors(&self) -> Doors {
@@ -142,6 +140,19 @@ pub trait Service: Clone + Send + Sync + 'static {
         let _ = order;
         Err("there is no node behind this door".to_string())
     }
+}
+
+/// The lines of a section of `INFO`: names and values.
+pub type Lines = Vec<(String, String)>;
+
+/// What operators want of a node, as `CHAINRING LEAVE` and its like say it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Order {
+    /// That it becomes a member, or stops being one.
+    Belong(bool),
+    /// That coordinators give up those who are gone, in the epoch that the operator saw: of these replicas, or of all if
+    /// none is named.
+    Reform(u64, Vec<u32>),
 }
 
 /// Where the front doors of a cluster are.

@@ -21,11 +21,12 @@
 //! store and its steps. A trace begins with a copy of the stores, and is as large as what was said: it is
 //! made on demand.
 
-use crate::config::{Cluster, Protocol};
-use crate::protocol::{ChainSystem, RingSystem, StoreOf, System, parts};
+use crate::config::{self, Cluster};
+use crate::protocol::{ChainProtocol, Protocol, RingProtocol, StoreOf, actors};
 use chainring_runtime::codec;
+use chainring_runtime::disk::Failed;
 use chainring_runtime::driver::{CommandOf, Event, Step};
-use chainring_runtime::store::{Position, StoreFailed};
+use chainring_runtime::store::Position;
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Actor, Command, Id, Out};
 use std::borrow::Cow;
@@ -81,9 +82,9 @@ enum Output<'a, Msg: Clone, Timer> {
     Save { position: Position },
 }
 
-type RecordOf<'a, P> = Record<'a, <P as System>::Msg, <P as System>::Timer>;
-type CauseOf<'a, P> = Cause<'a, <P as System>::Msg, <P as System>::Timer>;
-type OutputOf<'a, P> = Output<'a, <P as System>::Msg, <P as System>::Timer>;
+type RecordOf<'a, P> = Record<'a, <P as Protocol>::Msg, <P as Protocol>::Timer>;
+type CauseOf<'a, P> = Cause<'a, <P as Protocol>::Msg, <P as Protocol>::Timer>;
+type OutputOf<'a, P> = Output<'a, <P as Protocol>::Msg, <P as Protocol>::Timer>;
 
 /// A header, which is the same in the traces of all protocols.
 type Header = Record<'static, (), ()>;
@@ -147,7 +148,7 @@ pub(crate) struct Tracer {
 
 impl Tracer {
     /// Appends the records of a step.
-    pub fn step<P: System>(&mut self, step: &Step<'_, P::Actor>, trace: &mut Vec<u8>) {
+    pub fn step<P: Protocol>(&mut self, step: &Step<'_, P::Actor>, trace: &mut Vec<u8>) {
         let id = step.id;
         let event = match step.event {
             Event::Start { storage } => {
@@ -168,7 +169,7 @@ impl Tracer {
 }
 
 /// The rows of a store in pieces of about [`ROWS_BYTES`].
-fn chunks<P: System>(store: &StoreOf<P>) -> impl Iterator<Item = Vec<(Vec<u8>, Vec<u8>)>> {
+fn chunks<P: Protocol>(store: &StoreOf<P>) -> impl Iterator<Item = Vec<(Vec<u8>, Vec<u8>)>> {
     let mut rows = store.dump().peekable();
     std::iter::from_fn(move || {
         rows.peek()?;
@@ -183,7 +184,7 @@ fn chunks<P: System>(store: &StoreOf<P>) -> impl Iterator<Item = Vec<(Vec<u8>, V
     })
 }
 
-fn output<P: System>(command: &CommandOf<P::Actor>) -> Option<OutputOf<'_, P>> {
+fn output<P: Protocol>(command: &CommandOf<P::Actor>) -> Option<OutputOf<'_, P>> {
     Some(match command {
         Command::Send(dst, msg) => Output::Send { dst: *dst, msg: Cow::Borrowed(msg) },
         Command::SetTimer(timer, range) => {
@@ -375,12 +376,13 @@ type Said = (Id, Id, u64);
 /// At the first step that does not agree, or message that was never sent.
 pub fn replay(paths: &[PathBuf]) -> Result<Replayed, ReplayError> {
     // Rows that do not decode end an actor by unwinding; here they are what is wrong with a trace.
-    let replayed =
-        catch_unwind(|| match paths.first().map_or(Ok(Protocol::Chain), |p| protocol(p))? {
-            Protocol::Chain => replay_all::<ChainSystem>(paths),
-            Protocol::Ring => replay_all::<RingSystem>(paths),
-        });
-    replayed.unwrap_or_else(|panic| match panic.downcast::<StoreFailed>() {
+    let replayed = catch_unwind(|| {
+        match paths.first().map_or(Ok(config::Protocol::Chain), |p| protocol(p))? {
+            config::Protocol::Chain => replay_all::<ChainProtocol>(paths),
+            config::Protocol::Ring => replay_all::<RingProtocol>(paths),
+        }
+    });
+    replayed.unwrap_or_else(|panic| match panic.downcast::<Failed>() {
         Ok(failed) => Err(ReplayError::NoTrace {
             path: paths.first().cloned().unwrap_or_default(),
             what: failed.to_string(),
@@ -390,7 +392,7 @@ pub fn replay(paths: &[PathBuf]) -> Result<Replayed, ReplayError> {
 }
 
 /// What the nodes of a trace ran, as its first header says.
-fn protocol(path: &Path) -> Result<Protocol, ReplayError> {
+fn protocol(path: &Path) -> Result<config::Protocol, ReplayError> {
     let read = |source| ReplayError::Read { path: path.to_path_buf(), source };
     let first = Frames::of(File::open(path).map_err(read)?).and_then(|mut frames| frames.next());
     let no_trace = |what: String| ReplayError::NoTrace { path: path.to_path_buf(), what };
@@ -403,7 +405,7 @@ fn protocol(path: &Path) -> Result<Protocol, ReplayError> {
     Ok(cluster.protocol)
 }
 
-fn replay_all<P: System>(paths: &[PathBuf]) -> Result<Replayed, ReplayError> {
+fn replay_all<P: Protocol>(paths: &[PathBuf]) -> Result<Replayed, ReplayError> {
     let mut seen = Replayed::default();
     let mut sent: HashSet<Said> = HashSet::new();
     let mut received: HashMap<Said, (usize, u64)> = HashMap::new();
@@ -481,20 +483,20 @@ fn replay_all<P: System>(paths: &[PathBuf]) -> Result<Replayed, ReplayError> {
     }
 }
 
-struct FileReplay<'a, P: System> {
+struct FileReplay<'a, P: Protocol> {
     path: &'a Path,
     actors: HashMap<Id, ActorReplay<P>>,
     step: u64,
 }
 
-struct ActorReplay<P: System> {
+struct ActorReplay<P: Protocol> {
     actor: P::Actor,
     rows: Vec<(Vec<u8>, Vec<u8>)>,
     state: Cow<'static, P::State>,
     steps: u64,
 }
 
-impl<P: System> FileReplay<'_, P> {
+impl<P: Protocol> FileReplay<'_, P> {
     fn no_trace(&self, what: String) -> ReplayError {
         ReplayError::NoTrace { path: self.path.to_path_buf(), what }
     }
@@ -509,9 +511,9 @@ impl<P: System> FileReplay<'_, P> {
             return Err(self.no_trace(format!("it is not of a {}, as the first one is", P::NAME)));
         }
         let node = cluster.node(node).map_err(|error| self.no_trace(error.to_string()))?;
-        let actors = parts::<P>(&cluster, node).into_iter().map(|part| {
+        let actors = actors::<P>(&cluster, node).into_iter().map(|(config, actor)| {
             let state = Cow::Owned(P::stopped());
-            (part.place.id, ActorReplay { actor: part.actor, rows: Vec::new(), state, steps: 0 })
+            (config.id, ActorReplay { actor, rows: Vec::new(), state, steps: 0 })
         });
         self.actors = actors.collect();
         Ok(())

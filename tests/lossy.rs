@@ -1,7 +1,8 @@
 //! A whole cluster over links that lose, double and reorder.
 
 use chainring::config::{Cluster, NodeConfig, PerChain, Protocol, RingConfig, TimeoutsConfig};
-use chainring::node::{self, Node, NodeOptions};
+use chainring::node::{Node, NodeOptions};
+use chainring::stores;
 use chainring_model::kv::{Key, Op, Value};
 use chainring_runtime::store::LmdbStore;
 use chainring_runtime::transport::Faults;
@@ -77,7 +78,7 @@ async fn a_mebibyte_survives(protocol: Protocol) {
     let cluster = three(protocol);
     let mut nodes = Vec::new();
     for node in &cluster.nodes {
-        node::init(&cluster, node, dir.path()).unwrap();
+        stores::init(&cluster, node, dir.path()).unwrap();
         let faults = Faults {
             drop: 0.02,
             duplicate: 0.02,

@@ -43,6 +43,24 @@ pub trait Disk: Send + 'static {
     }
 }
 
+/// A store failed under a handler, which has no way to say so: the payload of the unwinding that ends the handler.
+///
+/// Nothing of that handler may be sent, and its actor must not go on.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "the store at {} could not {doing}: {why}. The actor was stopped before it said anything that depends on this; put \
+     the disk right and start again",
+    path.display()
+)]
+pub struct Failed {
+    /// Where the store is; "memory" for one that has no disk.
+    pub path: PathBuf,
+    /// What was asked of it, as a verb and an object.
+    pub doing: String,
+    /// What went wrong.
+    pub why: String,
+}
+
 /// Keeps the newest save in memory and calls that durable: for tests, and for actors that never save.
 #[derive(Debug)]
 pub struct MemoryDisk<S>(Option<S>);

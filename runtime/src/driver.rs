@@ -68,8 +68,7 @@ pub use self::route::{Outbox, Router, Routes};
 use self::deadlines::Deadlines;
 use self::inbox::Waiting;
 use crate::clock::{BootClock, Clock};
-use crate::disk::{Disk, DiskError};
-use crate::store::StoreFailed;
+use crate::disk::{Disk, DiskError, Failed};
 
 /// The sizes of a driver.
 #[derive(Clone, Debug)]
@@ -249,6 +248,11 @@ where
     ) -> Self {
         self.at_end = Some(Box::new(call));
         self
+    }
+
+    /// Its actor's `Id`.
+    pub fn id(&self) -> Id {
+        self.id
     }
 
     /// The way in.
@@ -703,7 +707,7 @@ fn pick(rng: &mut fastrand::Rng, range: Range<Duration>) -> Duration {
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> String {
-    if let Some(failed) = panic.downcast_ref::<StoreFailed>() {
+    if let Some(failed) = panic.downcast_ref::<Failed>() {
         failed.to_string()
     } else if let Some(text) = panic.downcast_ref::<&str>() {
         (*text).to_owned()

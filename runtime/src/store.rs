@@ -58,7 +58,7 @@
 //! # When a read fails
 //!
 //! stateright's handlers cannot return an error, and an actor that reads "absent" where the disk said "damaged" tells
-//! others so. A read that fails therefore unwinds with a [`StoreFailed`] as payload. The driver catches it, reports it,
+//! others so. A read that fails therefore unwinds with a [`Failed`] as payload. The driver catches it, reports it,
 //! and ends the actor with nothing sent. Every row carries a checksum of itself and its key, so that a flipped bit
 //! comes out as this and not as another value. LMDB's own pages have none: those are checked once, when a store is
 //! opened, together with all rows (`pages` and `proof`). What the disk damages later than that is noticed in a row when
@@ -91,6 +91,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::codec;
+use crate::disk::Failed;
 
 pub use disk::{Check, Identity, LmdbDisk, LmdbOptions, LmdbStats};
 use engine::{Base, Open, Published, Row, layered, seal};
@@ -107,7 +108,7 @@ const LONGEST_KEY: usize = 511;
 ///
 /// # Panics
 ///
-/// Where [`Store`] has no way to report an error, a handle unwinds with a [`StoreFailed`] as payload: when the disk
+/// Where [`Store`] has no way to report an error, a handle unwinds with a [`Failed`] as payload: when the disk
 /// fails or a row is damaged, and when a key's bytes break the law of [`OrderedKey`].
 pub struct LmdbStore<K, V> {
     origin: Origin,
@@ -126,24 +127,6 @@ pub struct Position {
     pub stamp: u64,
     /// A digest of all of them, in order.
     pub digest: u64,
-}
-
-/// A store failed under a handler, which has no way to say so: the payload of the unwinding that ends the handler.
-///
-/// Nothing of that handler may be sent, and its actor must not go on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the store at {} could not {doing}: {why}. The actor was stopped before it said anything that depends on this; put \
-     the disk right and start again",
-    path.display()
-)]
-pub struct StoreFailed {
-    /// Where the store is; "memory" for one that has no disk.
-    pub path: PathBuf,
-    /// What was asked of it, as a verb and an object.
-    pub doing: String,
-    /// What went wrong.
-    pub why: String,
 }
 
 /// One write, shared by overlay, journal and all clones.
@@ -338,7 +321,7 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbStore<K, V> {
             Origin::Disk { base, .. } => base.path().to_path_buf(),
             Origin::Memory { .. } => PathBuf::from("memory"),
         };
-        let failed = StoreFailed { path, doing, why };
+        let failed = Failed { path, doing, why };
         tracing::error!("{failed}");
         // Not `panic_any`: the panic hook could only print that some value was thrown. The driver prints this one.
         panic::resume_unwind(Box::new(failed) as Box<dyn Any + Send>)

@@ -11,10 +11,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use chainring_runtime::disk::{Disk, DiskError};
-use chainring_runtime::store::{
-    Check, Identity, LmdbDisk, LmdbOptions, LmdbStore, Position, StoreFailed,
-};
+use chainring_runtime::disk::{Disk, DiskError, Failed};
+use chainring_runtime::store::{Check, Identity, LmdbDisk, LmdbOptions, LmdbStore, Position};
 use chainring_store::{MapStore, OrderedKey, Store};
 use tempfile::TempDir;
 
@@ -71,9 +69,9 @@ fn hash(store: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-fn failure(f: impl FnOnce()) -> StoreFailed {
+fn failure(f: impl FnOnce()) -> Failed {
     let payload = catch_unwind(AssertUnwindSafe(f)).unwrap_err();
-    *payload.downcast().expect("the payload is a StoreFailed")
+    *payload.downcast().expect("the payload is a Failed")
 }
 
 /// Store, map and store in memory, through the same random writes; snapshots and forks of them that are looked at again

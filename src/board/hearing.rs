@@ -3,8 +3,7 @@
 //! An actor's state says whom it suspects, and not since when nothing was heard: time is no part of a state. An observer
 //! sees every message with the reading of the clock, so it can tell.
 
-use super::Card;
-use crate::protocol::System;
+use super::{ActorStatus, Observe};
 use chainring_runtime::driver::{Event, Step};
 use stateright::actor::Id;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,18 +20,18 @@ pub(crate) struct Hearing {
 
 impl Hearing {
     /// Looks at a step of the actor, which suspects these replicas after it, and logs what has changed.
-    pub fn look<'a, P: System>(
+    pub fn look<'a, P: Observe>(
         &mut self,
-        card: &Card<P>,
+        of: &ActorStatus<P>,
         step: &Step<'_, P::Actor>,
         suspects: impl IntoIterator<Item = &'a Id>,
     ) {
         if let Event::Deliver { src, .. } = step.event
-            && let Some(node) = card.node_of(*src)
+            && let Some(node) = of.node_of(*src)
         {
             self.heard.insert(node, step.now);
         }
-        let suspects = suspects.into_iter().filter_map(|replica| card.node_of(*replica));
+        let suspects = suspects.into_iter().filter_map(|replica| of.node_of(*replica));
         for change in self.changes(step.now, suspects.collect()) {
             match change {
                 Change::Suspected { node, silence: Some(silence) } => tracing::warn!(

@@ -4,7 +4,7 @@
 use crate::cli::cluster::{explain, read_text, somewhere};
 use crate::cli::status::{self, RingReport, Where};
 use chainring::config::{self, Cluster, Protocol};
-use chainring::node;
+use chainring::stores;
 use clap::Args;
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -189,7 +189,7 @@ pub fn run(args: &JoinArgs) -> Result<ExitCode, String> {
     let mut node = cluster.newcomer(args.chain, udp, resp, base)?;
     let (grown, _) = Cluster::append(&text, &node).map_err(wrong)?;
     // The file is written last, so that every node in it has stores.
-    let identity = node::init(&grown, &node, base).map_err(|error| error.to_string())?;
+    let identity = stores::init(&grown, &node, base).map_err(|error| error.to_string())?;
     node.store = Some(identity.to_string());
     let (_, text) = Cluster::append(&text, &node).map_err(wrong)?;
     config::write(file, &text).map_err(|error| {

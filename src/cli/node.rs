@@ -3,7 +3,8 @@
 use crate::cli::cluster;
 use crate::cli::join::{base_of, lock};
 use chainring::config::{self, Cluster};
-use chainring::node::{self, Node, NodeOptions};
+use chainring::node::{Node, NodeOptions};
+use chainring::stores;
 use chainring::{tell, trace};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -70,7 +71,7 @@ pub fn init(args: &StoresArgs) -> Result<ExitCode, String> {
     let _lock = if *write { Some(lock(base_of(config))?) } else { None };
     let (cluster, base) = read(config)?;
     let node = cluster.node(*id).map_err(|error| error.to_string())?;
-    let identity = node::init(&cluster, node, &base).map_err(|error| error.to_string())?;
+    let identity = stores::init(&cluster, node, &base).map_err(|error| error.to_string())?;
     say!("node {} has its stores in {}", node.id, node.directory(&base).display());
     if *write {
         let (text, _) = cluster::read_text(config)?;
@@ -99,7 +100,7 @@ pub fn run(args: &NodeArgs) -> Result<ExitCode, String> {
     }
     let (cluster, base) = read(&args.node.config)?;
     let node = cluster.node(args.node.id).map_err(|error| error.to_string())?;
-    if !node::is_initialised(&cluster, node, &base) {
+    if !stores::is_initialised(&cluster, node, &base) {
         return Err(format!(
             "node {} has no stores in {}. If it is new, make them: `{} init --config {} --id {}`. If it \
              has run before, its disk is lost, and it must not start from nothing",

@@ -8,8 +8,7 @@
 //! A node has a door for each chain; [`Front`](crate::front::Front) puts them together.
 
 use super::turns::Turns;
-use crate::board::Card;
-use crate::protocol::{Heard, System};
+use crate::protocol::{Heard, Protocol};
 use chainring_model::chain::Reads;
 use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal};
 use chainring_runtime::driver::Inbox;
@@ -41,7 +40,7 @@ const ANSWERS: usize = 64;
 pub(crate) type Courier<Msg> = dyn Fn(Id, Id, Msg) + Send + Sync;
 
 /// A question for keys, to whoever is the one to ask, or to several.
-pub(crate) trait Enquiry<P: System>: Send {
+pub(crate) trait Enquiry<P: Protocol>: Send {
     /// What it comes to.
     type Answer: Send;
 
@@ -54,11 +53,11 @@ pub(crate) trait Enquiry<P: System>: Send {
 }
 
 /// The client of one gateway. Clones are the same door.
-pub(crate) struct Door<P: System>(Arc<Inner<P>>);
+pub(crate) struct Door<P: Protocol>(Arc<Inner<P>>);
 
-struct Inner<P: System> {
+struct Inner<P: Protocol> {
     id: Id,
-    gateway: Arc<Card<P>>,
+    gateway: Id,
     to_gateway: Inbox<P::Msg>,
     courier: Arc<Courier<P::Msg>>,
     incarnation: watch::Sender<Option<u32>>,
@@ -85,17 +84,17 @@ struct Operation {
     kibibytes: u32,
 }
 
-impl<P: System> Clone for Door<P> {
+impl<P: Protocol> Clone for Door<P> {
     fn clone(&self) -> Self {
         Door(Arc::clone(&self.0))
     }
 }
 
-impl<P: System> Door<P> {
+impl<P: Protocol> Door<P> {
     /// The door `id` of the gateway behind this inbox.
     pub fn new(
         id: Id,
-        (gateway, to_gateway): (Arc<Card<P>>, Inbox<P::Msg>),
+        (gateway, to_gateway): (Id, Inbox<P::Msg>),
         courier: Arc<Courier<P::Msg>>,
     ) -> Self {
         Door(Arc::new(Inner {
@@ -116,11 +115,6 @@ impl<P: System> Door<P> {
                 questions: HashMap::new(),
             }),
         }))
-    }
-
-    /// What its gateway shows.
-    pub fn gateway(&self) -> &Card<P> {
-        &self.0.gateway
     }
 
     /// Sends a message that is no operation; it may be lost.
@@ -222,18 +216,18 @@ impl<P: System> Door<P> {
 }
 
 /// Forgets a question when nobody waits for its answers any more.
-struct Forget<'a, P: System> {
+struct Forget<'a, P: Protocol> {
     door: &'a Inner<P>,
     ticket: u64,
 }
 
-impl<P: System> Drop for Forget<'_, P> {
+impl<P: Protocol> Drop for Forget<'_, P> {
     fn drop(&mut self) {
         self.door.state().questions.remove(&self.ticket);
     }
 }
 
-impl<P: System> Inner<P> {
+impl<P: Protocol> Inner<P> {
     fn state(&self) -> MutexGuard<'_, State<P::Page>> {
         // No code that holds this lock can panic half way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -249,7 +243,7 @@ impl<P: System> Inner<P> {
         });
         let newest = state.newest.entry(lane).or_default();
         *newest += 1;
-        let id = OpId { gateway: self.gateway.place.id, incarnation, lane, seq: *newest };
+        let id = OpId { gateway: self.gateway, incarnation, lane, seq: *newest };
         state.operations.insert(id, Operation { tell, kibibytes });
         (id, told)
     }

@@ -1,8 +1,7 @@
 //! Says in the log which links are in trouble, and whose file differs.
 
-use crate::board::Notes;
-use crate::front::Front;
-use crate::protocol::System;
+use crate::operate::{Context, Notes, Operate};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -10,12 +9,12 @@ use tokio::time::{MissedTickBehavior, interval};
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Looks again and again; ends with the node.
-pub(super) async fn tell<P: System>(front: Front<P>) {
+pub(super) async fn tell<P: Operate>(node: Arc<Context<P>>) {
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut notes = Notes::default();
     loop {
         look.tick().await;
-        notes.look(front.about());
+        notes.look(&node);
     }
 }

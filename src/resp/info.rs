@@ -8,10 +8,9 @@
 //! asks every few seconds: so the count is remembered, and taken again when it is older than a second, and than
 //! twenty times what it took; it goes on where nobody waits for it any more.
 
-use super::Service;
 use super::server::Shared;
 use super::wire::{Reply, Words};
-use crate::protocol::Lines;
+use super::{Lines, Service};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;

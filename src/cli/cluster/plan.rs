@@ -6,7 +6,7 @@ use chainring::config::{
     Cluster, DoorConfig, GivenOut, NodeConfig, PerChain, Protocol, RingConfig, TimeoutsConfig,
     write,
 };
-use chainring::node;
+use chainring::stores;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -209,7 +209,7 @@ impl Draft {
         // The file is written last, so that a directory with a file has all its stores.
         for number in 0..cluster.nodes.len() {
             let node = &cluster.nodes[number];
-            let identity = node::init(&cluster, node, dir).map_err(|error| error.to_string())?;
+            let identity = stores::init(&cluster, node, dir).map_err(|error| error.to_string())?;
             cluster.nodes[number].store = Some(identity.to_string());
         }
         write(&file, &cluster.to_text())

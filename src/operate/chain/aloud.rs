@@ -1,11 +1,10 @@
 //! What a node of a chain says aloud in its log: that there are few copies, that nobody decides, that timeouts are too
 //! short. It tells, and changes nothing.
 
-use super::{ChainSystem, View};
-use crate::front::Front;
-use crate::protocol::Role;
+use crate::operate::Context;
+use crate::protocol::{ChainProtocol, Role};
+use chainring_model::chain::View;
 use stateright::actor::Id;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -31,9 +30,9 @@ struct Notes {
 }
 
 /// Looks again and again; ends with the node.
-pub(super) async fn tell(front: Front<ChainSystem>) {
-    let chain = front.about().node.chain;
-    let copies = front.about().with_roster(|cluster| cluster.copies(chain));
+pub(super) async fn tell(node: &Context<ChainProtocol>) {
+    let chain = node.node.chain;
+    let copies = node.with_roster(|cluster| cluster.copies(chain));
     if copies == 1 {
         tracing::warn!(
             chain,
@@ -45,20 +44,19 @@ pub(super) async fn tell(front: Front<ChainSystem>) {
     let mut notes = Notes::default();
     loop {
         look.tick().await;
-        notes.leases(&front);
-        notes.copies(&front, copies);
-        notes.suspicions(&front);
+        notes.leases(node);
+        notes.copies(node, copies);
+        notes.suspicions(node);
     }
 }
 
 impl Notes {
     /// A member that lives and has no lease for long hears no majority of the coordinators.
-    fn leases(&mut self, front: &Front<ChainSystem>) {
-        let about = front.about();
-        let Some(card) = about.board.with_role(Role::Replica).next() else { return };
-        let Some(view) = card.view() else { return };
-        let needs = view.chain.contains(&card.place.id) && !view.coordinators.is_empty();
-        if !needs || card.shows.lease.load(Ordering::Relaxed) {
+    fn leases(&mut self, node: &Context<ChainProtocol>) {
+        let Some(actor) = node.board.with_role(Role::Replica).next() else { return };
+        let Some(view) = actor.view() else { return };
+        let needs = view.chain.contains(&actor.config.id) && !view.coordinators.is_empty();
+        if !needs || actor.status().lease {
             if self.said_leaseless.take().is_some() && needs {
                 tracing::info!("a majority of the chain's coordinators is heard again");
             }
@@ -72,7 +70,7 @@ impl Notes {
         }
         self.said_leaseless = Some(Instant::now());
         tracing::warn!(
-            coordinators = coordinators(front, &view),
+            coordinators = coordinators(node, &view),
             "no majority of the chain's coordinators has answered for {} s: strong reads are refused, and no view \
              can change. Start those nodes again. A coordinator whose disk is lost cannot be replaced: where that is a \
              majority, keep this node's data",
@@ -81,9 +79,9 @@ impl Notes {
     }
 
     /// A chain of fewer members than copies are to be kept takes no writes, or does by an operator's word.
-    fn copies(&mut self, front: &Front<ChainSystem>, copies: usize) {
-        let Some(card) = front.about().board.with_role(Role::Replica).next() else { return };
-        let Some(view) = card.view() else { return };
+    fn copies(&mut self, node: &Context<ChainProtocol>, copies: usize) {
+        let Some(actor) = node.board.with_role(Role::Replica).next() else { return };
+        let Some(view) = actor.view() else { return };
         let few = (view.chain.len() < copies && !view.chain.is_empty()).then_some(view.epoch);
         if few.is_some() && few != self.few {
             let (members, epoch) = (view.chain.len(), view.epoch);
@@ -107,16 +105,15 @@ impl Notes {
     }
 
     /// A coordinator whose suspicions are false again and again has timeouts that are too short for the machine.
-    fn suspicions(&mut self, front: &Front<ChainSystem>) {
-        let about = front.about();
-        let Some(card) = about.board.with_role(Role::Coordinator).next() else { return };
+    fn suspicions(&mut self, node: &Context<ChainProtocol>) {
+        let Some(actor) = node.board.with_role(Role::Coordinator).next() else { return };
         let (wrong, doubt) = {
-            let rest = card.shows.rest();
-            (rest.wrong, rest.doubt)
+            let status = actor.status();
+            (status.wrong, status.doubt)
         };
         if wrong >= self.wrong + WRONG {
             self.wrong = wrong;
-            let suspect = about.with_roster(|cluster| cluster.timeouts.views().suspect.start);
+            let suspect = node.with_roster(|cluster| cluster.timeouts.views().suspect.start);
             tracing::warn!(
                 wrong,
                 "this coordinator has suspected live members again and again, and waits {} times as long now: \
@@ -129,9 +126,9 @@ impl Notes {
 }
 
 /// The nodes of a view's coordinators, as people number them.
-fn coordinators(front: &Front<ChainSystem>, view: &View) -> String {
+fn coordinators(node: &Context<ChainProtocol>, view: &View) -> String {
     let node_of = |id: &Id| {
-        front.about().with_roster(|cluster| {
+        node.with_roster(|cluster| {
             let node = cluster.nodes.iter().find(|node| node.coordinator() == Some(*id));
             node.map_or("?".to_string(), |node| format!("node {}", node.id))
         })

@@ -3,11 +3,12 @@
 //! The actor remembers nothing of a round (see the model's `node/repair.rs`); this is what an observer sees of
 //! its steps.
 
-use super::{Msg, RingSystem, StoreOf};
+use super::StepOf;
+use crate::protocol::{RingProtocol, StoreOf};
 use chainring_model::kv::Key;
 use chainring_model::ring::place::position;
-use chainring_model::ring::{Ballot, NodeState, RingActor, Timer};
-use chainring_runtime::driver::{Event, Step};
+use chainring_model::ring::{Ballot, Msg, NodeState, Timer};
+use chainring_runtime::driver::Event;
 use stateright::actor::{Command, Id};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ const COUNTED: usize = 100_000;
 
 /// What comparing has found.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Repairs {
+pub(crate) struct Repairs {
     /// When the newest round ended.
     pub ended: Option<Instant>,
     /// How long it had taken.
@@ -45,8 +46,8 @@ impl Round {
     /// A node has made a step: what is to be shown, if that has changed.
     pub(super) fn look(
         &mut self,
-        step: &Step<'_, RingActor<StoreOf<RingSystem>>>,
-        node: &NodeState<StoreOf<RingSystem>>,
+        step: &StepOf<'_>,
+        node: &NodeState<StoreOf<RingProtocol>>,
         known: &mut Repairs,
     ) {
         match step.event {

@@ -6,13 +6,14 @@
 //! new replicas: so one of three may be away, and nobody waits for it. Of each key the highest ballot says whether it is there.
 //! What that is worth is said in the model, in `ring/node/list.rs`.
 
-use super::{Msg, RingSystem};
-use crate::front::Front;
-use crate::gateway::door::{Door, Enquiry};
+use crate::board::ActorStatus;
+use crate::gateway::door::Enquiry;
+use crate::operate::Context;
+use crate::protocol::{RingPage as Page, RingProtocol};
 use crate::resp::{Position, ScanPage};
 use chainring_model::kv::Key;
 use chainring_model::ring::place::position;
-use chainring_model::ring::{Ballot, Listed, View};
+use chainring_model::ring::{Ballot, Listed, Msg, View};
 use stateright::actor::Id;
 use std::collections::BTreeMap;
 
@@ -25,37 +26,26 @@ const SPARE: usize = 8;
 /// A place on the circle: a position, and one of the keys there.
 type At = (u64, Key);
 
-/// What a node has told of a part of the circle.
-#[derive(Clone, Debug)]
-pub(crate) struct Page {
-    /// In which epoch.
-    pub epoch: u64,
-    /// The registers.
-    pub rows: Vec<Listed>,
-    /// How far it has looked; `None` to the end.
-    pub upto: Option<At>,
-}
-
 /// A page of keys behind one of them.
 pub(super) async fn list(
-    front: &Front<RingSystem>,
+    node: &Context<RingProtocol>,
     from: Position,
     limit: usize,
 ) -> Option<ScanPage> {
-    let door = front.doors().first()?;
+    let (door, gateway) = (node.doors.first()?, node.gateway(0)?);
     let after = from.after.map(|key| (position(&key), key));
     let limit = limit.clamp(1, PAGE);
-    let merge = Merge { door, after, limit, view: None, answers: BTreeMap::new() };
+    let merge = Merge { gateway, after, limit, view: None, answers: BTreeMap::new() };
     let (keys, end) = door.enquire(merge).await?;
     let next = end.map(|key| Position { part: 0, after: Some(key) });
     Some(ScanPage { keys, next })
 }
 
 /// How many keys there are: it takes a walk through all of them, page by page.
-pub(super) async fn size(front: &Front<RingSystem>) -> Option<u64> {
+pub(super) async fn size(node: &Context<RingProtocol>) -> Option<u64> {
     let (mut size, mut from) = (0, Position::default());
     loop {
-        let page = list(front, from, PAGE).await?;
+        let page = list(node, from, PAGE).await?;
         size += page.keys.len() as u64;
         match page.next {
             Some(next) => from = next,
@@ -66,7 +56,7 @@ pub(super) async fn size(front: &Front<RingSystem>) -> Option<u64> {
 
 /// A page under way.
 struct Merge<'a> {
-    door: &'a Door<RingSystem>,
+    gateway: &'a ActorStatus<RingProtocol>,
     after: Option<At>,
     limit: usize,
     /// The view in which everyone was asked.
@@ -75,12 +65,12 @@ struct Merge<'a> {
     answers: BTreeMap<Id, Page>,
 }
 
-impl Enquiry<RingSystem> for Merge<'_> {
+impl Enquiry<RingProtocol> for Merge<'_> {
     /// The keys, and the one behind which the next page begins.
     type Answer = (Vec<Key>, Option<Key>);
 
     fn ask(&mut self, ticket: u64) -> Vec<(Id, Msg)> {
-        let Some(view) = self.door.gateway().view() else { return Vec::new() };
+        let Some(view) = self.gateway.view() else { return Vec::new() };
         if self.view.as_ref().is_none_or(|asked| asked.epoch != view.epoch) {
             self.answers.clear();
         }

@@ -1,7 +1,9 @@
 //! What is said to a chain's coordinators on an operator's behalf.
 
-use super::{ChainSystem, Msg, Report};
-use crate::front::Front;
+use crate::board::ActorStatus;
+use crate::operate::Context;
+use crate::protocol::ChainProtocol;
+use chainring_model::chain::{Msg, Report};
 use chainring_model::coordinator;
 use stateright::actor::Id;
 use std::collections::BTreeSet;
@@ -10,10 +12,17 @@ use std::collections::BTreeSet;
 ///
 /// # Errors
 /// When that cannot be: a sentence.
-pub(super) fn order(front: &Front<ChainSystem>, epoch: u64, named: &[u32]) -> Result<(), String> {
-    let place = (front.about().node.chain as usize).saturating_sub(1);
-    let door = front.doors().get(place).ok_or("the node has no gateway")?; // every node has one
-    let view = door.gateway().view().ok_or("the node's gateway has not started")?;
+pub(super) fn order(
+    node: &Context<ChainProtocol>,
+    epoch: u64,
+    named: &[u32],
+) -> Result<(), String> {
+    let place = (node.node.chain as usize).saturating_sub(1);
+    let door = node.doors.get(place).ok_or("the node has no gateway")?; // every node has one
+    let view = node
+        .gateway(place)
+        .and_then(ActorStatus::view)
+        .ok_or("the node's gateway has not started")?;
     if view.coordinators.is_empty() {
         return Err("this chain has no coordinators, so its members are fixed".to_string());
     }

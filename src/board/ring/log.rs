@@ -9,10 +9,10 @@
 //! This is what observers see of steps. Nothing in the actors knows of it, and where the target is off it costs
 //! a look at a flag.
 
-use super::{Msg, RingSystem, StoreOf};
+use super::StepOf;
 use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal};
-use chainring_model::ring::RingActor;
-use chainring_runtime::driver::{Event, Step};
+use chainring_model::ring::Msg;
+use chainring_runtime::driver::Event;
 use stateright::actor::Command;
 use std::collections::HashMap;
 use tracing::Level;
@@ -31,8 +31,6 @@ pub(crate) struct Notes {
     /// Of a node: whether the key was there when it promised.
     was_there: HashMap<OpId, bool>,
 }
-
-type StepOf<'a> = Step<'a, RingActor<StoreOf<RingSystem>>>;
 
 impl Notes {
     /// A gateway has made a step.

@@ -1,35 +1,38 @@
-//! What a node says of itself: the lines of `INFO`, and what its status is made of.
+//! A node, as those who operate it see it: its doors, and what it can say of itself.
 
-use super::Board;
+use super::Operate;
+use crate::board::{ActorStatus, Board, Roster};
 use crate::config::{Cluster, NodeConfig};
-use crate::protocol::{Lines, System};
+use crate::gateway::door::Door;
+use crate::protocol::Role;
+use crate::resp::Lines;
 use crate::tell;
 use chainring_runtime::transport::Transport;
 use stateright::actor::Id;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 
-/// All nodes that this one knows of; grows while it runs.
-pub(crate) type Roster = Arc<RwLock<Cluster>>;
-
-/// What a node can say of itself.
-pub(crate) struct About<P: System> {
+/// A node that runs.
+pub(crate) struct Context<P: Operate> {
     pub node: NodeConfig,
+    /// One for each chain, in order.
+    pub doors: Vec<Door<P>>,
     pub roster: Roster,
-    pub board: Arc<Board<P>>,
+    pub board: Board<P>,
     pub transport: Arc<OnceLock<Transport>>,
 }
 
-impl<P: System> About<P> {
+impl<P: Operate> Context<P> {
     /// The sections of `INFO`.
-    pub fn lines(&self, under_way: usize) -> Vec<(String, Lines)> {
+    pub fn sections(&self) -> Vec<(String, Lines)> {
         let line = |name: &str, value: String| (name.to_string(), value);
+        let under_way: usize = self.doors.iter().map(Door::under_way).sum();
         let mut chainring = vec![
             line("protocol", P::NAME.to_string()),
             line("node", self.node.id.to_string()),
             line("operations_under_way", under_way.to_string()),
             line("log_lines_lost", tell::lost().to_string()),
         ];
-        chainring.extend(P::lines(self));
+        chainring.extend(P::info(self));
         let (links, differences) = (self.links(), self.differences());
         let refused = links.iter().map(|link| link.count).sum::<u64>();
         let differ: Vec<_> = (differences.iter())
@@ -42,6 +45,11 @@ impl<P: System> About<P> {
         let counters = self.transport.get().map(Transport::counters).unwrap_or_default();
         let transport = counters.named().map(|(name, count)| line(name, count.to_string()));
         vec![("Chainring".to_string(), chainring), ("Transport".to_string(), transport.collect())]
+    }
+
+    /// The status of the gateway behind the door of this number, from 0.
+    pub fn gateway(&self, number: usize) -> Option<&ActorStatus<P>> {
+        self.board.with_role(Role::Gateway).nth(number).map(|actor| &**actor)
     }
 
     /// The cluster's number.
@@ -63,6 +71,6 @@ impl<P: System> About<P> {
     }
 }
 
-pub(crate) fn yes_or_no(yes: bool) -> &'static str {
+pub(super) fn yes_or_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }

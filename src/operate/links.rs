@@ -2,9 +2,8 @@
 //!
 //! It tells, in the log, in `INFO` and in `CHAINRING STATUS`, and changes nothing.
 
-use super::about::About;
+use super::{Context, Operate};
 use crate::config::Settings;
-use crate::protocol::System;
 use crate::status::{DifferenceStatus, LinkStatus};
 use chainring_runtime::codec;
 use chainring_runtime::transport::{LONGEST_GREETING, Transport, Trouble, Troubled};
@@ -43,7 +42,7 @@ fn differences(node: u32, here: &Settings, greeting: &[u8]) -> Vec<DifferenceSta
     differing.collect()
 }
 
-impl<P: System> About<P> {
+impl<P: Operate> Context<P> {
     /// Of whom datagrams do not come through, in a healthy cluster of nobody.
     pub fn links(&self) -> Vec<LinkStatus> {
         let troubles = self.transport.get().map(Transport::troubles).unwrap_or_default();
@@ -100,14 +99,14 @@ pub(crate) struct Notes {
 impl Notes {
     /// Says in the log, once a peer and kind, what goes on not to come through, and which files differ. A single datagram
     /// is no reason for a word.
-    pub fn look<P: System>(&mut self, about: &About<P>) {
-        let troubles = about.transport.get().map(Transport::troubles).unwrap_or_default();
+    pub fn look<P: Operate>(&mut self, node: &Context<P>) {
+        let troubles = node.transport.get().map(Transport::troubles).unwrap_or_default();
         for troubled in self.news(&troubles) {
-            let link = about.link(troubled);
-            let (node, count, address) = (link.node, link.count, &link.address);
-            tracing::warn!(node, count, address, "{link}");
+            let link = node.link(troubled);
+            let (id, count, address) = (link.node, link.count, &link.address);
+            tracing::warn!(node = id, count, address, "{link}");
         }
-        let now = about.differences().into_iter().collect();
+        let now = node.differences().into_iter().collect();
         for difference in self.differ(now) {
             let DifferenceStatus { node, setting, .. } = &difference;
             tracing::warn!(node, setting, "{difference}: write the same into all files");
