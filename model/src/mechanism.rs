@@ -1,9 +1,14 @@
 //! Mechanisms that can be switched off by name, so that each is shown to be needed.
 //!
-//! A protocol is as good as the checks that fail without it. Every mechanism asks
-//! `self.mechanisms.has(…)` before it acts; the actors that run are made with [`Intact`], for which the
-//! answer is the constant `true`, so that the question compiles to nothing. A *mutant* is the same actor
-//! made [`Without`] one mechanism, and the proofs hold, for each, which property falls.
+//! A protocol is as good as the checks that fail without it. An actor asks `self.mechanisms.has(…)` before
+//! it acts by a mechanism; the actors that run are made with [`Intact`], for which the answer is the
+//! constant `true`, so that the question compiles to nothing. A *mutant* is the same actor made [`Without`]
+//! one mechanism, and the proofs hold, for each, which claim falls: their table of controls does not
+//! compile while one is missing.
+//!
+//! Two mechanisms are no actor's, but of the process around it, so only the proofs ask for them:
+//! [`Mechanism::SaveThenSend`] (the order in which commands are carried out) and
+//! [`Mechanism::StoreRequired`] (what a process does that finds no store).
 
 use std::fmt::Debug;
 

@@ -7,8 +7,10 @@ use crate::checker::graph;
 use crate::checker::reduce::Pruning;
 use crate::checker::run::{Options, Report, run};
 use crate::checker::schedule::{Followed, follow};
+use crate::claim::Claim;
 use crate::{chain, coordinators, membership, ring};
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
+use stateright::Model;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
@@ -68,6 +70,26 @@ impl Entry {
             }
         };
         Report { name: self.name.to_string(), configuration: self.configuration(), ..report }
+    }
+
+    /// What is claimed of it, and what must be reachable, by name.
+    pub fn claims(&self) -> Vec<&'static str> {
+        fn names<W: Model>(model: &W) -> Vec<&'static str> {
+            model.properties().iter().map(|property| property.name).collect()
+        }
+        let mut claims = match (&self.subject, self.steps) {
+            (Subject::Chain(setup), Steps::CrashPoints(order)) => {
+                names(&setup.crash_points(&Intact, order))
+            }
+            (Subject::Chain(setup), _) => names(&setup.model(&Intact, Pruning::On)),
+            (Subject::Ring(setup), _) => names(&setup.model(&Intact, Pruning::On)),
+            (Subject::Coordinators(setup), _) => names(&setup.model(&Intact, Pruning::On)),
+            (Subject::Membership(setup), _) => names(&setup.model(&Intact, Pruning::On)),
+        };
+        if self.steps == Steps::Graph {
+            claims.push(Claim::CanFinish.name());
+        }
+        claims
     }
 
     /// Takes this configuration through a schedule, of the protocol as it is or without a mechanism, until a

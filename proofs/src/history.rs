@@ -23,7 +23,7 @@ pub mod linearizable;
 
 use chainring_model::chain::{Msg, View};
 use chainring_model::coordinator;
-use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal};
+use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal, Value};
 use chainring_model::ring;
 use linearizable::Linearizations;
 use stateright::actor::{Envelope, Id};
@@ -403,6 +403,23 @@ impl PartialEq for History {
 impl Debug for History {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.seen.fmt(f)
+    }
+}
+
+/// An operation, as short as it can be read.
+pub fn spell(key: &Key, op: &Op) -> String {
+    let text = |value: &Value| value.escape_ascii().to_string();
+    let key = key.escape_ascii();
+    match op {
+        Op::Get => format!("get {key}"),
+        Op::Put(value) => format!("put {key}={}", text(value)),
+        Op::Create(value) => format!("create {key}={}", text(value)),
+        Op::Update(value) => format!("update {key}={}", text(value)),
+        Op::Delete => format!("delete {key}"),
+        Op::CompareAndSwap { expected, new } => {
+            format!("cas {key} {}->{}", text(expected), text(new))
+        }
+        Op::Increment(by) => format!("incr {key} by {by}"),
     }
 }
 

@@ -8,15 +8,20 @@
 //! - [`history`] records what clients saw, and [`history::linearizable`] judges whether it is linearizable;
 //! - [`chain`], [`ring`], [`coordinators`] and [`membership`] have a folder each, of one shape: `setup` makes
 //!   models of configurations, `world` is what properties look at, `invariants` are those that must hold,
-//!   `reached` what must be possible, `reductions` what need not be told apart, `models` the configurations by
-//!   name, `mutants` the controls, `simulate` the protocol as it is simulated;
-//! - [`catalogue`] lists all models by name, and [`mutants`] those that must fail;
-//! - [`simulate`] takes a random walk through systems that are too large to be explored, in virtual time.
+//!   `reached` what must be possible, `reductions` what need not be told apart, `model` the model of a
+//!   configuration, `models` the configurations by name, `mutants` the schedules of its controls,
+//!   `simulate` the protocol as it is simulated;
+//! - [`claim`] names what is claimed, [`catalogue`] lists all models by name, and [`mutants`] those that must
+//!   fail: one for each mechanism;
+//! - [`simulate`] takes a random walk through systems that are too large to be explored, in virtual time, and
+//!   [`simulations`] lists those.
 
 pub mod catalogue;
+pub mod claim;
 pub mod history;
 pub mod mutants;
 pub mod simulate;
+pub mod simulations;
 
 /// What explores a system of actors, whichever they are.
 pub mod checker {
@@ -42,7 +47,9 @@ pub mod checker {
 /// Chains.
 pub mod chain {
     pub mod invariants;
+    mod model;
     pub mod models;
+    pub mod mutants;
     mod reached;
     pub mod reductions;
     mod setup;
@@ -52,15 +59,16 @@ pub mod chain {
     pub mod world;
 
     pub use reached::Reached;
-    pub(crate) use setup::spell;
-    pub use setup::{Client, FIRST_EPOCH, Mortal, Setup, Since, Stored, names};
+    pub use setup::{Client, Mortal, Setup, Since, Stored, names};
+    pub use world::FIRST_EPOCH;
 }
 
 /// Rings.
 pub mod ring {
     pub(crate) mod invariants;
+    mod model;
     pub mod models;
-    mod mutants;
+    pub mod mutants;
     mod reached;
     mod reductions;
     mod setup;
@@ -68,27 +76,31 @@ pub mod ring {
     pub mod world;
 
     pub use invariants::of_ring;
-    pub use mutants::{mutant, schedule};
     pub use reached::Reached;
-    pub use setup::{
-        Action, Client, Mortal, Planted, ProofActor, ProofStore, RingModel, Setup, State, System,
-        names,
-    };
-    pub use world::finished;
+    pub use setup::{Client, Mortal, Planted, Setup, names};
+    pub use world::{Action, ProofActor, ProofStore, RingModel, State, System, finished};
 }
 
 /// Coordinators by themselves.
 pub mod coordinators {
+    pub mod invariants;
     pub mod models;
+    mod reached;
     mod setup;
+    pub mod world;
 
-    pub use setup::{CoordinatorsModel, ProofActor, ProofStore, Setup};
+    pub use setup::Setup;
 }
 
 /// Members by themselves.
 pub mod membership {
+    pub mod invariants;
     pub mod models;
+    mod reached;
     mod setup;
+    pub mod world;
 
-    pub use setup::{Lives, MembershipModel, ProofActor, ProofStore, Reached, Setup, agree};
+    pub use reached::Reached;
+    pub use setup::Setup;
+    pub use world::{MembershipModel, agree};
 }

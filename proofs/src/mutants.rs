@@ -1,11 +1,12 @@
 //! The controls: protocols that lack one mechanism, and the property that falls.
 
 use crate::catalogue::{self, Entry, Steps};
+use crate::chain::mutants as chain;
 use crate::checker::crash_points::Order;
-use crate::checker::graph::CAN_FINISH;
 use crate::checker::run::{Options, Report, Search, Watcher};
 use crate::checker::schedule::Followed;
-use crate::ring;
+use crate::claim::Claim;
+use crate::ring::mutants as ring;
 use chainring_model::Mechanism;
 use serde::Serialize;
 use std::time::Instant;
@@ -17,8 +18,8 @@ pub struct Mutant {
     pub lacks: Mechanism,
     /// The configuration that shows it.
     pub entry: Entry,
-    /// The property that must fall.
-    pub property: &'static str,
+    /// The claim that must fall.
+    pub falls: Claim,
     /// The run that shows it, where it is known rather than searched for: see
     /// [`schedule`](mod@crate::checker::schedule).
     pub schedule: Option<&'static str>,
@@ -59,16 +60,16 @@ impl Mutant {
         let options = Options {
             search: Search::Breadth,
             threads: 1, // so that lengths and counts are the same every time
-            until: Some(self.property),
+            until: Some(self.falls.name()),
             progress,
         };
         let report = self.entry.run(Some(self.lacks), &options);
-        let verdict = report.verdict(self.property);
+        let verdict = report.verdict(self.falls);
         let trace = verdict.and_then(|verdict| verdict.trace.as_ref());
         Catch {
             mutant: self.lacks.mutant(),
             model: self.entry.name,
-            property: self.property,
+            property: self.falls.name(),
             caught: verdict.is_some_and(|verdict| !verdict.stands),
             stuck: None,
             length: trace.map_or(0, |trace| trace.steps.len()),
@@ -80,7 +81,7 @@ impl Mutant {
     fn follow(&self, schedule: &str) -> Catch {
         let start = Instant::now();
         let Followed { fell, stuck, trace } =
-            self.entry.follow(Some(self.lacks), schedule, self.property);
+            self.entry.follow(Some(self.lacks), schedule, self.falls.name());
         let length = trace.steps.len();
         let caught = fell.is_some();
         let report = Report {
@@ -93,40 +94,153 @@ impl Mutant {
             seconds: start.elapsed().as_secs_f64(),
             properties: fell.into_iter().collect(),
         };
-        let (mutant, model, property) = (self.lacks.mutant(), self.entry.name, self.property);
+        let (mutant, model, property) = (self.lacks.mutant(), self.entry.name, self.falls.name());
         Catch { mutant, model, property, caught, stuck, length, states: length, report }
     }
 }
 
-/// The runs that are known.
-fn schedule(lacks: Mechanism) -> Option<&'static str> {
-    match lacks {
-        Mechanism::EveryVoteWaits => Some(VOTES_WHILE_ITS_GRANT_LIVES),
-        Mechanism::VoteEndsGrants => Some(GRANTS_AFTER_ITS_VOTE),
-        of_ring => ring::schedule(of_ring),
-    }
+/// Where the lack of a mechanism shows.
+struct Control {
+    /// The model in which it shows.
+    model: &'static str,
+    /// The claim that falls.
+    falls: Claim,
+    /// The run that shows it, where a search would take long.
+    schedule: Option<&'static str>,
 }
 
-/// The proposer's own grant has ended, and that of the other who votes has not: the two of them decide, and
-/// two others' grants are a lease still.
-const VOTES_WHILE_ITS_GRANT_LIVES: &str = "
-    r1 > c1, c2: Heartbeat; c1, c2 > r1: Lease      // a lease, by a majority
-    c0: Suspect(r1); c0: Drive; c0 > c1: Prepare; c1 > c0: Promise
-    c0: Expire(r1)                                  // its own grant, which r1 does not count
-    c0 > c1: Accept; c1 > c0: Accepted              // the one who votes while its grant lives
-    c0 > r0: Install; g0 > r0: Request; r0 > g0: Reply
-    g0 > r1: Request; r1 > g0: Reply                // and r1 has never heard of what is written
-";
+/// For each mechanism of [`Mechanism`]: a model, the claim that falls in it, and perhaps a schedule. The table
+/// becomes one `match` without a wildcard, so a mechanism without a control does not compile.
+macro_rules! controls {
+    ($($lacks:ident => $model:literal, $falls:ident $(, schedule $schedule:path)?;)+) => {
+        fn control(lacks: Mechanism) -> Control {
+            match lacks {
+                $(Mechanism::$lacks => Control {
+                    model: $model,
+                    falls: Claim::$falls,
+                    schedule: controls!(@ $($schedule)?),
+                },)+
+            }
+        }
+    };
+    (@ $schedule:path) => { Some($schedule) };
+    (@) => { None };
+}
 
-/// Two have voted for a view without the member; then its heartbeat comes to one of them, who grants.
-const GRANTS_AFTER_ITS_VOTE: &str = "
-    c0: Suspect(r1); c0: Drive; c0 > c1: Prepare; c1 > c0: Promise
-    c0, c1: Expire(r1)
-    c0 > c1: Accept; c1 > c0: Accepted              // decided, rightly
-    r1 > c1, c2: Heartbeat; c1, c2 > r1: Lease      // c1 has not heard of the decision, but it has voted
-    c0 > r0: Install; g0 > r0: Request; r0 > g0: Reply
-    g0 > r1: Request; r1 > g0: Reply
-";
+controls! {
+    // Chains.
+    Deduplication => "chain-count", Linearizable;
+    LogAdmission => "chain-crash", AtMostOnce;
+    IncarnationCheck => "chain-count", Linearizable;
+    LanesApart => "chain-lanes", Linearizable;
+    ResumeAfterRestart => "chain-resume", CanFinish;
+    WindowBound => "chain-full", Bounded;
+    UnknownIsUnknown => "chain-unknown", RefusedIsRefused;
+    IncarnationGrows => "chain-count", IncarnationsGrow;
+    FifoCheck => "chain-crash", InProcessRequests;
+    TailReplies => "chain-crash", Held;
+    DirtyForwarded => "chain-reads", Linearizable;
+    DirtyToAll => "chain-crash", Linearizable;
+    StretchClean => "chain-list", Linearizable;
+    ApplyThenAcknowledge => "chain-reads", Stable;
+    OwnAcknowledgement => "chain-reads", Stable;
+    SaveThenSend => "chain-torn", InProcessRequests;
+    LogRecovery => "chain-crash", Durable;
+    SilenceReported => "chain-silent", NoDeadEnd;
+    Retransmission => "chain-lossy", CanFinish;
+    Retry => "chain-lossy", CanFinish;
+    RecordedOutcome => "chain-lossy", CanFinish;
+    ResendOnInstall => "chain-views", NoDeadEnd;
+    TailCommitsLog => "chain-views", NoDeadEnd;
+    LeaseForReads => "chain-lease", Linearizable;
+    LeaseFromSending => "chain-lease", Linearizable;
+    LeaseShorter => "chain-lease", Linearizable;
+    LapseEach => "chain-lease", Linearizable;
+    GrantsTimed => "chain-lease", Linearizable;
+    BootCheck => "chain-lease-crash", Linearizable;
+    LeaseWait => "chain-lease", Linearizable;
+    EveryVoteWaits => "chain-lease-council", Linearizable, schedule chain::VOTES_WHILE_ITS_GRANT_LIVES;
+    VoteEndsGrants => "chain-lease-council", Linearizable, schedule chain::GRANTS_AFTER_ITS_VOTE;
+    GrantsAssumed => "chain-lease-crash", Linearizable;
+    GrantsRemembered => "chain-views-leases", Linearizable;
+    CopiesKept => "copies", Copies;
+    CopiesVoted => "copies-lax", Copies;
+    CopiesAwaited => "grow-copies", Copies;
+    EpochCheck => "grow-late", Linearizable;
+    JoinsByLearning => "grow-old", InProcessRequests;
+    LearnerEmptied => "grow-old", Agreement;
+    RowsNotOperations => "grow-one", Linearizable;
+    LanesTransferred => "grow-one", Agreement;
+    TableWhole => "grow-lanes", Agreement;
+    TombstonesKept => "grow-keys", Agreement;
+    RowsOfThisSince => "grow-again", Retained;
+    CaughtOfThisSince => "grow-again", Retained;
+    ReportsHeeded => "grow-again", InProcessRequests;
+    PartsOnce => "grow-keys", Agreement;
+    ChangesOnce => "grow-keys", Agreement;
+    RowsByAge => "grow-keys", Agreement;
+    LanesByAge => "grow-one", Agreement;
+    TeachingGoesOn => "grow-two", Retained;
+    LogDropped => "return-away", UpdatePropagation;
+    WholePrefix => "return-learner", Agreement;
+    ResumeWithin => "return-trimmed", Retained;
+    PrefixOfThisHistory => "return-other", Agreement;
+    RetainedRecovered => "grow-lossy", CanFinish;
+    ScanBeforeChanges => "grow-empty", InProcessRequests;
+    PlaceDurable => "grow-crash", Agreement;
+    HandoverDurable => "grow-crash", Stable;
+    HandoverEnds => "grow-again", Handover;
+    ReadyWhenCaughtUp => "grow-one", InProcessRequests;
+    TrimWhenCaughtUp => "grow-one", Retained;
+    LearnerCommits => "grow-one", Linearizable;
+    HandedOverWaits => "grow-one", Linearizable;
+    LearnerSilent => "grow-stale", Linearizable;
+    StoreRequired => "grow-disk", Held;
+
+    // Coordinators by themselves.
+    PromiseSaved => "coordinators", OneView;
+    DecidedAnswers => "coordinators", OneView;
+    ViewsByMajority => "coordinators", OneView;
+
+    // Members by themselves.
+    NewerRowsOnly => "members-stale", DeadStayDead;
+    TombstonesOfMembers => "members-stale", DeadStayDead;
+    Refutation => "members-two", SaidIsRefuted;
+    RefutationSaved => "members-crash", RestartIsNewLife;
+    LivesCounted => "members-crash", RestartIsNewLife;
+    DeadSought => "members-lossy", CanFinish;
+
+    // Rings.
+    QuorumMajority => "ring-write-read", Linearizable, schedule ring::QUORUM_MAJORITY;
+    ReadQuorum => "ring-read", Linearizable, schedule ring::READ_QUORUM;
+    PromiseKept => "ring-write", OneLineage, schedule ring::PROMISE_KEPT;
+    PromiseDurable => "ring-crash-write", OneLineage, schedule ring::PROMISE_DURABLE;
+    BallotPerAttempt => "ring-lanes", OneValuePerBallot, schedule ring::BALLOT_PER_ATTEMPT;
+    BallotIncarnation => "ring-crash-gateway", OneValuePerBallot, schedule ring::BALLOT_INCARNATION;
+    Recent => "ring-recent-2", Linearizable, schedule ring::RECENT;
+    SmallestBase => "ring-recent-1", Linearizable, schedule ring::RECENT;
+    FoundAccepted => "ring-recent-2", Linearizable, schedule ring::FOUND_ACCEPTED;
+    RefusalAccepted => "ring-compete", Linearizable, schedule ring::REFUSAL_ACCEPTED;
+    RefusalOfAll => "ring-compete-again", Linearizable, schedule ring::REFUSAL_OF_ALL;
+    PurgeAll => "ring-purge", Linearizable, schedule ring::PURGE_ALL;
+    PurgePromise => "ring-purge-write", Linearizable, schedule ring::PURGE_PROMISE;
+    BallotFloor => "ring-purge", Linearizable, schedule ring::BALLOT_FLOOR;
+    VersionFloor => "ring-purge-retry", Linearizable, schedule ring::VERSION_FLOOR;
+    FloorsFetched => "ring-move-purged", Linearizable, schedule ring::FLOORS_FETCHED;
+    BallotEpoch => "ring-move-epoch", OneLineage, schedule ring::BALLOT_EPOCH;
+    RingEpochCheck => "ring-move-epoch", Linearizable, schedule ring::EPOCH_CHECK;
+    QuorumJoint => "ring-move-back", Linearizable, schedule ring::QUORUM_JOINT;
+    FetchThenVote => "ring-move", Linearizable, schedule ring::FETCH_THEN_VOTE;
+    FetchMajority => "ring-move", Linearizable, schedule ring::FETCH_MAJORITY;
+    FetchForgets => "ring-move-stale", Linearizable, schedule ring::FETCH_FORGETS;
+    FetchEachView => "ring-move-twice", Linearizable, schedule ring::FETCH_EACH_VIEW;
+    CopyIsNoVote => "ring-move-copy", Linearizable, schedule ring::COPY_IS_NO_VOTE;
+    RepairIsNoVote => "ring-repair", OneLineage;
+    RepairNewer => "ring-repair", Held;
+    RepairFloor => "ring-repair-purge", GoneForGood;
+    GiveUpByMajority => "ring-give-up-one", NothingGivenUp;
+    ReportsAwaited => "ring-move", Linearizable, schedule ring::REPORTS_AWAITED;
+}
 
 /// Every mutant, in the order of the protocol's text.
 pub fn all() -> Vec<Mutant> {
@@ -135,88 +249,24 @@ pub fn all() -> Vec<Mutant> {
 
 /// The mutant that lacks this mechanism.
 pub fn of(lacks: Mechanism) -> Mutant {
-    use Mechanism::*;
-    let (model, property) = match lacks {
-        Deduplication => ("chain-count", "linearizable"),
-        LogAdmission => ("chain-crash", "at most once"),
-        IncarnationCheck => ("chain-count", "linearizable"),
-        LanesApart => ("chain-lanes", "linearizable"),
-        ResumeAfterRestart => ("chain-resume", CAN_FINISH),
-        WindowBound => ("chain-full", "bounded"),
-        UnknownIsUnknown => ("chain-unknown", "refused is refused"),
-        IncarnationGrows => ("chain-count", "incarnations grow"),
-        FifoCheck => ("chain-crash", "in-process requests"),
-        TailReplies => ("chain-crash", "held"),
-        DirtyForwarded => ("chain-reads", "linearizable"),
-        DirtyToAll => ("chain-crash", "linearizable"),
-        StretchClean => ("chain-list", "linearizable"),
-        ApplyThenAcknowledge => ("chain-reads", "stable"),
-        OwnAcknowledgement => ("chain-reads", "stable"),
-        SaveThenSend => ("chain-torn", "in-process requests"),
-        LogRecovery => ("chain-crash", "durable"),
-        SilenceReported => ("chain-silent", "no dead end"),
-        Retransmission => ("chain-lossy", CAN_FINISH),
-        Retry => ("chain-lossy", CAN_FINISH),
-        RecordedOutcome => ("chain-lossy", CAN_FINISH),
-        ResendOnInstall => ("chain-views", "no dead end"),
-        TailCommitsLog => ("chain-views", "no dead end"),
-        LeaseForReads => ("chain-lease", "linearizable"),
-        LeaseFromSending => ("chain-lease", "linearizable"),
-        LeaseShorter => ("chain-lease", "linearizable"),
-        LapseEach => ("chain-lease", "linearizable"),
-        GrantsTimed => ("chain-lease", "linearizable"),
-        BootCheck => ("chain-lease-crash", "linearizable"),
-        LeaseWait => ("chain-lease", "linearizable"),
-        EveryVoteWaits => ("chain-lease-council", "linearizable"),
-        VoteEndsGrants => ("chain-lease-council", "linearizable"),
-        GrantsAssumed => ("chain-lease-crash", "linearizable"),
-        GrantsRemembered => ("chain-views-leases", "linearizable"),
-        CopiesKept => ("copies", "copies"),
-        CopiesVoted => ("copies-lax", "copies"),
-        CopiesAwaited => ("grow-copies", "copies"),
-        EpochCheck => ("grow-late", "linearizable"),
-        JoinsByLearning => ("grow-old", "in-process requests"),
-        LearnerEmptied => ("grow-old", "agreement"),
-        RowsNotOperations => ("grow-one", "linearizable"),
-        LanesTransferred => ("grow-one", "agreement"),
-        TableWhole => ("grow-lanes", "agreement"),
-        TombstonesKept => ("grow-keys", "agreement"),
-        RowsOfThisSince => ("grow-again", "retained"),
-        CaughtOfThisSince => ("grow-again", "retained"),
-        ReportsHeeded => ("grow-again", "in-process requests"),
-        PartsOnce => ("grow-keys", "agreement"),
-        ChangesOnce => ("grow-keys", "agreement"),
-        RowsByAge => ("grow-keys", "agreement"),
-        LanesByAge => ("grow-one", "agreement"),
-        TeachingGoesOn => ("grow-two", "retained"),
-        LogDropped => ("return-away", "update propagation"),
-        WholePrefix => ("return-learner", "agreement"),
-        ResumeWithin => ("return-trimmed", "retained"),
-        PrefixOfThisHistory => ("return-other", "agreement"),
-        RetainedRecovered => ("grow-lossy", CAN_FINISH),
-        ScanBeforeChanges => ("grow-empty", "in-process requests"),
-        PlaceDurable => ("grow-crash", "agreement"),
-        HandoverDurable => ("grow-crash", "stable"),
-        HandoverEnds => ("grow-again", "handover"),
-        ReadyWhenCaughtUp => ("grow-one", "in-process requests"),
-        TrimWhenCaughtUp => ("grow-one", "retained"),
-        LearnerCommits => ("grow-one", "linearizable"),
-        HandedOverWaits => ("grow-one", "linearizable"),
-        LearnerSilent => ("grow-stale", "linearizable"),
-        StoreRequired => ("grow-disk", "held"),
-        PromiseSaved => ("coordinators", "one view an epoch"),
-        DecidedAnswers => ("coordinators", "one view an epoch"),
-        NewerRowsOnly => ("members-stale", "the dead stay dead"),
-        TombstonesOfMembers => ("members-stale", "the dead stay dead"),
-        Refutation => ("members-two", "what is said is refuted"),
-        RefutationSaved => ("members-crash", "a restart is a new life"),
-        LivesCounted => ("members-crash", "a restart is a new life"),
-        DeadSought => ("members-lossy", CAN_FINISH),
-        of_ring => ring::mutant(of_ring),
-    };
-    let mut entry = catalogue::find(model).expect("the table above names models of the catalogue");
-    if lacks == SaveThenSend {
+    let Control { model, falls, schedule } = control(lacks);
+    let mut entry = catalogue::find(model).expect("a test holds that controls name models");
+    if lacks == Mechanism::SaveThenSend {
         entry.steps = Steps::CrashPoints(Order::SendFirst);
     }
-    Mutant { lacks, entry, property, schedule: schedule(lacks) }
+    Mutant { lacks, entry, falls, schedule }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_control_names_a_model_that_makes_its_claim() {
+        for lacks in Mechanism::ALL {
+            let Control { model, falls, .. } = control(*lacks);
+            let entry = catalogue::find(model).expect(model);
+            assert!(entry.claims().contains(&falls.name()), "{model} does not claim {falls}");
+        }
+    }
 }

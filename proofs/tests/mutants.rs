@@ -5,6 +5,7 @@ use chainring_proofs::catalogue::{self, Subject};
 use chainring_proofs::chain::Mortal;
 use chainring_proofs::checker::crash_points::Order;
 use chainring_proofs::checker::run::{Options, Search};
+use chainring_proofs::claim::Claim;
 use chainring_proofs::mutants;
 
 #[global_allocator]
@@ -28,7 +29,7 @@ fn every_mutant_is_caught_by_the_property_that_names_it() {
 fn the_intact_protocol_passes_where_its_mutants_fail() {
     for mutant in mutants::all().into_iter().filter(|m| m.lacks != Mechanism::SaveThenSend) {
         if let Some(schedule) = mutant.schedule {
-            let driven = mutant.entry.follow(None, schedule, mutant.property);
+            let driven = mutant.entry.follow(None, schedule, mutant.falls.name());
             assert!(driven.fell.is_none(), "{}: {:?}", mutant.lacks.mutant(), driven.trace.steps);
             continue;
         }
@@ -61,9 +62,9 @@ fn a_listing_needs_what_a_read_needs() {
         (Mechanism::HandedOverWaits, "grow-list"),
     ] {
         let entry = catalogue::find(model).expect("a model of the catalogue");
-        let options = Options { until: Some("linearizable"), ..Options::default() };
+        let options = Options { until: Some(Claim::Linearizable.name()), ..Options::default() };
         let report = entry.run(Some(lacks), &options);
-        let verdict = report.verdict("linearizable").expect("every chain claims it");
+        let verdict = report.verdict(Claim::Linearizable).expect("every chain claims it");
         assert!(!verdict.stands, "{model} stands although it has {}", lacks.mutant());
     }
 }

@@ -152,10 +152,10 @@ fn schedules_catch_mutants_and_nothing_else() {
     for mutant in driven {
         let Some(schedule) = mutant.schedule else { continue };
         let name = mutant.lacks.mutant();
-        let drive = mutant.entry.follow(Some(mutant.lacks), schedule, mutant.property);
+        let drive = mutant.entry.follow(Some(mutant.lacks), schedule, mutant.falls.name());
         let stuck = drive.stuck.unwrap_or_default();
         assert!(drive.fell.is_some(), "{name}: {:#?}\n{stuck}", drive.trace.steps);
-        let intact = mutant.entry.follow(None, schedule, mutant.property);
+        let intact = mutant.entry.follow(None, schedule, mutant.falls.name());
         assert!(
             intact.fell.is_none(),
             "intact, by the schedule of {name}: {:#?}",

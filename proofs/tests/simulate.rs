@@ -1,7 +1,8 @@
 //! Random walks: that they pass, that they are worth something, and that a seed is a run.
 
 use chainring_model::Mechanism;
-use chainring_proofs::simulate::{Options, Simulation};
+use chainring_proofs::claim::Claim;
+use chainring_proofs::simulations::{Options, Simulation};
 use std::collections::BTreeSet;
 
 #[global_allocator]
@@ -18,14 +19,14 @@ fn passes_and_sees(simulation: Simulation, matters: &[&str]) {
 }
 
 /// One of two hundred seeds finds each mutant by this property, before any other one falls in it.
-fn finds(simulation: Simulation, mutants: &[(Mechanism, &str)]) {
+fn finds(simulation: Simulation, mutants: &[(Mechanism, Claim)]) {
     let options = Options { threads: 1, until_failure: true, ..Options::default() };
     for (lacks, property) in mutants {
         let mut others = BTreeSet::new();
         let fell = (0..200).any(|seed| {
             let failures = simulation.run(seed..seed + 1, Some(*lacks), &options).failures;
             others.extend(failures.iter().map(|failure| failure.property.clone()));
-            failures.iter().any(|failure| failure.property == *property)
+            failures.iter().any(|failure| failure.property == property.name())
         });
         assert!(fell, "`{}` escaped `{property}`; what fell is {others:?}", lacks.mutant());
     }
@@ -60,17 +61,17 @@ fn mutants_are_found_by_a_few_seeds() {
     finds(
         Simulation::Chain,
         &[
-            (Deduplication, "at most once"),
-            (IncarnationGrows, "incarnations grow"),
-            (DirtyForwarded, "linearizable"),
-            (LogRecovery, "durable"),
-            (ResendOnInstall, "did not finish"),
-            (TailCommitsLog, "held"),
-            (LeaseForReads, "linearizable"),
-            (LearnerEmptied, "agreement"),
-            (LanesTransferred, "agreement"),
-            (HandoverEnds, "handover"),
-            (LogDropped, "durable"),
+            (Deduplication, Claim::AtMostOnce),
+            (IncarnationGrows, Claim::IncarnationsGrow),
+            (DirtyForwarded, Claim::Linearizable),
+            (LogRecovery, Claim::Durable),
+            (ResendOnInstall, Claim::DidNotFinish),
+            (TailCommitsLog, Claim::Held),
+            (LeaseForReads, Claim::Linearizable),
+            (LearnerEmptied, Claim::Agreement),
+            (LanesTransferred, Claim::Agreement),
+            (HandoverEnds, Claim::Handover),
+            (LogDropped, Claim::Durable),
         ],
     );
 }
@@ -108,15 +109,15 @@ fn mutants_of_rings_are_found_by_a_few_seeds() {
     finds(
         Simulation::Ring,
         &[
-            (QuorumMajority, "held"),
-            (PromiseKept, "one lineage"),
-            (BallotPerAttempt, "one value per ballot"),
-            (Recent, "at most once"),
-            (RefusalAccepted, "linearizable"),
-            (PurgeAll, "held"),
-            (FetchThenVote, "held"),
-            (FetchMajority, "held"),
-            (FetchForgets, "held"),
+            (QuorumMajority, Claim::Held),
+            (PromiseKept, Claim::OneLineage),
+            (BallotPerAttempt, Claim::OneValuePerBallot),
+            (Recent, Claim::AtMostOnce),
+            (RefusalAccepted, Claim::Linearizable),
+            (PurgeAll, Claim::Held),
+            (FetchThenVote, Claim::Held),
+            (FetchMajority, Claim::Held),
+            (FetchForgets, Claim::Held),
         ],
     );
 }

@@ -10,6 +10,7 @@ use chainring_proofs::checker::reduce::Pruning;
 use chainring_proofs::checker::run::{Options, Report, run};
 use chainring_proofs::checker::state::CheckedState;
 use chainring_proofs::checker::state::System;
+use chainring_proofs::claim::Claim;
 use chainring_proofs::coordinators;
 use chainring_proofs::history::History;
 use stateright::Property;
@@ -138,7 +139,7 @@ fn eventual_reads_are_not_linearizable() {
     };
     assert!(reads(Reads::Any).stands() && reads(Reads::Tail).stands());
     let weak = reads(Reads::Eventual);
-    let verdict = weak.verdict("linearizable").expect("it is claimed");
+    let verdict = weak.verdict(Claim::Linearizable).expect("it is claimed");
     assert!(!verdict.stands, "{weak}");
     assert!(verdict.trace.is_some());
 }

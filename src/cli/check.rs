@@ -236,7 +236,7 @@ fn check_mutants(args: &CheckArgs, entries: &[Entry]) -> ExitCode {
     let all: Vec<_> = mutants::all().into_iter().filter(wanted).collect();
     let widest = |of: fn(&Mutant) -> usize| all.iter().map(of).max().unwrap_or(0).max(8);
     let names = widest(|mutant| mutant.lacks.mutant().len());
-    let properties = widest(|mutant| mutant.property.len()).max("property that fell".len());
+    let properties = widest(|mutant| mutant.falls.name().len()).max("property that fell".len());
     let models = widest(|mutant| mutant.entry.name.len());
     let row = |columns: [&str; 5]| {
         let [mutant, property, model, length, states] = columns;

@@ -2,7 +2,7 @@
 
 use chainring_model::Mechanism;
 use chainring_proofs::checker::run::grouped;
-use chainring_proofs::simulate::{Failure, Options, Progress, Report, Simulation};
+use chainring_proofs::simulations::{Failure, Options, Progress, Report, Simulation};
 use clap::Args;
 use std::io::IsTerminal;
 use std::ops::Range;

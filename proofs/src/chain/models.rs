@@ -1,6 +1,7 @@
 //! The models of the chain, by name.
 
-use super::{Client, Mortal, Reached, Setup, Since, Stored};
+use super::reached::Reached;
+use super::setup::{Client, Mortal, Setup, Since, Stored};
 use crate::checker::crash_points::Order;
 use crate::checker::entry::{Entry, Steps};
 use chainring_model::chain::Reads;

@@ -1,6 +1,6 @@
 //! What must be reachable, so that no property holds because nothing happened.
 
-use crate::chain::FIRST_EPOCH;
+use crate::chain::world::FIRST_EPOCH;
 use crate::chain::world::{
     Member, Sight, World, chain, finished, members, messages, newest, teachings,
 };
@@ -101,231 +101,336 @@ fn lost<W: World>(world: &W, state: &W::State, which: fn(&View, Id) -> bool) -> 
 }
 
 impl Reached {
-    /// This, as a property.
-    pub fn property<W: World>(self) -> Property<W> {
+    /// What it is called, wherever it is named.
+    pub fn name(self) -> &'static str {
         match self {
-            Reached::AllReturned => {
-                Property::sometimes("every operation returned", |world, state| {
-                    finished(world, state) && W::system(state).history().unknown().is_empty()
-                })
-            }
-            Reached::ReadFound => Property::sometimes("a read found a value", |_, state| {
-                messages(W::system(state)).any(|envelope| {
-                    matches!(envelope.msg, Msg::Reply { outcome: Outcome::Value(_), .. })
-                })
-            }),
-            Reached::SuccessorLags => Property::sometimes("a successor lags", |_, state| {
-                chain(W::system(state)).windows(2).any(|pair| pair[1].last() < pair[0].last())
-            }),
-            Reached::TwoLinksBusy => Property::sometimes("two links are busy", |_, state| {
-                let chain = chain(W::system(state));
-                let busy = chain.windows(2).filter(|pair| pair[1].last() < pair[0].last());
-                busy.count() >= 2
-            }),
-            Reached::StableLags => Property::sometimes("a stable store lags", |_, state| {
-                let chain = chain(W::system(state));
-                chain.windows(2).any(|pair| pair[0].committed < pair[1].committed)
-            }),
-            Reached::AllAgree => Property::sometimes("all members hold the same", |_, state| {
-                let chain = chain(W::system(state));
-                chain.windows(2).all(|pair| pair[0].data == pair[1].data)
-                    && chain.first().is_some_and(|head| !head.data.is_empty())
-            }),
-            Reached::Acknowledged => {
-                Property::sometimes("an update is acknowledged", |_, state| {
-                    !W::system(state).history().acknowledged().is_empty()
-                })
-            }
-            Reached::DuplicateAnswered => {
-                Property::sometimes("a duplicate is answered by the head", |_, state| {
-                    let system = W::system(state);
-                    let heads: Vec<_> = (members(system).iter())
-                        .filter(|member| member.view.chain.len() > 1)
-                        .filter_map(|member| member.view.head())
-                        .collect();
-                    messages(system).any(|envelope| match envelope.msg {
-                        Msg::Reply { outcome, .. } => {
-                            heads.contains(&envelope.src)
-                                && !matches!(outcome, Outcome::Value(_) | Outcome::Refused(_))
-                        }
-                        _ => false,
-                    })
-                })
-            }
-            Reached::DirtyForwarded => {
-                Property::sometimes("a dirty read is forwarded", |_, state| {
-                    messages(W::system(state)).any(|envelope| match envelope.msg {
-                        Msg::Request { id, .. } => id.gateway != envelope.src,
-                        _ => false,
-                    })
-                })
-            }
-            Reached::ListingForwarded => {
-                Property::sometimes("a listing is forwarded", |_, state| {
-                    let mut messages = messages(W::system(state));
-                    messages.any(|envelope| matches!(envelope.msg, Msg::ScanFor { .. }))
-                })
-            }
-            Reached::Listed => Property::sometimes("a listing showed a key", |_, state| {
-                messages(W::system(state)).any(|envelope| match envelope.msg {
-                    Msg::Scanned { keys, total, .. } => !keys.is_empty() || *total > 0,
-                    _ => false,
-                })
-            }),
-            Reached::RecoveredAndServed => {
-                Property::sometimes("the recovered have served", |world, state| {
-                    W::crashes(state) > 0
-                        && !W::system(state).is_anyone_down()
-                        && finished(world, state)
-                })
-            }
-            Reached::GivenUp => Property::sometimes("a start gave up an operation", |_, state| {
-                W::crashes(state) > 0 && !W::system(state).history().unknown().is_empty()
-            }),
-            Reached::Redirected => {
-                Property::sometimes("a redirect was followed", |world, state| {
-                    let actors = world.actors().iter().zip(W::system(state).states());
-                    let mut gateways = actors.filter_map(|(actor, state)| match (actor, state) {
-                        (ChainActor::Gateway(gateway), ChainState::Gateway(state)) => {
-                            Some((gateway.view().epoch, state.view.epoch))
-                        }
-                        _ => None,
-                    });
-                    finished(world, state) && gateways.any(|(first, now)| now > first)
-                })
-            }
-            Reached::WindowFull => Property::sometimes("a window is full", |world, state| {
-                members(W::system(state)).iter().any(|member| {
-                    match &world.actors()[usize::from(member.id)] {
-                        ChainActor::Replica(replica) => member.log.len() == replica.window_bound(),
-                        _ => false,
-                    }
-                })
-            }),
-            Reached::UnknownTookEffect => {
-                Property::sometimes("an unknown operation took effect", |_, state| {
-                    let system = W::system(state);
-                    let unknown = system.history().unknown();
-                    let members = members(system);
-                    unknown.iter().any(|id| members.iter().any(|member| member.is_newest(id)))
-                })
-            }
-            Reached::HeadLost => Property::sometimes("the head was lost", |world, state| {
-                lost(world, state, |first, member| first.head() == Some(member))
-            }),
-            Reached::MiddleLost => Property::sometimes("the middle was lost", |world, state| {
-                let inner = |first: &View, member| {
-                    first.head() != Some(member) && first.tail() != Some(member)
-                };
-                lost(world, state, inner)
-            }),
-            Reached::TailLost => Property::sometimes("the tail was lost", |world, state| {
-                lost(world, state, |first, member| first.tail() == Some(member))
-            }),
-            Reached::RemovedUnaware => {
-                Property::sometimes("a removed member is unaware", |world, state| {
-                    let system = W::system(state);
-                    let newest = newest(system).map_or(Vec::new(), |newest| newest.chain);
-                    let unaware = |member: &Rc<Member>| {
-                        !newest.contains(&member.id) && member.view.chain.contains(&member.id)
-                    };
-                    finished(world, state) && members(system).iter().any(unaware)
-                })
-            }
-            Reached::LeaseLapsed => Property::sometimes("a lease has lapsed", |_, state| {
-                let states = W::system(state).states();
-                let mut leases = states.filter_map(|state| match state {
-                    ChainState::Replica(state) => Some(&state.lease),
-                    _ => None,
-                });
-                leases.any(|lease| lease.counted().next().is_none())
-            }),
-            Reached::InstalledBusy => {
-                Property::sometimes("a view is installed under way", |_, state| {
-                    let members = members(W::system(state));
-                    let mut busy = members.iter().filter(|member| !member.log.is_empty());
-                    busy.any(|member| member.view.epoch > FIRST_EPOCH)
-                })
-            }
-            Reached::Appended => Property::sometimes("a learner was appended", |world, state| {
-                let system = W::system(state);
-                let tail = newest(system).and_then(|newest| newest.tail());
-                let first = first_view(world)
-                    .is_some_and(|first| tail.is_some_and(|tail| !first.chain.contains(&tail)));
-                let knows = |member: &Rc<Member>| Some(member.id) == member.view.tail();
-                finished(world, state)
-                    && first
-                    && members(system).iter().any(|member| Some(member.id) == tail && knows(member))
-            }),
-            Reached::Returned => Property::sometimes("a member has returned", |world, state| {
-                let newest = newest(W::system(state));
-                let first = first_view(world);
-                finished(world, state)
-                    && newest.zip(first).is_some_and(|(newest, first)| {
-                        newest.chain.len() == first.chain.len() && newest.epoch >= first.epoch + 3
-                    })
-            }),
-            Reached::LearnerDropped => {
-                Property::sometimes("a learner was dropped", |world, state| {
-                    let newest = newest(W::system(state));
-                    let learned = |member: &Rc<Member>| {
-                        member.transfer.is_some() && member.learns().is_none()
-                    };
-                    finished(world, state)
-                        && newest.is_some_and(|newest| newest.learner.is_none())
-                        && members(W::system(state)).iter().any(learned)
-                })
-            }
-            Reached::HandedOver => Property::sometimes("a tail lags its learner", |_, state| {
-                let teachings = teachings(W::system(state));
-                teachings.iter().any(|(tail, learner)| {
-                    tail.has_handed_over() && tail.committed < learner.committed
-                })
-            }),
-            Reached::LearnerLags => Property::sometimes("a learner lags its tail", |_, state| {
-                let teachings = teachings(W::system(state));
-                teachings.iter().any(|(tail, _)| !tail.retained.is_empty())
-            }),
-            Reached::GoesOn => Property::sometimes("a learner goes on", |_, state| {
-                let mut messages = messages(W::system(state));
-                messages.any(|it| matches!(it.msg, Msg::Resumed { goes_on: true, .. }))
-            }),
-            Reached::BeginsAnew => Property::sometimes("a learner begins anew", |_, state| {
-                let mut messages = messages(W::system(state));
-                messages.any(|it| matches!(it.msg, Msg::Resumed { goes_on: false, .. }))
-            }),
-            Reached::Buried => Property::sometimes("a learner holds a tombstone", |_, state| {
-                members(W::system(state)).iter().any(|member| !member.tombstones.is_empty())
-            }),
-            Reached::Denied => Property::sometimes("an update was denied", |_, state| {
-                !W::system(state).history().denied().is_empty()
-            }),
-            Reached::KeptForCopies => {
-                Property::sometimes("a suspect is kept for its copy", |world, state| {
-                    let mut states = W::system(state).states();
-                    let is_smaller = |view: &View| {
-                        first_view(world).is_some_and(|first| view.chain.len() < first.chain.len())
-                    };
-                    states.any(|state| match state {
-                        ChainState::Coordinator(state) => {
-                            let mut members = state.decided.chain.iter();
-                            is_smaller(&state.decided)
-                                && state.proposal.is_none()
-                                && members.any(|member| state.suspects.contains(member))
-                        }
-                        _ => false,
-                    })
-                })
-            }
-            Reached::VoteWaits => Property::sometimes("a vote waits for a grant", |_, state| {
-                W::system(state).states().any(|state| match state {
-                    ChainState::Coordinator(state) => {
-                        let proposal = state.proposal.as_ref();
-                        proposal.is_some_and(|this| this.view.is_some() && this.votes.is_empty())
-                    }
-                    _ => false,
-                })
-            }),
+            Reached::AllReturned => "every operation returned",
+            Reached::ReadFound => "a read found a value",
+            Reached::SuccessorLags => "a successor lags",
+            Reached::TwoLinksBusy => "two links are busy",
+            Reached::StableLags => "a stable store lags",
+            Reached::AllAgree => "all members hold the same",
+            Reached::Acknowledged => "an update is acknowledged",
+            Reached::DuplicateAnswered => "a duplicate is answered by the head",
+            Reached::DirtyForwarded => "a dirty read is forwarded",
+            Reached::ListingForwarded => "a listing is forwarded",
+            Reached::Listed => "a listing showed a key",
+            Reached::RecoveredAndServed => "the recovered have served",
+            Reached::GivenUp => "a start gave up an operation",
+            Reached::Redirected => "a redirect was followed",
+            Reached::WindowFull => "a window is full",
+            Reached::UnknownTookEffect => "an unknown operation took effect",
+            Reached::HeadLost => "the head was lost",
+            Reached::MiddleLost => "the middle was lost",
+            Reached::TailLost => "the tail was lost",
+            Reached::RemovedUnaware => "a removed member is unaware",
+            Reached::LeaseLapsed => "a lease has lapsed",
+            Reached::InstalledBusy => "a view is installed under way",
+            Reached::Appended => "a learner was appended",
+            Reached::Returned => "a member has returned",
+            Reached::LearnerDropped => "a learner was dropped",
+            Reached::HandedOver => "a tail lags its learner",
+            Reached::LearnerLags => "a learner lags its tail",
+            Reached::GoesOn => "a learner goes on",
+            Reached::BeginsAnew => "a learner begins anew",
+            Reached::Buried => "a learner holds a tombstone",
+            Reached::Denied => "an update was denied",
+            Reached::KeptForCopies => "a suspect is kept for its copy",
+            Reached::VoteWaits => "a vote waits for a grant",
         }
     }
+
+    /// This, as a property.
+    pub fn property<W: World>(self) -> Property<W> {
+        let holds: fn(&W, &W::State) -> bool = match self {
+            Reached::AllReturned => all_returned,
+            Reached::ReadFound => read_found,
+            Reached::SuccessorLags => successor_lags,
+            Reached::TwoLinksBusy => two_links_busy,
+            Reached::StableLags => stable_lags,
+            Reached::AllAgree => all_agree,
+            Reached::Acknowledged => acknowledged,
+            Reached::DuplicateAnswered => duplicate_answered,
+            Reached::DirtyForwarded => dirty_forwarded,
+            Reached::ListingForwarded => listing_forwarded,
+            Reached::Listed => listed,
+            Reached::RecoveredAndServed => recovered_and_served,
+            Reached::GivenUp => given_up,
+            Reached::Redirected => redirected,
+            Reached::WindowFull => window_full,
+            Reached::UnknownTookEffect => unknown_took_effect,
+            Reached::HeadLost => head_lost,
+            Reached::MiddleLost => middle_lost,
+            Reached::TailLost => tail_lost,
+            Reached::RemovedUnaware => removed_unaware,
+            Reached::LeaseLapsed => lease_lapsed,
+            Reached::InstalledBusy => installed_busy,
+            Reached::Appended => appended,
+            Reached::Returned => returned,
+            Reached::LearnerDropped => learner_dropped,
+            Reached::HandedOver => handed_over,
+            Reached::LearnerLags => learner_lags,
+            Reached::GoesOn => goes_on,
+            Reached::BeginsAnew => begins_anew,
+            Reached::Buried => buried,
+            Reached::Denied => denied,
+            Reached::KeptForCopies => kept_for_copies,
+            Reached::VoteWaits => vote_waits,
+        };
+        Property::sometimes(self.name(), holds)
+    }
+}
+
+/// [`Reached::AllReturned`].
+fn all_returned<W: World>(world: &W, state: &W::State) -> bool {
+    finished(world, state) && W::system(state).history().unknown().is_empty()
+}
+
+/// [`Reached::ReadFound`].
+fn read_found<W: World>(_: &W, state: &W::State) -> bool {
+    messages(W::system(state))
+        .any(|envelope| matches!(envelope.msg, Msg::Reply { outcome: Outcome::Value(_), .. }))
+}
+
+/// [`Reached::SuccessorLags`].
+fn successor_lags<W: World>(_: &W, state: &W::State) -> bool {
+    chain(W::system(state)).windows(2).any(|pair| pair[1].last() < pair[0].last())
+}
+
+/// [`Reached::TwoLinksBusy`].
+fn two_links_busy<W: World>(_: &W, state: &W::State) -> bool {
+    let chain = chain(W::system(state));
+    let busy = chain.windows(2).filter(|pair| pair[1].last() < pair[0].last());
+    busy.count() >= 2
+}
+
+/// [`Reached::StableLags`].
+fn stable_lags<W: World>(_: &W, state: &W::State) -> bool {
+    let chain = chain(W::system(state));
+    chain.windows(2).any(|pair| pair[0].committed < pair[1].committed)
+}
+
+/// [`Reached::AllAgree`].
+fn all_agree<W: World>(_: &W, state: &W::State) -> bool {
+    let chain = chain(W::system(state));
+    chain.windows(2).all(|pair| pair[0].data == pair[1].data)
+        && chain.first().is_some_and(|head| !head.data.is_empty())
+}
+
+/// [`Reached::Acknowledged`].
+fn acknowledged<W: World>(_: &W, state: &W::State) -> bool {
+    !W::system(state).history().acknowledged().is_empty()
+}
+
+/// [`Reached::DuplicateAnswered`].
+fn duplicate_answered<W: World>(_: &W, state: &W::State) -> bool {
+    let system = W::system(state);
+    let heads: Vec<_> = (members(system).iter())
+        .filter(|member| member.view.chain.len() > 1)
+        .filter_map(|member| member.view.head())
+        .collect();
+    messages(system).any(|envelope| match envelope.msg {
+        Msg::Reply { outcome, .. } => {
+            heads.contains(&envelope.src)
+                && !matches!(outcome, Outcome::Value(_) | Outcome::Refused(_))
+        }
+        _ => false,
+    })
+}
+
+/// [`Reached::DirtyForwarded`].
+fn dirty_forwarded<W: World>(_: &W, state: &W::State) -> bool {
+    messages(W::system(state)).any(|envelope| match envelope.msg {
+        Msg::Request { id, .. } => id.gateway != envelope.src,
+        _ => false,
+    })
+}
+
+/// [`Reached::ListingForwarded`].
+fn listing_forwarded<W: World>(_: &W, state: &W::State) -> bool {
+    let mut messages = messages(W::system(state));
+    messages.any(|envelope| matches!(envelope.msg, Msg::ScanFor { .. }))
+}
+
+/// [`Reached::Listed`].
+fn listed<W: World>(_: &W, state: &W::State) -> bool {
+    messages(W::system(state)).any(|envelope| match envelope.msg {
+        Msg::Scanned { keys, total, .. } => !keys.is_empty() || *total > 0,
+        _ => false,
+    })
+}
+
+/// [`Reached::RecoveredAndServed`].
+fn recovered_and_served<W: World>(world: &W, state: &W::State) -> bool {
+    W::crashes(state) > 0 && !W::system(state).is_anyone_down() && finished(world, state)
+}
+
+/// [`Reached::GivenUp`].
+fn given_up<W: World>(_: &W, state: &W::State) -> bool {
+    W::crashes(state) > 0 && !W::system(state).history().unknown().is_empty()
+}
+
+/// [`Reached::Redirected`].
+fn redirected<W: World>(world: &W, state: &W::State) -> bool {
+    let actors = world.actors().iter().zip(W::system(state).states());
+    let mut gateways = actors.filter_map(|(actor, state)| match (actor, state) {
+        (ChainActor::Gateway(gateway), ChainState::Gateway(state)) => {
+            Some((gateway.view().epoch, state.view.epoch))
+        }
+        _ => None,
+    });
+    finished(world, state) && gateways.any(|(first, now)| now > first)
+}
+
+/// [`Reached::WindowFull`].
+fn window_full<W: World>(world: &W, state: &W::State) -> bool {
+    members(W::system(state)).iter().any(|member| match &world.actors()[usize::from(member.id)] {
+        ChainActor::Replica(replica) => member.log.len() == replica.window_bound(),
+        _ => false,
+    })
+}
+
+/// [`Reached::UnknownTookEffect`].
+fn unknown_took_effect<W: World>(_: &W, state: &W::State) -> bool {
+    let system = W::system(state);
+    let unknown = system.history().unknown();
+    let members = members(system);
+    unknown.iter().any(|id| members.iter().any(|member| member.is_newest(id)))
+}
+
+/// [`Reached::HeadLost`].
+fn head_lost<W: World>(world: &W, state: &W::State) -> bool {
+    lost(world, state, |first, member| first.head() == Some(member))
+}
+
+/// [`Reached::MiddleLost`].
+fn middle_lost<W: World>(world: &W, state: &W::State) -> bool {
+    let inner = |first: &View, member| first.head() != Some(member) && first.tail() != Some(member);
+    lost(world, state, inner)
+}
+
+/// [`Reached::TailLost`].
+fn tail_lost<W: World>(world: &W, state: &W::State) -> bool {
+    lost(world, state, |first, member| first.tail() == Some(member))
+}
+
+/// [`Reached::RemovedUnaware`].
+fn removed_unaware<W: World>(world: &W, state: &W::State) -> bool {
+    let system = W::system(state);
+    let newest = newest(system).map_or(Vec::new(), |newest| newest.chain);
+    let unaware = |member: &Rc<Member>| {
+        !newest.contains(&member.id) && member.view.chain.contains(&member.id)
+    };
+    finished(world, state) && members(system).iter().any(unaware)
+}
+
+/// [`Reached::LeaseLapsed`].
+fn lease_lapsed<W: World>(_: &W, state: &W::State) -> bool {
+    let states = W::system(state).states();
+    let mut leases = states.filter_map(|state| match state {
+        ChainState::Replica(state) => Some(&state.lease),
+        _ => None,
+    });
+    leases.any(|lease| lease.counted().next().is_none())
+}
+
+/// [`Reached::InstalledBusy`].
+fn installed_busy<W: World>(_: &W, state: &W::State) -> bool {
+    let members = members(W::system(state));
+    let mut busy = members.iter().filter(|member| !member.log.is_empty());
+    busy.any(|member| member.view.epoch > FIRST_EPOCH)
+}
+
+/// [`Reached::Appended`].
+fn appended<W: World>(world: &W, state: &W::State) -> bool {
+    let system = W::system(state);
+    let tail = newest(system).and_then(|newest| newest.tail());
+    let first = first_view(world)
+        .is_some_and(|first| tail.is_some_and(|tail| !first.chain.contains(&tail)));
+    let knows = |member: &Rc<Member>| Some(member.id) == member.view.tail();
+    finished(world, state)
+        && first
+        && members(system).iter().any(|member| Some(member.id) == tail && knows(member))
+}
+
+/// [`Reached::Returned`].
+fn returned<W: World>(world: &W, state: &W::State) -> bool {
+    let newest = newest(W::system(state));
+    let first = first_view(world);
+    finished(world, state)
+        && newest.zip(first).is_some_and(|(newest, first)| {
+            newest.chain.len() == first.chain.len() && newest.epoch >= first.epoch + 3
+        })
+}
+
+/// [`Reached::LearnerDropped`].
+fn learner_dropped<W: World>(world: &W, state: &W::State) -> bool {
+    let newest = newest(W::system(state));
+    let learned = |member: &Rc<Member>| member.transfer.is_some() && member.learns().is_none();
+    finished(world, state)
+        && newest.is_some_and(|newest| newest.learner.is_none())
+        && members(W::system(state)).iter().any(learned)
+}
+
+/// [`Reached::HandedOver`].
+fn handed_over<W: World>(_: &W, state: &W::State) -> bool {
+    let teachings = teachings(W::system(state));
+    teachings
+        .iter()
+        .any(|(tail, learner)| tail.has_handed_over() && tail.committed < learner.committed)
+}
+
+/// [`Reached::LearnerLags`].
+fn learner_lags<W: World>(_: &W, state: &W::State) -> bool {
+    let teachings = teachings(W::system(state));
+    teachings.iter().any(|(tail, _)| !tail.retained.is_empty())
+}
+
+/// [`Reached::GoesOn`].
+fn goes_on<W: World>(_: &W, state: &W::State) -> bool {
+    let mut messages = messages(W::system(state));
+    messages.any(|it| matches!(it.msg, Msg::Resumed { goes_on: true, .. }))
+}
+
+/// [`Reached::BeginsAnew`].
+fn begins_anew<W: World>(_: &W, state: &W::State) -> bool {
+    let mut messages = messages(W::system(state));
+    messages.any(|it| matches!(it.msg, Msg::Resumed { goes_on: false, .. }))
+}
+
+/// [`Reached::Buried`].
+fn buried<W: World>(_: &W, state: &W::State) -> bool {
+    members(W::system(state)).iter().any(|member| !member.tombstones.is_empty())
+}
+
+/// [`Reached::Denied`].
+fn denied<W: World>(_: &W, state: &W::State) -> bool {
+    !W::system(state).history().denied().is_empty()
+}
+
+/// [`Reached::KeptForCopies`].
+fn kept_for_copies<W: World>(world: &W, state: &W::State) -> bool {
+    let mut states = W::system(state).states();
+    let is_smaller =
+        |view: &View| first_view(world).is_some_and(|first| view.chain.len() < first.chain.len());
+    states.any(|state| match state {
+        ChainState::Coordinator(state) => {
+            let mut members = state.decided.chain.iter();
+            is_smaller(&state.decided)
+                && state.proposal.is_none()
+                && members.any(|member| state.suspects.contains(member))
+        }
+        _ => false,
+    })
+}
+
+/// [`Reached::VoteWaits`].
+fn vote_waits<W: World>(_: &W, state: &W::State) -> bool {
+    W::system(state).states().any(|state| match state {
+        ChainState::Coordinator(state) => {
+            let proposal = state.proposal.as_ref();
+            proposal.is_some_and(|this| this.view.is_some() && this.votes.is_empty())
+        }
+        _ => false,
+    })
 }

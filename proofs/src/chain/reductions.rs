@@ -1,7 +1,8 @@
 //! What a model of a chain need not tell apart, beside what each actor calls obsolete: senders whose message is
 //! the same. It is not trusted: see [`Checked::equivalent_senders`](crate::checker::model::Checked::equivalent_senders).
 
-use super::setup::{FIRST_EPOCH, Setup};
+use super::setup::Setup;
+use super::world::FIRST_EPOCH;
 use super::world::{ProofActor, System, messages};
 use crate::checker::intern::Interned;
 use crate::checker::state::EnvelopeOf;

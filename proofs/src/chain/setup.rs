@@ -3,33 +3,17 @@
 mod display;
 mod stores;
 
-pub(crate) use display::spell;
-
-use crate::chain::Reached;
-use crate::chain::invariants::of_chain;
-use crate::chain::reductions::{equivalent_senders, measured};
-use crate::chain::world::{
-    ChainModel, ProofActor, ProofStore, System, World, decided, finished, installed, members,
-};
-use crate::checker::crash_points::{CrashPoints, Order};
-use crate::checker::model::Checked;
-use crate::checker::reduce::Pruning;
-use crate::checker::run::{Options, Report, run};
+use super::reached::Reached;
+use super::world::{FIRST_EPOCH, ProofActor, ProofStore};
 use crate::checker::schedule::numbered;
-use crate::history::History;
+use chainring_model::Mechanisms;
 use chainring_model::chain::{
-    self, Entry, Gateway, Msg, Nested, Reads, Replica, Row, Script, Timeouts, Timer, View,
-    retained_bytes,
+    self, Entry, Gateway, Msg, Nested, Reads, Replica, Row, Script, Timeouts, View, retained_bytes,
 };
 use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{Key, Op, OpId};
-use chainring_model::{Intact, Mechanism, Mechanisms, Without};
-use stateright::actor::{ActorModelAction, Envelope, Id, model_timeout};
-use std::sync::Arc;
+use stateright::actor::{Envelope, Id, model_timeout};
 use std::time::Duration;
-
-/// The epoch of the view that every model begins with.
-pub const FIRST_EPOCH: u64 = 2;
 
 /// What one client does, and which replica its gateway reads from (the tail where none is named).
 #[derive(Clone, Debug)]
@@ -300,7 +284,7 @@ impl Setup {
         self
     }
 
-    fn late_update(&self) -> Envelope<Msg> {
+    pub(super) fn late_update(&self) -> Envelope<Msg> {
         let gateway = Id::from(self.all_replicas());
         let id = OpId { gateway, incarnation: 0, lane: 0, seq: 9 };
         let entry = Entry { id, key: "x".into(), op: Op::Put("9".into()) };
@@ -310,7 +294,7 @@ impl Setup {
     }
 
     /// What the operator says, to each coordinator, through the first client's gateway's client.
-    fn reform(&self) -> impl Iterator<Item = Envelope<Msg>> {
+    pub(super) fn reform(&self) -> impl Iterator<Item = Envelope<Msg>> {
         let src = Id::from(self.all_replicas() + self.clients.len());
         let lost = self.given_up.iter().copied().map(Id::from).collect();
         let report = chain::Report::Reform { epoch: FIRST_EPOCH, lost };
@@ -417,7 +401,7 @@ impl Setup {
         replicas.chain(gateways).chain(scripts).chain(coordinators).collect()
     }
 
-    fn mortal(&self) -> Vec<Id> {
+    pub(super) fn mortal(&self) -> Vec<Id> {
         let gateways = self.all_replicas() + self.clients.len();
         let coordinators = gateways + self.clients.len()..;
         let coordinators = coordinators.take(self.coordinators);
@@ -433,98 +417,6 @@ impl Setup {
         };
         range.chain(coordinators.take(too)).map(Id::from).collect()
     }
-
-    /// The model that checks this.
-    pub fn model<M: Mechanisms>(&self, mechanisms: &M, pruning: Pruning) -> ChainModel<M> {
-        let mut model =
-            Checked::new(self.history()).crashes(self.crashes, self.mortal()).pruning(pruning);
-        if self.lossy {
-            model = model.lossy();
-        }
-        if self.disks_lost {
-            model = model.losing_disks(!mechanisms.has(Mechanism::StoreRequired));
-        }
-        if !self.given_up.is_empty() {
-            model = model.in_flight(self.reform());
-        }
-        if self.late {
-            model = model.in_flight([self.late_update()]);
-        }
-        let this = self.clone();
-        model = model.local(move |envelope| this.is_local(envelope));
-        if self.coordinators > 0 {
-            let this = self.clone();
-            model = model.scope(move |system, action| this.is_in_scope(system, action));
-            model = model.witness(witness).measured(measured);
-        }
-        let (actors, stores): (Vec<_>, Vec<_>) = self.actors(mechanisms).into_iter().unzip();
-        let all: Arc<[_]> = actors.clone().into();
-        model = model.equivalent_senders(move |envelope| equivalent_senders(&all, envelope));
-        for (actor, store) in actors.into_iter().zip(stores) {
-            model = model.actor(actor, store);
-        }
-        let reached = self.reached.iter().map(|reached| reached.property());
-        // Where disks are lost for good, a chain may be, too, and copies are.
-        let claimed = of_chain().into_iter();
-        let resting = ["no dead end", "copies"];
-        let claimed = claimed.filter(|claim| !self.disks_lost || !resting.contains(&claim.name));
-        claimed.chain(reached).fold(model, Checked::property)
-    }
-
-    /// Whether a run may end here: every script has done what it had to do, and whoever is to grow has grown.
-    pub fn is_finished<W: World>(&self, world: &W, state: &W::State) -> bool {
-        let members = members(W::system(state));
-        let joiner = Id::from(self.replicas);
-        let has_grown = || {
-            let of_newest = members.iter().filter(|it| it.view.chain.contains(&joiner));
-            of_newest.count() > self.replicas
-        };
-        finished(world, state) && (!self.grows || has_grown())
-    }
-
-    /// Explores this, of the protocol as it is, or without a mechanism.
-    pub fn check(&self, lacks: Option<Mechanism>, pruning: Pruning, options: &Options) -> Report {
-        match lacks {
-            None => run(|| self.model(&Intact, pruning), options),
-            Some(mechanism) => run(|| self.model(&Without(mechanism), pruning), options),
-        }
-    }
-
-    /// Explores this with torn steps.
-    pub fn check_crash_points(&self, order: Order, options: &Options) -> Report {
-        run(|| self.crash_points(&Intact, order), options)
-    }
-
-    /// The model that also tears the steps of those who may crash.
-    pub fn crash_points<M: Mechanisms>(&self, mechanisms: &M, order: Order) -> CrashPoints<M> {
-        let reached = self.reached.iter().map(|reached| reached.property());
-        let properties = of_chain().into_iter().chain(reached).collect();
-        CrashPoints::new(self.actors(mechanisms), self.mortal(), self.crashes, order, properties)
-    }
-}
-
-/// What a step does to views.
-fn witness<M: Mechanisms, Msg>(
-    before: &System<M>,
-    _: &ActorModelAction<Msg, Timer, ()>,
-    after: &System<M>,
-) -> Option<History> {
-    let mut decisions = after.history.decisions().clone();
-    for (before, after) in before.actor_storages.iter().zip(&after.actor_storages) {
-        if let (Some(before), Some(after)) = (before, after)
-            && before != after
-        {
-            match (decided(before), decided(after), installed(before), installed(after)) {
-                (Some(before), Some(after), ..) => decisions.decide(&before, &after),
-                (_, _, Some(before), Some(after)) => decisions.move_on(&before, &after),
-                _ => {} // a gateway's first other view than the one that it is configured with
-            }
-        }
-    }
-    let coordinators = after.actor_storages.iter().flatten();
-    let epochs = coordinators.filter_map(|store| Some(decided(store)?.epoch));
-    decisions.forget(epochs.min().unwrap_or(0));
-    (decisions != *after.history.decisions()).then(|| after.history.decided(decisions))
 }
 
 /// What the actors of a chain are called in schedules, by id.

@@ -1,7 +1,7 @@
 //! A chain to simulate: three coordinators, four replicas, three gateways with a client each.
 
-use crate::chain::FIRST_EPOCH;
 use crate::chain::invariants::of_chain;
+use crate::chain::world::FIRST_EPOCH;
 use crate::chain::world::{ProofActor, ProofStore, Sight, World, decided, installed, newest};
 use crate::history::History;
 use crate::simulate::clients::{Habits, reconsidered};

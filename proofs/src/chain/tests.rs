@@ -6,6 +6,7 @@ use crate::checker::graph::Graph;
 use crate::checker::reduce::Pruning;
 use crate::checker::schedule::{Followed, follow};
 use crate::checker::to_stateright;
+use crate::claim::Claim;
 use chainring_model::kv::Op;
 use chainring_model::{Intact, Mechanism, Without};
 use stateright::Model;
@@ -78,11 +79,11 @@ fn driven(schedule: &str, lacks: Option<Mechanism>) -> Followed {
     match lacks {
         None => {
             let model = setup.model(&Intact, Pruning::Steps);
-            follow(&model, &names(model.actors()), schedule, "linearizable")
+            follow(&model, &names(model.actors()), schedule, Claim::Linearizable.name())
         }
         Some(lacks) => {
             let model = setup.model(&Without(lacks), Pruning::Steps);
-            follow(&model, &names(model.actors()), schedule, "linearizable")
+            follow(&model, &names(model.actors()), schedule, Claim::Linearizable.name())
         }
     }
 }
@@ -99,7 +100,7 @@ const STALE: &str = "
 fn a_schedule_shows_what_a_mutant_does_and_gets_stuck_where_the_protocol_does_not() {
     let mutant = driven(STALE, Some(Mechanism::DirtyForwarded));
     let fell = mutant.fell.expect("the property falls");
-    assert_eq!((fell.property, mutant.trace.steps.len()), ("linearizable", 6));
+    assert_eq!((fell.property, mutant.trace.steps.len()), (Claim::Linearizable.name(), 6));
     assert_eq!(mutant.trace.path.split('/').count(), 7);
     let intact = driven(STALE, None);
     assert!(intact.fell.is_none());

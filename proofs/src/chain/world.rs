@@ -15,6 +15,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
+/// The epoch of the view that every model begins with.
+pub const FIRST_EPOCH: u64 = 2;
+
 /// The store of proofs.
 pub type ProofStore = MapStore<Key, Row>;
 

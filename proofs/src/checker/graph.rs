@@ -8,15 +8,13 @@
 //! This module shares no code with stateright's checkers, so that its count of states checks theirs.
 
 use crate::checker::run::{Report, Trace, Verdict};
+use crate::claim::Claim;
 use stateright::{Expectation, Model};
 use std::collections::hash_map::{DefaultHasher, Entry};
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::time::Instant;
-
-/// The property's name.
-pub const CAN_FINISH: &str = "can always finish";
 
 /// A state graph, in the order of a breadth-first search.
 pub struct Graph<W: Model> {
@@ -128,7 +126,7 @@ where
     let can_finish = graph.can_reach(|state| finished(model, state));
     let trapped = can_finish.iter().position(|can| !can);
     let trace = trapped.map(|node| graph.trace(model, node));
-    properties.push(Verdict::new(CAN_FINISH, Expectation::Always, trace, true));
+    properties.push(Verdict::new(Claim::CanFinish.name(), Expectation::Always, trace, true));
     Report {
         name: String::new(),
         configuration: String::new(),

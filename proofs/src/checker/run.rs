@@ -143,7 +143,8 @@ impl Report {
     }
 
     /// What is known of the property of this name.
-    pub fn verdict(&self, property: &str) -> Option<&Verdict> {
+    pub fn verdict(&self, property: impl AsRef<str>) -> Option<&Verdict> {
+        let property = property.as_ref();
         self.properties.iter().find(|verdict| verdict.property == property)
     }
 }

@@ -1,6 +1,7 @@
 //! The models of the ring, by name.
 
-use super::{Client, Mortal, Planted, Reached, Setup};
+use super::reached::Reached;
+use super::setup::{Client, Mortal, Planted, Setup};
 use crate::checker::entry::{Entry, Steps};
 use chainring_model::kv::{Op, Value};
 

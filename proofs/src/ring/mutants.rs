@@ -1,125 +1,49 @@
-//! Where each mechanism of the ring shows that it is needed.
+//! Runs of the ring that show what goes wrong without a mechanism.
 //!
-//! Most are caught by a schedule (see [`schedule`](mod@crate::checker::schedule)): quorums make runs
-//! long, and the networks of these models hold many messages. Every schedule is also followed in the
-//! intact protocol, where it gets
-//! stuck, or nothing falls.
-
-use chainring_model::Mechanism;
-
-/// The model and the property that fall without a mechanism.
-///
-/// # Panics
-/// For mechanisms of the chain.
-pub fn mutant(lacks: Mechanism) -> (&'static str, &'static str) {
-    use Mechanism::*;
-    match lacks {
-        QuorumMajority => ("ring-write-read", "linearizable"),
-        ReadQuorum => ("ring-read", "linearizable"),
-        PromiseKept => ("ring-write", "one lineage"),
-        PromiseDurable => ("ring-crash-write", "one lineage"),
-        BallotPerAttempt => ("ring-lanes", "one value per ballot"),
-        BallotIncarnation => ("ring-crash-gateway", "one value per ballot"),
-        Recent => ("ring-recent-2", "linearizable"),
-        SmallestBase => ("ring-recent-1", "linearizable"),
-        FoundAccepted => ("ring-recent-2", "linearizable"),
-        RefusalAccepted => ("ring-compete", "linearizable"),
-        RefusalOfAll => ("ring-compete-again", "linearizable"),
-        PurgeAll => ("ring-purge", "linearizable"),
-        PurgePromise => ("ring-purge-write", "linearizable"),
-        BallotFloor => ("ring-purge", "linearizable"),
-        VersionFloor => ("ring-purge-retry", "linearizable"),
-        FloorsFetched => ("ring-move-purged", "linearizable"),
-        BallotEpoch => ("ring-move-epoch", "one lineage"),
-        RingEpochCheck => ("ring-move-epoch", "linearizable"),
-        QuorumJoint => ("ring-move-back", "linearizable"),
-        FetchThenVote => ("ring-move", "linearizable"),
-        FetchMajority => ("ring-move", "linearizable"),
-        FetchForgets => ("ring-move-stale", "linearizable"),
-        FetchEachView => ("ring-move-twice", "linearizable"),
-        CopyIsNoVote => ("ring-move-copy", "linearizable"),
-        RepairIsNoVote => ("ring-repair", "one lineage"),
-        RepairNewer => ("ring-repair", "held"),
-        RepairFloor => ("ring-repair-purge", "gone for good"),
-        GiveUpByMajority => ("ring-give-up-one", "nothing given up"),
-        ViewsByMajority => ("coordinators", "one view an epoch"),
-        ReportsAwaited => ("ring-move", "linearizable"),
-        other => panic!("{other:?} is no mechanism of the ring"),
-    }
-}
-
-/// The run that shows what goes wrong without a mechanism.
-pub fn schedule(lacks: Mechanism) -> Option<&'static str> {
-    use Mechanism::*;
-    Some(match lacks {
-        QuorumMajority => QUORUM_MAJORITY,
-        ReadQuorum => READ_QUORUM,
-        PromiseKept => PROMISE_KEPT,
-        PromiseDurable => PROMISE_DURABLE,
-        BallotPerAttempt => BALLOT_PER_ATTEMPT,
-        BallotIncarnation => BALLOT_INCARNATION,
-        Recent | SmallestBase => RECENT,
-        FoundAccepted => FOUND_ACCEPTED,
-        RefusalAccepted => REFUSAL_ACCEPTED,
-        RefusalOfAll => REFUSAL_OF_ALL,
-        PurgeAll => PURGE_ALL,
-        PurgePromise => PURGE_PROMISE,
-        BallotFloor => BALLOT_FLOOR,
-        VersionFloor => VERSION_FLOOR,
-        FloorsFetched => FLOORS_FETCHED,
-        BallotEpoch => BALLOT_EPOCH,
-        RingEpochCheck => EPOCH_CHECK,
-        QuorumJoint => QUORUM_JOINT,
-        FetchMajority => FETCH_MAJORITY,
-        ReportsAwaited => REPORTS_AWAITED,
-        FetchForgets => FETCH_FORGETS,
-        FetchEachView => FETCH_EACH_VIEW,
-        CopyIsNoVote => COPY_IS_NO_VOTE,
-        FetchThenVote => FETCH_THEN_VOTE,
-        _ => return None,
-    })
-}
+//! Most mutants of the ring are caught by a schedule: quorums make runs long, and the networks of these
+//! models hold many messages. Every schedule is also followed in the intact protocol, where it gets stuck,
+//! or nothing falls.
 
 /// One node answers for all.
-const QUORUM_MAJORITY: &str = "
+pub const QUORUM_MAJORITY: &str = "
     g0 > n0: Prepare; n0 > g0: Promise; g0 > n0: Accept; n0 > g0: Accepted; g0 > n1: Read
     n1 > g0: Vote
 ";
 
 /// A write has reached one node, which one read asks and the next one does not.
-const READ_QUORUM: &str = "
+pub const READ_QUORUM: &str = "
     g0 > n0, n1: Prepare; n0, n1 > g0: Promise; g0 > n0: Accept
     g1 > n0, n1: Read; n0, n1 > g1: Vote
     g1 > n1, n2: Read; n1, n2 > g1: Vote
 ";
 
 /// Two attempts are accepted by the same two nodes, the lower one last.
-const PROMISE_KEPT: &str = "
+pub const PROMISE_KEPT: &str = "
     g0 > n0, n1: Prepare; n0, n1 > g0: Promise; g1 > n0, n1: Prepare; n0, n1 > g1: Promise
     g0 > n0, n1: Accept
 ";
 
 /// The node that both attempts asked forgets that it promised.
-const PROMISE_DURABLE: &str = "
+pub const PROMISE_DURABLE: &str = "
     g0 > n0, n1: Prepare; n0, n1 > g0: Promise; g1 > n1, n2: Prepare; n1, n2 > g1: Promise
     n1: crash; n1: recover
     g0 > n0, n1: Accept
 ";
 
 /// Both lanes go with the same number.
-const BALLOT_PER_ATTEMPT: &str = "
+pub const BALLOT_PER_ATTEMPT: &str = "
     g0 > n0, n1: Prepare 3.1/0#1; n0, n1 > g0: Promise 3.1/0#1
     g0 > n0, n1: Prepare 3.1/1#1; n0, n1 > g0: Promise 3.1/1#1
 ";
 
 /// The next start begins to count anew.
-const BALLOT_INCARNATION: &str = "
+pub const BALLOT_INCARNATION: &str = "
     g0 > n0, n1: Prepare; n0, n1 > g0: Promise; g0: crash; g0: recover
     g0 > n0, n1: Prepare 3.2/0#1; n0, n1 > g0: Promise 3.2/0#1
 ";
 
 /// The first attempt of g0 reaches n0 only, g1 builds on it, and then g0 tries again.
-const RECENT: &str = "
+pub const RECENT: &str = "
     g0 > n0, n1: Prepare; n0, n1 > g0: Promise; g0 > n0: Accept
     g1 > n0, n1: Prepare; n0, n1 > g1: Promise; g1 > n0, n1: Accept; n0, n1 > g1: Accepted
     g0 > n1: Accept; n1 > g0: Refuse; g0: Backoff
@@ -127,7 +51,7 @@ const RECENT: &str = "
 ";
 
 /// Both find their own half-done attempt, which the other one does not see.
-const FOUND_ACCEPTED: &str = "
+pub const FOUND_ACCEPTED: &str = "
     g0 > n0, n1: Prepare; n0, n1 > g0: Promise; g0 > n0: Accept
     g1 > n1, n2: Prepare; n1, n2 > g1: Promise
     g0 > n1: Accept; n1 > g0: Refuse; g0: Backoff; g0 > n0, n1: Prepare; n0, n1 > g0: Promise
@@ -136,14 +60,14 @@ const FOUND_ACCEPTED: &str = "
 ";
 
 /// A create is refused for what only one node holds.
-const REFUSAL_ACCEPTED: &str = "
+pub const REFUSAL_ACCEPTED: &str = "
     g0 > n0, n1: Prepare; n0, n1 > g0: Promise; g0 > n0: Accept
     g1 > n0, n1: Prepare; n0, n1 > g1: Promise
     g1 > n1, n2: Prepare; n1, n2 > g1: Promise
 ";
 
 /// A swap builds upon a half-done write, is refused because of what was there before it, and happens.
-const REFUSAL_OF_ALL: &str = "
+pub const REFUSAL_OF_ALL: &str = "
     g0 > n0, n1: Prepare; n0, n1 > g0: Promise; g0 > n0: Accept
     g1 > n0, n1: Prepare; n0, n1 > g1: Promise; g1 > n0: Accept
     g0 > n1: Accept; n1 > g0: Refuse; g0: Backoff; g0 > n1: Prepare
@@ -153,7 +77,7 @@ const REFUSAL_OF_ALL: &str = "
 ";
 
 /// n2 misses the delete, and n0 purges.
-const PURGE_ALL: &str = "
+pub const PURGE_ALL: &str = "
     g0 > n0, n1, n2: Prepare; n0, n1 > g0: Promise; g0 > n0, n1, n2: Accept; n0, n1 > g0: Accepted
     g1 > n0, n1: Prepare; n0, n1 > g1: Promise; g1 > n0, n1: Accept; n0, n1 > g1: Accepted
     n0: Sweep; n0 > n1: Sweep; n1 > n0: Held
@@ -162,7 +86,7 @@ const PURGE_ALL: &str = "
 ";
 
 /// n1 and n2 have promised a ballot of g1, forget that with the tombstone, and accept a lower one of g0.
-const PURGE_PROMISE: &str = "
+pub const PURGE_PROMISE: &str = "
     g1 > n1, n2: Prepare; n1, n2 > g1: Promise; n1, n2: Sweep; n1 > n0, n2: Sweep
     n2 > n0, n1: Sweep
     n0, n2 > n1: Held; n0, n1 > n2: Held       // both purge
@@ -171,7 +95,7 @@ const PURGE_PROMISE: &str = "
 ";
 
 /// Duplicates of the put come when the delete was purged.
-const BALLOT_FLOOR: &str = "
+pub const BALLOT_FLOOR: &str = "
     g0 > n1, n2: Prepare; n1, n2 > g0: Promise; g0 > n1, n2: Accept; n1, n2 > g0: Accepted
     g1 > n1, n2: Prepare; n1, n2 > g1: Promise; g1 > n0, n1, n2: Accept; n1, n2 > g1: Accepted
     n1, n2: Sweep; n1 > n0, n2: Sweep; n2 > n0, n1: Sweep
@@ -180,7 +104,7 @@ const BALLOT_FLOOR: &str = "
 ";
 
 /// The retry comes when everything that could tell was purged.
-const VERSION_FLOOR: &str = "
+pub const VERSION_FLOOR: &str = "
     g0 > n0, n1: Prepare; n0, n1 > g0: Promise; g0 > n0: Accept
     g1 > n0, n1: Prepare; n0, n1 > g1: Promise; g1 > n0, n1: Accept; n0, n1 > g1: Accepted
     g1 > n0, n1: Prepare; n0, n1 > g1: Promise; g1 > n0, n1, n2: Accept; n0, n1 > g1: Accepted
@@ -192,7 +116,7 @@ const VERSION_FLOOR: &str = "
 ";
 
 /// The same, but the purge was at old replicas, and the retry asks the newcomers n3 and n4.
-const FLOORS_FETCHED: &str = "
+pub const FLOORS_FETCHED: &str = "
     g0 > n0, n1: Prepare; n0, n1 > g0: Promise; g0 > n0: Accept
     g1 > n0, n1: Prepare; n0, n1 > g1: Promise; g1 > n0, n1: Accept; n0, n1 > g1: Accepted
     g1 > n0, n1: Prepare; n0, n1 > g1: Promise; g1 > n0, n1, n2: Accept; n0, n1 > g1: Accepted
@@ -206,7 +130,7 @@ const FLOORS_FETCHED: &str = "
 ";
 
 /// The second write of g1 is half done in the first epoch; that of g0 in the third has a lower number.
-const BALLOT_EPOCH: &str = "
+pub const BALLOT_EPOCH: &str = "
     g1 > n0, n1: Prepare; n0, n1 > g1: Promise; g1 > n0, n1: Accept; n0, n1 > g1: Accepted
     g1 > n0, n1: Prepare; n0, n1 > g1: Promise; g1 > n0: Accept
     o0: Decide(0); o0 > n1, n2, n3: Install; n3 > n1, n2: Fetch; n1, n2 > n3: Rows
@@ -218,7 +142,7 @@ const BALLOT_EPOCH: &str = "
 ";
 
 /// g1 knows nothing of the new ring.
-const EPOCH_CHECK: &str = "
+pub const EPOCH_CHECK: &str = "
     o0: Decide(0); o0 > n1, n2, n3: Install; n3 > n1, n2: Fetch; n1, n2 > n3: Rows
     n3 > o0: Report Stabilized
     o0: Decide(1); o0 > n2, n3, g0: Install epoch: 3
@@ -227,7 +151,7 @@ const EPOCH_CHECK: &str = "
 ";
 
 /// A write is accepted by the new ring, which is then given up.
-const QUORUM_JOINT: &str = "
+pub const QUORUM_JOINT: &str = "
     o0: Decide(0); o0 > n1, n2, n3, g0: Install; n3 > n1, n2: Fetch; n1, n2 > n3: Rows
     g0 > n2, n3: Prepare; n2, n3 > g0: Promise; g0 > n2, n3: Accept; n2, n3 > g0: Accepted
     o0: Decide(1); o0 > n0, n1, g0: Install epoch: 3
@@ -235,20 +159,20 @@ const QUORUM_JOINT: &str = "
 ";
 
 /// The newcomer asks the one old replica that has missed the value.
-const FETCH_MAJORITY: &str = "
+pub const FETCH_MAJORITY: &str = "
     o0: Decide(0); o0 > n2, n3: Install; n3 > n2: Fetch; n2 > n3: Rows; n3 > o0: Report Stabilized
     o0: Decide(1); o0 > n2, n3, g0: Install epoch: 3
     g0 > n2, n3: Read; n2, n3 > g0: Vote
 ";
 
 /// The newcomer has fetched nothing.
-const REPORTS_AWAITED: &str = "
+pub const REPORTS_AWAITED: &str = "
     o0: Decide(0); o0: Decide(1); o0 > n2, n3, g0: Install epoch: 3; g0 > n2, n3: Read
     n2, n3 > g0: Vote
 ";
 
 /// n3 holds what was deleted, and purged, while it was away.
-const FETCH_FORGETS: &str = "
+pub const FETCH_FORGETS: &str = "
     o0: Decide(0); o0 > n1, n2, n3: Install; n3 > n1, n2: Fetch; n1, n2 > n3: Rows
     n3 > o0: Report Stabilized
     o0: Decide(1); o0 > n2, n3, g0: Install epoch: 3
@@ -257,7 +181,7 @@ const FETCH_FORGETS: &str = "
 ";
 
 /// n3 fetches, a write happens without it, and the next view has it again, with n0, which missed it.
-const FETCH_EACH_VIEW: &str = "
+pub const FETCH_EACH_VIEW: &str = "
     o0: Decide(0); o0 > n1, n2, n3, g0: Install; n3 > n1, n2: Fetch; n1, n2 > n3: Rows
     g0 > n1, n2: Prepare; n1, n2 > g0: Promise; g0 > n1, n2: Accept; n1, n2 > g0: Accepted
     o0: Decide(1); o0 > n0, n3: Install epoch: 3; n3 > o0: Report Stabilized { epoch: 3
@@ -266,7 +190,7 @@ const FETCH_EACH_VIEW: &str = "
 ";
 
 /// The write of g0 reaches n1, that of g1 reaches n2, n3 copies the first: no quorum has either.
-const COPY_IS_NO_VOTE: &str = "
+pub const COPY_IS_NO_VOTE: &str = "
     g0 > n0, n1: Prepare; n0, n1 > g0: Promise; g0 > n1: Accept
     g1 > n0, n2: Prepare 5.1/0; n0, n2 > g1: Promise; g1 > n2: Accept
     o0: Decide(0); o0 > n0, n1, n3: Install; n3 > n0, n1: Fetch; n0, n1 > n3: Rows
@@ -278,7 +202,7 @@ const COPY_IS_NO_VOTE: &str = "
 ";
 
 /// The newcomer says that it has everything, and votes, and has nothing.
-const FETCH_THEN_VOTE: &str = "
+pub const FETCH_THEN_VOTE: &str = "
     o0: Decide(0); o0 > n3: Install; n3 > o0: Report Stabilized
     o0: Decide(1); o0 > n2, n3, g0: Install epoch: 3; g0 > n2, n3: Read; n2, n3 > g0: Vote
 ";

@@ -1,8 +1,8 @@
 //! What must be reachable, so that no property holds because nothing happened.
 
 use super::invariants::newest_view;
+use super::world::{RingModel, State};
 use super::world::{finished, installed, messages, nodes, pending};
-use super::{RingModel, State};
 use chainring_model::Mechanisms;
 use chainring_model::kv::Outcome;
 use chainring_model::ring::{Ballot, Msg, Phase, Register};
@@ -64,163 +64,203 @@ fn first_members<M: Mechanisms>(model: &RingModel<M>) -> BTreeSet<Id> {
 }
 
 impl Reached {
-    /// This, as a property.
-    pub fn property<M: Mechanisms>(self) -> Property<RingModel<M>> {
+    /// What it is called, wherever it is named.
+    pub fn name(self) -> &'static str {
         match self {
-            Reached::AllReturned => Property::sometimes(
-                "every operation returned",
-                |model: &RingModel<M>, state: &State<M>| {
-                    finished(model, state) && state.system.history.unknown().is_empty()
-                },
-            ),
-            Reached::ReadFound => {
-                Property::sometimes("a read found a value", |_, state: &State<M>| {
-                    messages(&state.system)
-                        .any(|envelope| matches!(envelope.msg, Msg::Vote { value: Some(_), .. }))
-                })
-            }
-            Reached::ReadCompletes => {
-                Property::sometimes("a read completes what it found", |_, state: &State<M>| {
-                    pending(&state.system).any(|(_, pending)| {
-                        pending.op.is_read() && matches!(pending.phase, Phase::Accepting { .. })
-                    })
-                })
-            }
-            Reached::Contended => Property::sometimes("a second attempt", |_, state: &State<M>| {
-                pending(&state.system).any(|(_, pending)| pending.attempts == 2)
-            }),
-            Reached::ContendedTwice => {
-                Property::sometimes("a third attempt", |_, state: &State<M>| {
-                    pending(&state.system).any(|(_, pending)| pending.attempts == 3)
-                })
-            }
-            Reached::FoundBuiltUpon => {
-                Property::sometimes("a retry is found, built upon", |_, state: &State<M>| {
-                    pending(&state.system).any(|(id, pending)| match &pending.phase {
-                        Phase::Accepting { content, .. } => {
-                            content.outcome(&id).is_some()
-                                && content.recent.last().is_some_and(|(last, _)| *last != id)
-                        }
-                        _ => false,
-                    })
-                })
-            }
-            Reached::RefusalProposed => {
-                Property::sometimes("a refusal is made sure of", |_, state: &State<M>| {
-                    pending(&state.system).any(|(_, pending)| match &pending.phase {
-                        Phase::Accepting { outcome, .. } => {
-                            !pending.op.is_read() && matches!(outcome, Outcome::Refused(_))
-                        }
-                        _ => false,
-                    })
-                })
-            }
-            Reached::UnknownByVersion => {
-                Property::sometimes("the versions do not tell", |_, state: &State<M>| {
-                    state.crashes == 0 && !state.system.history.unknown().is_empty()
-                })
-            }
-            Reached::RecoveredAndServed => Property::sometimes(
-                "the recovered have served",
-                |model: &RingModel<M>, state: &State<M>| {
-                    state.crashes > 0
-                        && state.system.crashed.iter().all(|crashed| !crashed)
-                        && finished(model, state)
-                },
-            ),
-            Reached::GivenUp => {
-                Property::sometimes("a start gave up an operation", |_, state: &State<M>| {
-                    state.crashes > 0 && !state.system.history.unknown().is_empty()
-                })
-            }
-            Reached::UnknownTookEffect => {
-                Property::sometimes("an unknown operation took effect", |_, state: &State<M>| {
-                    let nodes = nodes(&state.system);
-                    let registers = || nodes.iter().flat_map(|node| node.registers.values());
-                    let unknown = state.system.history.unknown();
-                    unknown.iter().any(|id| {
-                        registers().filter(|r| r.content.outcome(id).is_some()).count() > 1
-                    })
-                })
-            }
-            Reached::Purged => {
-                Property::sometimes("a tombstone is purged", |_, state: &State<M>| {
-                    nodes(&state.system).iter().any(|node| node.floors.ballot > Ballot::default())
-                })
-            }
-            Reached::PurgedByAll => Property::sometimes(
-                "all purged, all finished",
-                |model: &RingModel<M>, state: &State<M>| {
-                    let nodes = nodes(&state.system);
-                    nodes.iter().all(|node| node.floors.ballot > Ballot::default())
-                        && finished(model, state)
-                },
-            ),
-            Reached::CopyHeld => Property::sometimes("a copy is no vote", |_, state: &State<M>| {
-                let nodes = nodes(&state.system);
-                let mut registers = nodes.iter().flat_map(|node| node.registers.values());
-                registers.any(|register| !register.voted)
-            }),
-            Reached::Repaired => {
-                Property::sometimes("what was missed is copied", |_, state: &State<M>| {
-                    let nodes = nodes(&state.system);
-                    let Some(first) = nodes[0].registers.values().next() else { return false };
-                    let is_same = |r: &Register| {
-                        r.accepted == first.accepted && r.accepted > Ballot::default()
-                    };
-                    nodes.iter().all(|node| node.registers.values().any(is_same))
-                        && nodes.iter().any(|node| node.registers.values().any(|r| !r.voted))
-                })
-            }
-            Reached::GivenUpByVote => {
-                Property::sometimes("a majority gives up who is gone", |_, state: &State<M>| {
-                    nodes(&state.system).iter().any(|node| !node.view.lost.is_empty())
-                })
-            }
-            Reached::BehindTold => {
-                Property::sometimes("a read tells who is behind", |_, state: &State<M>| {
-                    messages(&state.system).any(|it| matches!(it.msg, Msg::Behind { .. }))
-                })
-            }
-            Reached::Fetched => {
-                Property::sometimes("a newcomer has fetched", |_, state: &State<M>| {
-                    nodes(&state.system).iter().any(|node| {
-                        !node.fetching
-                            && !node.view.is_stable()
-                            && node.view.newcomers().contains(&node.id)
-                    })
-                })
-            }
-            Reached::NewRingServes => Property::sometimes(
-                "the new ring serves",
-                |model: &RingModel<M>, state: &State<M>| {
-                    let nodes = nodes(&state.system);
-                    let Some(view) = newest_view(&nodes) else { return false };
-                    let members = view.new.members();
-                    let newest = nodes.iter().filter(|node| members.contains(&node.id));
-                    view.epoch > 2
-                        && view.is_stable()
-                        && newest.map(|node| node.view.epoch).all(|epoch| epoch == view.epoch)
-                        && finished(model, state)
-                        && first_members(model) != members
-                },
-            ),
-            Reached::WriteLost => {
-                Property::sometimes("an acknowledged write is lost", |_, state: &State<M>| {
-                    !state.system.history.is_linearizable()
-                })
-            }
-            Reached::OldRingServes => Property::sometimes(
-                "the old ring serves again",
-                |model: &RingModel<M>, state: &State<M>| {
-                    let nodes = nodes(&state.system);
-                    let Some(view) = newest_view(&nodes) else { return false };
-                    view.epoch > 2
-                        && view.is_stable()
-                        && view.new.members().iter().all(|id| usize::from(*id) < 3)
-                        && finished(model, state)
-                },
-            ),
+            Reached::AllReturned => "every operation returned",
+            Reached::ReadFound => "a read found a value",
+            Reached::ReadCompletes => "a read completes what it found",
+            Reached::Contended => "a second attempt",
+            Reached::ContendedTwice => "a third attempt",
+            Reached::FoundBuiltUpon => "a retry is found, built upon",
+            Reached::RefusalProposed => "a refusal is made sure of",
+            Reached::UnknownByVersion => "the versions do not tell",
+            Reached::RecoveredAndServed => "the recovered have served",
+            Reached::GivenUp => "a start gave up an operation",
+            Reached::UnknownTookEffect => "an unknown operation took effect",
+            Reached::Purged => "a tombstone is purged",
+            Reached::PurgedByAll => "all purged, all finished",
+            Reached::CopyHeld => "a copy is no vote",
+            Reached::Repaired => "what was missed is copied",
+            Reached::GivenUpByVote => "a majority gives up who is gone",
+            Reached::BehindTold => "a read tells who is behind",
+            Reached::Fetched => "a newcomer has fetched",
+            Reached::NewRingServes => "the new ring serves",
+            Reached::WriteLost => "an acknowledged write is lost",
+            Reached::OldRingServes => "the old ring serves again",
         }
     }
+
+    /// This, as a property.
+    pub fn property<M: Mechanisms>(self) -> Property<RingModel<M>> {
+        let holds: fn(&RingModel<M>, &State<M>) -> bool = match self {
+            Reached::AllReturned => all_returned,
+            Reached::ReadFound => read_found,
+            Reached::ReadCompletes => read_completes,
+            Reached::Contended => contended,
+            Reached::ContendedTwice => contended_twice,
+            Reached::FoundBuiltUpon => found_built_upon,
+            Reached::RefusalProposed => refusal_proposed,
+            Reached::UnknownByVersion => unknown_by_version,
+            Reached::RecoveredAndServed => recovered_and_served,
+            Reached::GivenUp => given_up,
+            Reached::UnknownTookEffect => unknown_took_effect,
+            Reached::Purged => purged,
+            Reached::PurgedByAll => purged_by_all,
+            Reached::CopyHeld => copy_held,
+            Reached::Repaired => repaired,
+            Reached::GivenUpByVote => given_up_by_vote,
+            Reached::BehindTold => behind_told,
+            Reached::Fetched => fetched,
+            Reached::NewRingServes => new_ring_serves,
+            Reached::WriteLost => write_lost,
+            Reached::OldRingServes => old_ring_serves,
+        };
+        Property::sometimes(self.name(), holds)
+    }
+}
+
+/// [`Reached::AllReturned`].
+fn all_returned<M: Mechanisms>(model: &RingModel<M>, state: &State<M>) -> bool {
+    finished(model, state) && state.system.history.unknown().is_empty()
+}
+
+/// [`Reached::ReadFound`].
+fn read_found<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    messages(&state.system).any(|envelope| matches!(envelope.msg, Msg::Vote { value: Some(_), .. }))
+}
+
+/// [`Reached::ReadCompletes`].
+fn read_completes<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    pending(&state.system).any(|(_, pending)| {
+        pending.op.is_read() && matches!(pending.phase, Phase::Accepting { .. })
+    })
+}
+
+/// [`Reached::Contended`].
+fn contended<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    pending(&state.system).any(|(_, pending)| pending.attempts == 2)
+}
+
+/// [`Reached::ContendedTwice`].
+fn contended_twice<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    pending(&state.system).any(|(_, pending)| pending.attempts == 3)
+}
+
+/// [`Reached::FoundBuiltUpon`].
+fn found_built_upon<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    pending(&state.system).any(|(id, pending)| match &pending.phase {
+        Phase::Accepting { content, .. } => {
+            content.outcome(&id).is_some()
+                && content.recent.last().is_some_and(|(last, _)| *last != id)
+        }
+        _ => false,
+    })
+}
+
+/// [`Reached::RefusalProposed`].
+fn refusal_proposed<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    pending(&state.system).any(|(_, pending)| match &pending.phase {
+        Phase::Accepting { outcome, .. } => {
+            !pending.op.is_read() && matches!(outcome, Outcome::Refused(_))
+        }
+        _ => false,
+    })
+}
+
+/// [`Reached::UnknownByVersion`].
+fn unknown_by_version<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    state.crashes == 0 && !state.system.history.unknown().is_empty()
+}
+
+/// [`Reached::RecoveredAndServed`].
+fn recovered_and_served<M: Mechanisms>(model: &RingModel<M>, state: &State<M>) -> bool {
+    state.crashes > 0
+        && state.system.crashed.iter().all(|crashed| !crashed)
+        && finished(model, state)
+}
+
+/// [`Reached::GivenUp`].
+fn given_up<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    state.crashes > 0 && !state.system.history.unknown().is_empty()
+}
+
+/// [`Reached::UnknownTookEffect`].
+fn unknown_took_effect<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    let nodes = nodes(&state.system);
+    let registers = || nodes.iter().flat_map(|node| node.registers.values());
+    let unknown = state.system.history.unknown();
+    unknown.iter().any(|id| registers().filter(|r| r.content.outcome(id).is_some()).count() > 1)
+}
+
+/// [`Reached::Purged`].
+fn purged<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    nodes(&state.system).iter().any(|node| node.floors.ballot > Ballot::default())
+}
+
+/// [`Reached::PurgedByAll`].
+fn purged_by_all<M: Mechanisms>(model: &RingModel<M>, state: &State<M>) -> bool {
+    let nodes = nodes(&state.system);
+    nodes.iter().all(|node| node.floors.ballot > Ballot::default()) && finished(model, state)
+}
+
+/// [`Reached::CopyHeld`].
+fn copy_held<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    let nodes = nodes(&state.system);
+    let mut registers = nodes.iter().flat_map(|node| node.registers.values());
+    registers.any(|register| !register.voted)
+}
+
+/// [`Reached::Repaired`].
+fn repaired<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    let nodes = nodes(&state.system);
+    let Some(first) = nodes[0].registers.values().next() else { return false };
+    let is_same = |r: &Register| r.accepted == first.accepted && r.accepted > Ballot::default();
+    nodes.iter().all(|node| node.registers.values().any(is_same))
+        && nodes.iter().any(|node| node.registers.values().any(|r| !r.voted))
+}
+
+/// [`Reached::GivenUpByVote`].
+fn given_up_by_vote<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    nodes(&state.system).iter().any(|node| !node.view.lost.is_empty())
+}
+
+/// [`Reached::BehindTold`].
+fn behind_told<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    messages(&state.system).any(|it| matches!(it.msg, Msg::Behind { .. }))
+}
+
+/// [`Reached::Fetched`].
+fn fetched<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    nodes(&state.system).iter().any(|node| {
+        !node.fetching && !node.view.is_stable() && node.view.newcomers().contains(&node.id)
+    })
+}
+
+/// [`Reached::NewRingServes`].
+fn new_ring_serves<M: Mechanisms>(model: &RingModel<M>, state: &State<M>) -> bool {
+    let nodes = nodes(&state.system);
+    let Some(view) = newest_view(&nodes) else { return false };
+    let members = view.new.members();
+    let newest = nodes.iter().filter(|node| members.contains(&node.id));
+    view.epoch > 2
+        && view.is_stable()
+        && newest.map(|node| node.view.epoch).all(|epoch| epoch == view.epoch)
+        && finished(model, state)
+        && first_members(model) != members
+}
+
+/// [`Reached::WriteLost`].
+fn write_lost<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
+    !state.system.history.is_linearizable()
+}
+
+/// [`Reached::OldRingServes`].
+fn old_ring_serves<M: Mechanisms>(model: &RingModel<M>, state: &State<M>) -> bool {
+    let nodes = nodes(&state.system);
+    let Some(view) = newest_view(&nodes) else { return false };
+    view.epoch > 2
+        && view.is_stable()
+        && view.new.members().iter().all(|id| usize::from(*id) < 3)
+        && finished(model, state)
 }

@@ -22,7 +22,7 @@
 
 pub(super) mod scope;
 
-use super::{Action, ProofActor, System};
+use super::world::{Action, ProofActor, ProofStore, System};
 use crate::checker::intern::{Interned, Mix, Table};
 use crate::checker::state::EnvelopeOf;
 use chainring_model::coordinator::Msg::{Ask, Install};
@@ -317,7 +317,7 @@ impl<M: Mechanisms> Reductions<M> {
     fn counts_rows(
         &self,
         system: &System<M>,
-        state: &NodeState<super::ProofStore>,
+        state: &NodeState<ProofStore>,
         src: Id,
         dst: Id,
         msg: &Msg,
@@ -488,7 +488,7 @@ fn awaited<S>(state: &NodeState<S>, id: Id, key: &chainring_model::kv::Key) -> B
 
 /// If a message leaves who is asked as it is, now and for ever, across crashes: an answer that stands for all of
 /// its answers. When that one is obsolete where it goes, so is every other.
-fn answer(state: &RingState<super::ProofStore>, msg: &Msg) -> Option<Msg> {
+fn answer(state: &RingState<ProofStore>, msg: &Msg) -> Option<Msg> {
     let install = |view: &chainring_model::ring::View| Msg::Views(Install { view: view.clone() });
     match (state, msg) {
         (RingState::Node(node), msg) => answer_of(node, msg, install(&node.view)),
@@ -501,7 +501,7 @@ fn answer(state: &RingState<super::ProofStore>, msg: &Msg) -> Option<Msg> {
 
 /// What an older epoch, or a ballot up to the one promised, asks for changes nothing for ever. Of the answers a
 /// refusal stands for all: a proposer to whom that is obsolete has left the ballot.
-fn answer_of(node: &NodeState<super::ProofStore>, msg: &Msg, install: Msg) -> Option<Msg> {
+fn answer_of(node: &NodeState<ProofStore>, msg: &Msg, install: Msg) -> Option<Msg> {
     let epoch = match msg {
         Msg::Views(Ask { .. }) => return Some(install),
         Msg::Read { epoch, .. } | Msg::Sweep { epoch, .. } | Msg::Fetch { epoch, .. } => *epoch,

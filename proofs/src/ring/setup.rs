@@ -1,58 +1,21 @@
-//! Configurations of a ring, as values, and what is claimed of them.
-//!
-//! | where | what |
-//! |---|---|
-//! | this file | the systems that are checked: nodes, gateways, scripts, and who decides views |
-//! | `world` | what properties look at |
-//! | `invariants`, `reached` | what must hold always, and what must be possible |
-//! | `reductions` | what a model need not tell apart |
-//! | `catalogue`, `mutants` | the models by name, and where each mechanism shows that it is needed |
+//! Configurations of a ring, as values: nodes, gateways, scripts, and what decides views.
 
 mod display;
 
 use super::reached::Reached;
-use super::reductions::Reductions;
-use super::reductions::scope::{is_local, is_within};
-use super::world::{decided, installed};
-use super::{invariants, of_ring};
-use crate::checker::intern::Interned;
-use crate::checker::model::Checked;
-use crate::checker::reduce::Pruning;
-use crate::checker::run::{Options, Report as RunReport, run};
+use super::world::{EPOCH, PLENTY, ProofActor, ProofStore};
 use crate::checker::schedule::numbered;
-use crate::checker::state as system;
-use crate::checker::state::CheckedState;
 use crate::history::History;
+use chainring_model::Mechanisms;
 use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{Key as ClientKey, Op, Value};
 use chainring_model::ring::place::position;
 use chainring_model::ring::{
-    Ballot, Content, Copied, Gateway, Key, Msg, Nested, Node, Oracle, Register, Report, Ring,
-    RingActor, Row, Script, Timeouts, Timer, View,
+    Ballot, Content, Copied, Gateway, Msg, Nested, Node, Oracle, Register, Report, Ring, RingActor,
+    Script, Timeouts, View,
 };
-use chainring_model::store::MapStore;
-use chainring_model::{Intact, Mechanism, Mechanisms, Without};
-use stateright::actor::{ActorModelAction, Envelope, Id, model_timeout};
-use std::sync::Arc;
+use stateright::actor::{Envelope, Id, model_timeout};
 use std::time::Duration;
-
-/// The store of proofs.
-pub type ProofStore = MapStore<Key, Row>;
-
-/// A ring actor as it is checked.
-pub type ProofActor<M = Intact> = RingActor<ProofStore, M>;
-
-/// A system of ring actors.
-pub type System<M = Intact> = system::System<ProofActor<M>, History>;
-
-/// A model of a ring.
-pub type RingModel<M = Intact> = Checked<ProofActor<M>, History>;
-
-/// A state of it.
-pub type State<M = Intact> = CheckedState<ProofActor<M>, History>;
-
-/// An action of it.
-pub type Action = ActorModelAction<Interned<Msg>, Timer, ()>;
 
 /// What one client does, in order, and through which gateway.
 #[derive(Clone, Debug)]
@@ -145,14 +108,8 @@ pub enum Mortal {
     Gateways,
 }
 
-/// The epoch that models begin in.
-pub(super) const EPOCH: u64 = 1;
-
 /// The ids from here on are nobody's: reports and orders from outside a model come from there.
 const OUTSIDE: usize = 60;
-
-/// How many operations registers remember where that is not what a model is about: all of them.
-pub(super) const PLENTY: usize = 8;
 
 impl Client {
     /// A client that works on key `x`.
@@ -332,19 +289,19 @@ impl Setup {
     }
 
     /// One token for each member: in small rings of three replicas every member holds everything.
-    fn ring(&self, members: &[usize]) -> Ring {
+    pub(super) fn ring(&self, members: &[usize]) -> Ring {
         Ring::with(members.iter().copied().map(Id::from), 1, self.replicas)
     }
 
     /// Who decides views: the oracle or the coordinators.
-    fn deciders(&self) -> Vec<Id> {
+    pub(super) fn deciders(&self) -> Vec<Id> {
         let first = self.nodes + self.gateways() + self.clients.len();
         let count = if self.plan.is_empty() { self.coordinators } else { 1 };
         (first..first + count).map(Id::from).collect()
     }
 
     /// The first view.
-    fn view(&self) -> View {
+    pub(super) fn view(&self) -> View {
         View::stable(EPOCH, self.ring(&self.ring)).decided_by(self.deciders())
     }
 
@@ -423,7 +380,7 @@ impl Setup {
     }
 
     /// What is said from outside, and comes at any time: who is gone, who is to leave, what is given up.
-    fn in_flight(&self) -> Vec<Envelope<Msg>> {
+    pub(super) fn in_flight(&self) -> Vec<Envelope<Msg>> {
         let mut said = Vec::new();
         // Nobody of the model: whoever watches the members, and an operator.
         let outside = |number: usize| Id::from(OUTSIDE + number);
@@ -455,7 +412,7 @@ impl Setup {
         said
     }
 
-    fn mortal(&self) -> Vec<Id> {
+    pub(super) fn mortal(&self) -> Vec<Id> {
         let gateways = self.nodes + self.gateways();
         let range = match self.mortal {
             Mortal::All => 0..gateways,
@@ -466,104 +423,13 @@ impl Setup {
     }
 
     /// What a client would have seen of the planted registers.
-    fn history(&self) -> History {
+    pub(super) fn history(&self) -> History {
         let replicas = self.ring(&self.ring).replicas(position(self.key.as_bytes()));
         let held = self.planted.iter().filter(|(node, _)| replicas.contains(&Id::from(*node)));
         let newest = held.map(|(_, planted)| planted).max_by_key(|p| (p.epoch, p.n));
         match newest.and_then(|planted| planted.value) {
             Some(value) => History::default().holding(self.key, value),
             None => History::default(),
-        }
-    }
-
-    /// The model that checks this.
-    pub fn model<M: Mechanisms>(&self, mechanisms: &M, pruning: Pruning) -> RingModel<M> {
-        let (actors, stores): (Vec<_>, Vec<_>) = self.actors(mechanisms).into_iter().unzip();
-        let all: Arc<[_]> = actors.clone().into();
-        let reductions = Arc::new(self.reductions(all, mechanisms));
-        let mut model = Checked::new(self.history())
-            .crashes(self.crashes, self.mortal())
-            .pruning(pruning)
-            .in_flight(self.in_flight())
-            .local(|envelope| is_local(envelope.msg))
-            .witness(witness);
-        if self.lossy {
-            model = model.lossy();
-        }
-        if let Some(rounds) = self.rounds {
-            model = model.assume(move |system| is_within(system, rounds));
-        }
-        let this = Arc::clone(&reductions);
-        model = model.equivalent_senders(move |envelope| this.equivalent_senders(envelope));
-        let this = Arc::clone(&reductions);
-        model = model.spent(move |system, envelope| this.is_spent(system, envelope));
-        let this = Arc::clone(&reductions);
-        model = model.representative(move |system| this.representative(system));
-        let this = self.clone();
-        model = model.scope(move |system, action| {
-            this.is_in_scope(system, action)
-                && (pruning != Pruning::On || reductions.is_in_order(system, action))
-        });
-        for (actor, store) in actors.into_iter().zip(stores) {
-            model = model.actor(actor, store);
-        }
-        let reached = self.reached.iter().map(|reached| reached.property());
-        // A ring whose reform loses a write is not linearizable, and what is said of chosen contents does not hold.
-        let given_up = ["linearizable", "one lineage", "held"];
-        let loses = self.reached.contains(&Reached::WriteLost);
-        // Whoever may not begin a ballot beyond the last round is at a dead end.
-        let is_claimed = |name: &&str| {
-            !(loses && given_up.contains(name)) && (self.rounds.is_none() || *name != "no dead end")
-        };
-        let claimed = of_ring(self.recent).into_iter().filter(|claim| is_claimed(&claim.name));
-        if !self.gives_up.is_empty() && self.gives_up.len() * 2 <= self.coordinators && !self.reform
-        {
-            model = model.property(invariants::nothing_given_up());
-        }
-        if self.repairs.is_some() {
-            model = model.property(invariants::gone_for_good());
-        }
-        if self.tells() {
-            model = model.property(invariants::known());
-        }
-        claimed.chain(reached).fold(model, Checked::property)
-    }
-
-    /// What a model need not tell apart.
-    fn reductions<M: Mechanisms>(
-        &self,
-        actors: Arc<[ProofActor<M>]>,
-        mechanisms: &M,
-    ) -> Reductions<M> {
-        Reductions::of(actors, mechanisms, self.lossy, self.sweeps, self.symmetric_nodes())
-    }
-
-    /// The same system with its nodes in every order in which it goes on in the same way.
-    pub fn images(&self, model: &RingModel, system: &System) -> Vec<System> {
-        let reductions = self.reductions(model.actors().to_vec().into(), &Intact);
-        reductions.orders().iter().map(|order| reductions.reordered(system, order)).collect()
-    }
-
-    /// Whether registers remember enough for every outcome to be known: an operation and all that can come after
-    /// it, while no gateway crashes, no deadline passes, and nothing is purged.
-    fn tells(&self) -> bool {
-        let updates = |client: &Client| client.ops.iter().filter(|(_, op)| !op.is_read()).count();
-        let all: usize = self.clients.iter().map(updates).sum();
-        let others = self.clients.iter().map(|client| all - updates(client));
-        let immortal = self.crashes == 0 || self.mortal == Mortal::Nodes;
-        immortal && !self.deadlines && !self.sweeps && others.max() < Some(self.recent)
-    }
-
-    /// Explores this, of the protocol as it is, or without a mechanism.
-    pub fn check(
-        &self,
-        lacks: Option<Mechanism>,
-        pruning: Pruning,
-        options: &Options,
-    ) -> RunReport {
-        match lacks {
-            None => run(|| self.model(&Intact, pruning), options),
-            Some(mechanism) => run(|| self.model(&Without(mechanism), pruning), options),
         }
     }
 }
@@ -580,24 +446,4 @@ pub fn names<M: Mechanisms>(actors: &[ProofActor<M>]) -> Vec<String> {
     });
     let nobody = std::iter::repeat_n('-', OUTSIDE - actors.len());
     numbered(letters.chain(nobody).chain(['x'; 4]))
-}
-
-/// What a step does to views.
-fn witness<M: Mechanisms>(before: &System<M>, _: &Action, after: &System<M>) -> Option<History> {
-    let mut decisions = after.history.decisions().clone();
-    for (before, after) in before.actor_storages.iter().zip(&after.actor_storages) {
-        if let (Some(before), Some(after)) = (before, after)
-            && before != after
-        {
-            match (decided(before), decided(after), installed(before), installed(after)) {
-                (Some(before), Some(after), ..) => decisions.decide(&before, &after),
-                (_, _, Some(before), Some(after)) => decisions.move_on(&before, &after),
-                _ => {}
-            }
-        }
-    }
-    let coordinators = after.actor_storages.iter().flatten();
-    let epochs = coordinators.filter_map(|store| Some(decided(store)?.epoch));
-    decisions.forget(epochs.min().unwrap_or(0));
-    (decisions != *after.history.decisions()).then(|| after.history.decided(decisions))
 }

@@ -8,13 +8,14 @@
 //! No disk of a node is lost: whoever loses one comes back as somebody else, which is a node that is gone and another
 //! that joins.
 
+use crate::claim::Claim;
 use crate::history::{History, Recorder};
 use crate::ring::invariants::{
-    at_most_once, durable, newest_view, one_lineage, one_value_per_ballot, one_view, quorums,
-    refused_for_good,
+    is_at_most_once, is_durable, is_one_lineage, is_one_value_per_ballot, is_one_view,
+    is_refused_for_good, newest_view, quorums,
 };
 use crate::ring::world::{Held, Sight, decided, installed};
-use crate::ring::{ProofActor, ProofStore};
+use crate::ring::world::{ProofActor, ProofStore};
 use crate::simulate::clients::{Habits, reconsidered};
 use crate::simulate::dice::Dice;
 use crate::simulate::scene::{Figures, Link, Role, Scene, Subject};
@@ -210,20 +211,18 @@ impl<M: Mechanisms> Model for Simulated<M> {
 
     /// Those of the models, and `held` key by key.
     fn properties(&self) -> Vec<Property<Self>> {
-        type Claim<M> = Property<Simulated<M>>;
         vec![
-            Claim::<M>::always("linearizable", |_, scene| scene.history().is_linearizable()),
-            Claim::<M>::always("one value per ballot", |_, scene| one_value_per_ballot(scene)),
-            Claim::<M>::always("one lineage", |this, scene| one_lineage(scene, this.recent)),
-            Claim::<M>::always("held", |this, scene| held(scene, this.recent)),
-            Claim::<M>::always("at most once", |_, scene| at_most_once(scene)),
-            Claim::<M>::always("refused for good", |_, scene| refused_for_good(scene)),
-            Claim::<M>::always("one view an epoch", |_, scene| one_view(scene)),
-            Claim::<M>::always("epochs never go back", |_, scene| {
-                scene.history().decisions().advance()
-            }),
-            Claim::<M>::always("incarnations grow", |_, scene| scene.history().starts_grow()),
-            Claim::<M>::always("durable", |_, scene| durable(scene)),
+            Claim::Linearizable.always(|_, scene: &RingScene<M>| scene.history().is_linearizable()),
+            Claim::OneValuePerBallot.always(|_, scene| is_one_value_per_ballot(scene)),
+            Claim::OneLineage.always(|this: &Self, scene| is_one_lineage(scene, this.recent)),
+            Claim::Held.always(|this: &Self, scene| held(scene, this.recent)),
+            Claim::AtMostOnce.always(|_, scene| is_at_most_once(scene)),
+            Claim::RefusedForGood.always(|_, scene| is_refused_for_good(scene)),
+            Claim::OneView.always(|_, scene| is_one_view(scene)),
+            Claim::EpochsAdvance
+                .always(|_, scene: &RingScene<M>| scene.history().decisions().advance()),
+            Claim::IncarnationsGrow.always(|_, scene: &RingScene<M>| scene.history().starts_grow()),
+            Claim::Durable.always(|_, scene| is_durable(scene)),
         ]
     }
 }

@@ -1,17 +1,44 @@
 //! What properties look at: a system of ring actors.
 
-use super::{ProofStore, RingModel, State, System};
 use crate::checker::intern::Interned;
+use crate::checker::model::Checked;
+use crate::checker::state::{self, CheckedState};
 use crate::history::History;
-use chainring_model::Mechanisms;
 use chainring_model::coordinator;
 use chainring_model::kv::{Key as ClientKey, OpId};
-use chainring_model::ring::{Floors, Key, Msg, Pending, Register, RingActor, RingState, Row, View};
-use chainring_model::store::Store;
-use stateright::actor::{Envelope, Id};
+use chainring_model::ring::{
+    Floors, Key, Msg, Pending, Register, RingActor, RingState, Row, Timer, View,
+};
+use chainring_model::store::{MapStore, Store};
+use chainring_model::{Intact, Mechanisms};
+use stateright::actor::{ActorModelAction, Envelope, Id};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+
+/// The epoch that models begin in.
+pub const EPOCH: u64 = 1;
+
+/// How many operations registers remember where that is not what a model is about: all of them.
+pub const PLENTY: usize = 8;
+
+/// The store of proofs.
+pub type ProofStore = MapStore<Key, Row>;
+
+/// A ring actor as it is checked.
+pub type ProofActor<M = Intact> = RingActor<ProofStore, M>;
+
+/// A system of ring actors.
+pub type System<M = Intact> = state::System<ProofActor<M>, History>;
+
+/// A model of a ring.
+pub type RingModel<M = Intact> = Checked<ProofActor<M>, History>;
+
+/// A state of it.
+pub type State<M = Intact> = CheckedState<ProofActor<M>, History>;
+
+/// An action of it.
+pub type Action = ActorModelAction<Interned<Msg>, Timer, ()>;
 
 /// A system of ring actors, as properties look at it, whoever interprets them.
 pub trait Sight {

@@ -15,6 +15,7 @@
 use super::dice::Dice;
 use super::scene::{Figures, Link, MsgOf, Role, Scene, SceneOf, Subject};
 use super::weather::{MS, Micros, SECOND, Weather};
+use crate::claim::Claim;
 use crate::history::Recorder;
 use stateright::actor::{Actor, Command, Envelope, Id, Out};
 use stateright::{Expectation, Property};
@@ -32,9 +33,6 @@ const AFTERMATH: Micros = 200 * MS;
 
 /// A million, of which rates and chances are parts.
 const MILLION: u64 = 1_000_000;
-
-/// A property of this name falls when something is not finished in time.
-pub const DID_NOT_FINISH: &str = "did not finish";
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -182,7 +180,7 @@ impl<'a, S: Subject> Engine<'a, S> {
             let Some((at, next)) = self.next() else { break };
             self.scene.now = self.scene.now.max(at);
             if self.scene.now > self.weather.calm + PATIENCE {
-                self.fell = Some(DID_NOT_FINISH);
+                self.fell = Some(Claim::DidNotFinish.name());
                 break;
             }
             if finished_at.is_some_and(|finished| self.scene.now > finished + AFTERMATH) {

@@ -2,12 +2,13 @@
 //! (RIFL), SOSP '15.
 
 use crate::chain::world::{World, members};
+use crate::claim::Claim;
 use stateright::Property;
 use std::collections::BTreeSet;
 
 /// No operation is twice in any history: not twice in a log, nor in the log and already applied.
 pub fn at_most_once<W: World>() -> Property<W> {
-    Property::always("at most once", |_, state| {
+    Claim::AtMostOnce.always(|_, state| {
         members(W::system(state)).iter().all(|member| {
             let mut seen = BTreeSet::new();
             (member.log.values())

@@ -5,13 +5,14 @@
 //! says how many that is. (Where disks are lost for good it is not asked: those copies are gone.)
 
 use crate::chain::world::{Sight, World, chain, newest};
+use crate::claim::Claim;
 use chainring_model::chain::ChainActor;
 use stateright::Property;
 
 /// Every acknowledged update is in the operation table or the log of at least as many members of the newest chain as
 /// copies are to be kept, or as an operator said suffice.
 pub fn copies<W: World>() -> Property<W> {
-    Property::always("copies", |world, state| {
+    Claim::Copies.always(|world, state| {
         let system = W::system(state);
         let Some(newest) = newest(system) else { return true };
         let kept = world.actors().iter().find_map(|actor| match actor {

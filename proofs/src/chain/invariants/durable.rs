@@ -1,6 +1,7 @@
 //! Persist, then speak: what an actor acts on is what it has saved.
 
 use crate::chain::world::{Member, Sight, World, members};
+use crate::claim::Claim;
 use chainring_model::chain::{ChainState, Key, Row};
 use chainring_model::coordinator;
 use chainring_model::store::Store;
@@ -10,7 +11,7 @@ use std::rc::Rc;
 
 /// A live actor's store equals its saved one, and what it mirrors in memory equals its store.
 pub fn durable<W: World>() -> Property<W> {
-    Property::always("durable", |_, state| {
+    Claim::Durable.always(|_, state| {
         let system = W::system(state);
         let members = members(system);
         let actors = system.states().zip(system.stores()).enumerate();

@@ -1,6 +1,7 @@
 //! No dead end.
 
 use crate::chain::world::{World, finished};
+use crate::claim::Claim;
 use stateright::Property;
 
 /// A state in which nothing can happen any more has every script finished.
@@ -9,5 +10,5 @@ use stateright::Property;
 /// of liveness. For a condition that stays true once it is, which this one is, what it does judge is
 /// judged exactly; and that is all that is claimed.
 pub fn finish<W: World>() -> Property<W> {
-    Property::eventually("no dead end", |world, state| finished(world, state))
+    Claim::NoDeadEnd.eventually(|world, state| finished(world, state))
 }

@@ -2,11 +2,12 @@
 //! member has.
 
 use crate::chain::world::{Sight, World, chain};
+use crate::claim::Claim;
 use stateright::Property;
 
 /// Every acknowledged update is in the operation table or the log of every member of the newest chain.
 pub fn held<W: World>() -> Property<W> {
-    Property::always("held", |_, state| {
+    Claim::Held.always(|_, state| {
         let system = W::system(state);
         let chain = chain(system);
         system

@@ -1,6 +1,7 @@
 //! Lamport, "Paxos Made Simple", 2001: only a single value is chosen. Here, an epoch's view.
 
 use crate::chain::world::{Sight, World, messages, views};
+use crate::claim::Claim;
 use chainring_model::chain::{Msg, View};
 use chainring_model::coordinator::Msg::{Install, Prepare};
 use stateright::Property;
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// No two views are ever decided for one epoch, and no other ones are told of or installed.
 pub fn one_view<W: World>() -> Property<W> {
-    Property::always("one view an epoch", |_, state| {
+    Claim::OneView.always(|_, state| {
         let system = W::system(state);
         let saved = views(system);
         let told = messages(system).filter_map(|envelope| match envelope.msg {

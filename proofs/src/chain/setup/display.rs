@@ -1,8 +1,8 @@
 //! Configurations of a chain in words, as `chainring check -v` and reports print them.
 
 use super::{Mortal, Setup, Since, Stored};
+use crate::history::spell;
 use chainring_model::chain::Reads;
-use chainring_model::kv::{Key, Op, Value};
 use std::fmt::{self, Display, Formatter};
 
 impl Display for Setup {
@@ -118,22 +118,5 @@ impl Display for Setup {
             f.write_str(", gateways with an older view")?;
         }
         Ok(())
-    }
-}
-
-/// An operation, as short as it can be read.
-pub(crate) fn spell(key: &Key, op: &Op) -> String {
-    let text = |value: &Value| value.escape_ascii().to_string();
-    let key = key.escape_ascii();
-    match op {
-        Op::Get => format!("get {key}"),
-        Op::Put(value) => format!("put {key}={}", text(value)),
-        Op::Create(value) => format!("create {key}={}", text(value)),
-        Op::Update(value) => format!("update {key}={}", text(value)),
-        Op::Delete => format!("delete {key}"),
-        Op::CompareAndSwap { expected, new } => {
-            format!("cas {key} {}->{}", text(expected), text(new))
-        }
-        Op::Increment(by) => format!("incr {key} by {by}"),
     }
 }

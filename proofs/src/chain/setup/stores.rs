@@ -1,6 +1,7 @@
 //! What stores hold at the start of a model of a chain.
 
-use super::{FIRST_EPOCH, Setup, Since, Stored};
+use super::{Setup, Since, Stored};
+use crate::chain::world::FIRST_EPOCH;
 use crate::chain::world::ProofStore;
 use crate::history::History;
 use chainring_model::chain::{Entry, Key as RowKey, Place, Replica, Row, Transfer};
@@ -10,7 +11,7 @@ use stateright::actor::Id;
 
 impl Setup {
     /// What clients have seen when nothing has happened yet.
-    pub(super) fn history(&self) -> History {
+    pub(in crate::chain) fn history(&self) -> History {
         let history = History::default();
         match self.stored {
             Stored::Nothing | Stored::Lanes => history,

@@ -2,9 +2,8 @@
 //! places.
 
 use crate::checker::intern::Interned;
-use crate::ring::setup::EPOCH;
-use crate::ring::world;
-use crate::ring::{Action, Setup, System};
+use crate::ring::setup::Setup;
+use crate::ring::world::{self, Action, EPOCH, System};
 use chainring_model::Mechanisms;
 use chainring_model::coordinator;
 use chainring_model::ring::{Msg, Phase, RingState, Timer};

@@ -1,7 +1,8 @@
 //! Configurations of a ring in words, as `chainring check -v` and reports print them.
 
-use super::{Mortal, PLENTY, Planted, Setup};
-use crate::chain::spell;
+use super::{Mortal, Planted, Setup};
+use crate::history::spell;
+use crate::ring::world::PLENTY;
 use std::fmt::{self, Display, Formatter};
 
 impl Display for Setup {
