@@ -94,7 +94,7 @@ fn bytes_are_what_they_were() {
     let lines = all();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/bytes.txt");
     let mut text = String::from(
-        "# The bytes of a sample of each variant: messages, rows, keys, timers.\n# See golden.rs.\n",
+        "# A sample of each message, row, key and timer, and its bytes: see golden.rs.\n",
     );
     for (name, hex) in &lines.0 {
         writeln!(text, "{name} {hex}").expect("a string takes everything");
@@ -210,36 +210,50 @@ fn entry() -> chain::Entry {
 }
 
 fn chain_messages(lines: &mut Lines) {
-    use chain::{Key, Msg, Reads, Report, Row, View};
+    use chain::{Key, Msg, Reads, Report, Row, View, msg};
     type Views = coordinator::Msg<chain::View, chain::Report>;
 
     let row = (Key::Data(key()), Row::Data { index: 300, value: value() });
     variants! { lines.encoded, chain::Msg as "chain::Msg",
-        Opened: Msg::Opened { incarnation: 300 };
-        Invoke: Msg::Invoke { id: op_id(), key: key(), op: op(), reads: Reads::Any };
-        Return: Msg::Return { id: op_id(), outcome: Outcome::Done };
-        Request: Msg::Request { id: op_id(), key: key(), op: op(), reads: Reads::Any };
-        Reply: Msg::Reply { id: op_id(), outcome: Outcome::Done };
-        Redirect: Msg::Redirect { view: chain_view() };
-        Update: Msg::Update { epoch: 9, index: 300, entry: entry() };
-        Missing: Msg::Missing { epoch: 9, next: 300 };
-        Ack: Msg::Ack { epoch: 9, index: 300 };
-        Scan: Msg::Scan { ticket: 6, after: Some(key()), limit: 100 };
-        Scanned: Msg::Scanned { ticket: 6, keys: vec![key()], total: 300 };
-        Fetch: Msg::Fetch { since: 8, after: Some(Key::Data(key())) };
-        Rows: Msg::Rows {
+        Opened: Msg::Opened(msg::Opened { incarnation: 300 });
+        Invoke: Msg::Invoke(msg::Invoke { id: op_id(), key: key(), op: op(), reads: Reads::Any });
+        Return: Msg::Return(msg::Return { id: op_id(), outcome: Outcome::Done });
+        Request: Msg::Request(msg::Request {
+            id: op_id(),
+            key: key(),
+            op: op(),
+            reads: Reads::Any,
+        });
+        Reply: Msg::Reply(msg::Reply { id: op_id(), outcome: Outcome::Done });
+        Redirect: Msg::Redirect(msg::Redirect { view: chain_view() });
+        Update: Msg::Update(msg::Update { epoch: 9, index: 300, entry: entry() });
+        Missing: Msg::Missing(msg::Missing { epoch: 9, next: 300 });
+        Ack: Msg::Ack(msg::Ack { epoch: 9, index: 300 });
+        Scan: Msg::Scan(msg::Scan { ticket: 6, after: Some(key()), limit: 100 });
+        Scanned: Msg::Scanned(msg::Scanned { ticket: 6, keys: vec![key()], total: 300 });
+        Fetch: Msg::Fetch(msg::Fetch { since: 8, after: Some(Key::Data(key())) });
+        Rows: Msg::Rows(msg::Rows {
             since: 8,
             after: Some(Key::Data(key())),
             rows: vec![row.clone()],
             last: true,
             committed: 299
-        };
-        Caught: Msg::Caught { since: 8, upto: 300, done: true };
-        Changes: Msg::Changes { since: 8, from: 300, changes: vec![vec![row.clone()]] };
-        Views: Msg::Views(coordinator::Msg::Ask { epoch: 9 });
-        ScanFor: Msg::ScanFor { client: id(7), ticket: 6, after: Some(key()), limit: 100 };
-        Resume: Msg::Resume { since: 8, upto: 300, last: op_id() };
-        Resumed: Msg::Resumed { since: 8, goes_on: true };
+        });
+        Caught: Msg::Caught(msg::Caught { since: 8, upto: 300, done: true });
+        Changes: Msg::Changes(msg::Changes {
+            since: 8,
+            from: 300,
+            changes: vec![vec![row.clone()]],
+        });
+        Views: Msg::Views(coordinator::Msg::Ask(coordinator::msg::Ask { epoch: 9 }));
+        ScanFor: Msg::ScanFor(msg::ScanFor {
+            client: id(7),
+            ticket: 6,
+            after: Some(key()),
+            limit: 100,
+        });
+        Resume: Msg::Resume(msg::Resume { since: 8, upto: 300, last: op_id() });
+        Resumed: Msg::Resumed(msg::Resumed { since: 8, goes_on: true });
     }
     variants! { lines.encoded, chain::Reads as "chain::Reads",
         Tail: Reads::Tail;
@@ -248,17 +262,26 @@ fn chain_messages(lines: &mut Lines) {
     }
     let voted = (coordinators_ballot(), chain_view());
     variants! { lines.encoded, Views as "coordinator::Msg<chain::View>",
-        Heartbeat: Views::Heartbeat { boot: 2, n: 300, epoch: 9 };
-        Lease: Views::Lease { boot: 2, n: 300 };
-        Ask: Views::Ask { epoch: 9 };
-        Install: Views::Install { view: chain_view() };
+        Heartbeat: Views::Heartbeat(coordinator::msg::Heartbeat { boot: 2, n: 300, epoch: 9 });
+        Lease: Views::Lease(coordinator::msg::Lease { boot: 2, n: 300 });
+        Ask: Views::Ask(coordinator::msg::Ask { epoch: 9 });
+        Install: Views::Install(coordinator::msg::Install { view: chain_view() });
         Report: Views::Report(Report::Join);
-        Prepare: Views::Prepare { decided: chain_view(), ballot: coordinators_ballot() };
-        Promise: Views::Promise {
+        Prepare: Views::Prepare(coordinator::msg::Prepare {
+            decided: chain_view(),
+            ballot: coordinators_ballot(),
+        });
+        Promise: Views::Promise(coordinator::msg::Promise {
             epoch: 10, ballot: coordinators_ballot(), accepted: Some(voted.clone())
-        };
-        Accept: Views::Accept { ballot: coordinators_ballot(), view: chain_view() };
-        Accepted: Views::Accepted { epoch: 10, ballot: coordinators_ballot() };
+        });
+        Accept: Views::Accept(coordinator::msg::Accept {
+            ballot: coordinators_ballot(),
+            view: chain_view(),
+        });
+        Accepted: Views::Accepted(coordinator::msg::Accepted {
+            epoch: 10,
+            ballot: coordinators_ballot(),
+        });
     }
     variants! { lines.encoded, chain::Report as "chain::Report",
         Join: Report::Join;
@@ -369,7 +392,7 @@ fn floors() -> ring::Floors {
 }
 
 fn ring_messages(lines: &mut Lines) {
-    use ring::{Copied, Digest, Listed, Msg, Report, Slice, Span};
+    use ring::{Copied, Digest, Listed, Msg, Report, Slice, Span, msg};
     type Views = coordinator::Msg<ring::View, ring::Report>;
 
     let (span, at) = (Span { from: 1, upto: 300 }, Some((250, key())));
@@ -377,61 +400,85 @@ fn ring_messages(lines: &mut Lines) {
     let copied = Copied { key: key(), accepted: ballot(2), voted: true, content: content() };
     let listed = Listed { key: key(), accepted: ballot(2), is_live: true };
     variants! { lines.encoded, ring::Msg as "ring::Msg",
-        Opened: Msg::Opened { incarnation: 300 };
-        Invoke: Msg::Invoke { id: op_id(), key: key(), op: op() };
-        Return: Msg::Return { id: op_id(), outcome: Outcome::Done };
-        Read: Msg::Read { epoch: 9, id: op_id(), key: key() };
-        Vote: Msg::Vote {
+        Opened: Msg::Opened(msg::Opened { incarnation: 300 });
+        Invoke: Msg::Invoke(msg::Invoke { id: op_id(), key: key(), op: op() });
+        Return: Msg::Return(msg::Return { id: op_id(), outcome: Outcome::Done });
+        Read: Msg::Read(msg::Read { epoch: 9, id: op_id(), key: key() });
+        Vote: Msg::Vote(msg::Vote {
             epoch: 9, id: op_id(), accepted: ballot(2), voted: true, value: Some(value())
-        };
-        Prepare: Msg::Prepare { id: op_id(), key: key(), ballot: ballot(3) };
-        Promise: Msg::Promise {
+        });
+        Prepare: Msg::Prepare(msg::Prepare { id: op_id(), key: key(), ballot: ballot(3) });
+        Promise: Msg::Promise(msg::Promise {
             id: op_id(), ballot: ballot(3), accepted: ballot(2), voted: true, content: content()
-        };
-        Accept: Msg::Accept { id: op_id(), key: key(), ballot: ballot(3), content: content() };
-        Accepted: Msg::Accepted { id: op_id(), ballot: ballot(3) };
-        Refuse: Msg::Refuse { id: op_id(), ballot: ballot(3), promised: ballot(4) };
-        Sweep: Msg::Sweep { epoch: 9, key: key(), ballot: ballot(3), content: content() };
-        Held: Msg::Held { epoch: 9, key: key(), ballot: ballot(3) };
-        Fetch: Msg::Fetch { epoch: 9, span, after: at.clone() };
-        Rows: Msg::Rows {
+        });
+        Accept: Msg::Accept(msg::Accept {
+            id: op_id(),
+            key: key(),
+            ballot: ballot(3),
+            content: content(),
+        });
+        Accepted: Msg::Accepted(msg::Accepted { id: op_id(), ballot: ballot(3) });
+        Refuse: Msg::Refuse(msg::Refuse { id: op_id(), ballot: ballot(3), promised: ballot(4) });
+        Sweep: Msg::Sweep(msg::Sweep {
+            epoch: 9,
+            key: key(),
+            ballot: ballot(3),
+            content: content(),
+        });
+        Held: Msg::Held(msg::Held { epoch: 9, key: key(), ballot: ballot(3) });
+        Fetch: Msg::Fetch(msg::Fetch { epoch: 9, span, after: at.clone() });
+        Rows: Msg::Rows(msg::Rows {
             epoch: 9,
             span,
             after: at.clone(),
             rows: vec![copied.clone()],
             more: true,
             floors: floors()
-        };
-        Scan: Msg::Scan { epoch: 9, ticket: 6, after: at.clone(), limit: 100 };
-        Scanned: Msg::Scanned { epoch: 9, ticket: 6, rows: vec![listed.clone()], upto: at.clone() };
-        Belong: Msg::Belong { wanted: true };
-        Views: Msg::Views(coordinator::Msg::Ask { epoch: 9 });
+        });
+        Scan: Msg::Scan(msg::Scan { epoch: 9, ticket: 6, after: at.clone(), limit: 100 });
+        Scanned: Msg::Scanned(msg::Scanned {
+            epoch: 9,
+            ticket: 6,
+            rows: vec![listed.clone()],
+            upto: at.clone(),
+        });
+        Belong: Msg::Belong(msg::Belong { wanted: true });
+        Views: Msg::Views(coordinator::Msg::Ask(coordinator::msg::Ask { epoch: 9 }));
         Members: Msg::Members(membership::Msg::Leave);
-        Compare: Msg::Compare {
+        Compare: Msg::Compare(msg::Compare {
             epoch: 9, slice: slice.clone(), digest: Digest { count: 2, sum: 70_000 }
-        };
-        Compared: Msg::Compared {
+        });
+        Compared: Msg::Compared(msg::Compared {
             epoch: 9, slice: slice.clone(), rows: Some(vec![listed.clone()]), looked: at.clone()
-        };
-        Want: Msg::Want { epoch: 9, keys: vec![key()], then: Some(slice.clone()) };
-        Copies: Msg::Copies {
+        });
+        Want: Msg::Want(msg::Want { epoch: 9, keys: vec![key()], then: Some(slice.clone()) });
+        Copies: Msg::Copies(msg::Copies {
             epoch: 9, rows: vec![copied.clone()], rest: vec![key()], then: Some(slice.clone())
-        };
-        Behind: Msg::Behind { epoch: 9, key: key() };
+        });
+        Behind: Msg::Behind(msg::Behind { epoch: 9, key: key() });
     }
     let voted = (coordinators_ballot(), ring_view());
     variants! { lines.encoded, Views as "coordinator::Msg<ring::View>",
-        Heartbeat: Views::Heartbeat { boot: 2, n: 300, epoch: 9 };
-        Lease: Views::Lease { boot: 2, n: 300 };
-        Ask: Views::Ask { epoch: 9 };
-        Install: Views::Install { view: ring_view() };
+        Heartbeat: Views::Heartbeat(coordinator::msg::Heartbeat { boot: 2, n: 300, epoch: 9 });
+        Lease: Views::Lease(coordinator::msg::Lease { boot: 2, n: 300 });
+        Ask: Views::Ask(coordinator::msg::Ask { epoch: 9 });
+        Install: Views::Install(coordinator::msg::Install { view: ring_view() });
         Report: Views::Report(Report::Join);
-        Prepare: Views::Prepare { decided: ring_view(), ballot: coordinators_ballot() };
-        Promise: Views::Promise {
+        Prepare: Views::Prepare(coordinator::msg::Prepare {
+            decided: ring_view(),
+            ballot: coordinators_ballot(),
+        });
+        Promise: Views::Promise(coordinator::msg::Promise {
             epoch: 10, ballot: coordinators_ballot(), accepted: Some(voted.clone())
-        };
-        Accept: Views::Accept { ballot: coordinators_ballot(), view: ring_view() };
-        Accepted: Views::Accepted { epoch: 10, ballot: coordinators_ballot() };
+        });
+        Accept: Views::Accept(coordinator::msg::Accept {
+            ballot: coordinators_ballot(),
+            view: ring_view(),
+        });
+        Accepted: Views::Accepted(coordinator::msg::Accepted {
+            epoch: 10,
+            ballot: coordinators_ballot(),
+        });
     }
     variants! { lines.encoded, ring::Report as "ring::Report",
         Stabilized: Report::Stabilized { epoch: 9 };
@@ -497,24 +544,32 @@ fn ring_rows(lines: &mut Lines) {
 }
 
 fn members(lines: &mut Lines) {
-    use membership::{Entry, Key, Msg, Number, Row, Rumour, Say, Status};
+    use membership::{Entry, Key, Msg, Number, Row, Rumour, Say, Status, msg};
 
     let number = Number { start: 300, round: 5 };
     let entry = |status| Entry { node: id(2), incarnation: 300, status };
     let rumour = Rumour { member: id(4), entry: entry(Status::Dead) };
     variants! { lines.encoded, membership::Msg as "membership::Msg",
-        Gossip: Msg::Gossip { say: Say::Ping { origin: id(4), number }, news: vec![rumour] };
-        Report: Msg::Report { gone: BTreeSet::from([id(2)]) };
+        Gossip: Msg::Gossip(msg::Gossip {
+            say: Say::Ping(msg::Ping { origin: id(4), number }),
+            news: vec![rumour],
+        });
+        Report: Msg::Report(msg::Report { gone: BTreeSet::from([id(2)]) });
         Leave: Msg::Leave;
     }
     variants! { lines.encoded, Say as "membership::Say",
-        Ping: Say::Ping { origin: id(4), number };
-        Seek: Say::Seek { target: id(5), number };
-        Ack: Say::Ack { origin: id(4), target: id(5), number };
-        Compare: Say::Compare { start: 300, from: id(4), until: Some(id(9)), digest: 70_000 };
-        Same: Say::Same { start: 300, until: Some(id(9)) };
-        Rows: Say::Rows { start: 300, from: id(4), until: None, rows: vec![rumour] };
-        Tell: Say::Tell { rows: vec![rumour] };
+        Ping: Say::Ping(msg::Ping { origin: id(4), number });
+        Seek: Say::Seek(msg::Seek { target: id(5), number });
+        Ack: Say::Ack(msg::Ack { origin: id(4), target: id(5), number });
+        Compare: Say::Compare(msg::Compare {
+            start: 300,
+            from: id(4),
+            until: Some(id(9)),
+            digest: 70_000,
+        });
+        Same: Say::Same(msg::Same { start: 300, until: Some(id(9)) });
+        Rows: Say::Rows(msg::Rows { start: 300, from: id(4), until: None, rows: vec![rumour] });
+        Tell: Say::Tell(msg::Tell { rows: vec![rumour] });
     }
     variants! { lines.encoded, Status as "membership::Status",
         Alive: Status::Alive;

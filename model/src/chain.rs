@@ -42,7 +42,7 @@
 mod actor;
 mod gateway;
 mod lease;
-mod msg;
+pub mod msg;
 mod obsolete;
 mod replica;
 mod rows;

@@ -95,7 +95,7 @@
 mod bounds;
 mod consensus;
 mod leases;
-mod msg;
+pub mod msg;
 mod obsolete;
 mod suspicion;
 mod timeouts;
@@ -271,24 +271,16 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             return;
         }
         match msg {
-            Msg::Heartbeat { boot, n, epoch } => {
-                self.on_heartbeat(id, state, src, (boot, n, epoch), out);
-            }
-            Msg::Ask { epoch } => self.on_ask(state, src, epoch, out),
-            Msg::Install { view } => self.on_install(id, state, view, out),
+            Msg::Heartbeat(heartbeat) => self.on_heartbeat(id, state, src, heartbeat, out),
+            Msg::Ask(ask) => self.on_ask(state, src, ask, out),
+            Msg::Install(install) => self.on_install(id, state, install, out),
             Msg::Report(report) => self.on_report(id, state, src, report, out),
-            Msg::Prepare { decided, ballot } => {
-                self.on_prepare(id, state, src, decided, ballot, out);
-            }
-            Msg::Promise { epoch, ballot, accepted } => {
-                self.on_promise(id, state, src, (epoch, ballot, accepted), out);
-            }
-            Msg::Accept { ballot, view } => self.on_accept(state, src, ballot, view, out),
-            Msg::Accepted { epoch, ballot } => {
-                self.on_accepted(id, state, src, (epoch, ballot), out);
-            }
+            Msg::Prepare(prepare) => self.on_prepare(id, state, src, prepare, out),
+            Msg::Promise(promise) => self.on_promise(id, state, src, promise, out),
+            Msg::Accept(accept) => self.on_accept(state, src, accept, out),
+            Msg::Accepted(accepted) => self.on_accepted(id, state, src, accepted, out),
             // Not for coordinators.
-            Msg::Lease { .. } => {}
+            Msg::Lease(_) => {}
         }
     }
 

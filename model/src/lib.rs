@@ -18,6 +18,7 @@ pub mod membership;
 pub mod nested;
 pub mod prune;
 pub mod ring;
+pub mod session;
 
 pub use chainring_store as store;
 pub use mechanism::{Intact, Mechanism, Mechanisms, Without};

@@ -89,7 +89,7 @@
 //! slow one. Removing the rows of ids that will never come back.
 
 mod exchange;
-mod msg;
+pub mod msg;
 mod obsolete;
 mod probe;
 mod rumours;
@@ -104,6 +104,7 @@ pub use table::{Entry, Rumour, Status, Table};
 pub use timeouts::{Timeouts, Timer};
 
 use crate::mechanism::{Intact, Mechanism, Mechanisms};
+use crate::membership::msg::{Gossip, Tell};
 use crate::nested::with_some;
 use crate::store::Store;
 use rumours::logarithm;
@@ -273,39 +274,31 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         out: &mut Out<Self>,
     ) {
         match msg {
-            Msg::Gossip { say, news } => {
+            Msg::Gossip(Gossip { say, news }) => {
                 if news.len() > NEWS + 2 || say.rows().len() > PART {
                     return;
                 }
                 let refuted =
                     self.learn(id, state, &news, out) | self.learn(id, state, say.rows(), out);
                 match say {
-                    Say::Ping { origin, number } => {
-                        self.on_ping(id, state, src, (origin, number), out)
-                    }
-                    Say::Seek { target, number } => {
-                        self.on_seek(id, state, src, (target, number), out)
-                    }
-                    Say::Ack { origin, target, number } => {
-                        self.on_ack(id, state, src, (origin, target, number), out);
-                    }
-                    Say::Compare { start, from, until, digest } => {
-                        self.on_compare(id, state, src, (start, from, until, digest), out);
+                    Say::Ping(ping) => self.on_ping(id, state, src, ping, out),
+                    Say::Seek(seek) => self.on_seek(id, state, src, seek, out),
+                    Say::Ack(ack) => self.on_ack(id, state, src, ack, out),
+                    Say::Compare(compare) => {
+                        self.on_compare(id, state, src, compare, out);
                         return; // which has answered
                     }
-                    Say::Same { start, until } => self.on_same(id, state, src, (start, until), out),
-                    Say::Rows { start, from, until, rows } => {
-                        self.on_rows(id, state, src, (start, from, until), &rows, out);
-                    }
-                    Say::Tell { .. } => {}
+                    Say::Same(same) => self.on_same(id, state, src, same, out),
+                    Say::Rows(rows) => self.on_rows(id, state, src, rows, out),
+                    Say::Tell(_) => {}
                 }
                 if refuted {
-                    self.say(id, state, src, Say::Tell { rows: Vec::new() }, out);
+                    self.say(id, state, src, Say::Tell(Tell { rows: Vec::new() }), out);
                 }
             }
             Msg::Leave => self.on_leave(id, state, src, out),
             // Not for members.
-            Msg::Report { .. } => {}
+            Msg::Report(_) => {}
         }
     }
 
@@ -319,7 +312,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         state.to_mut().table.insert(id, Entry { status: Status::Left, ..own });
         self.report(state, out);
         for other in self.others(id, state, id, 0) {
-            self.say(id, state, other, Say::Tell { rows: Vec::new() }, out);
+            self.say(id, state, other, Say::Tell(Tell { rows: Vec::new() }), out);
         }
     }
 
@@ -355,7 +348,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
             let enough = (self.timeouts.retell * logarithm(state.table.len())).max(1);
             news.extend(state.to_mut().tell(dst, enough));
         }
-        out.send(dst, Msg::Gossip { say, news });
+        out.send(dst, Msg::Gossip(Gossip { say, news }));
     }
 }
 

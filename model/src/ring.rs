@@ -115,7 +115,7 @@
 mod actor;
 mod bounds;
 mod gateway;
-mod msg;
+pub mod msg;
 mod node;
 mod obsolete;
 mod oracle;

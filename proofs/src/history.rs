@@ -21,6 +21,7 @@
 
 pub mod linearizable;
 
+use chainring_model::chain::msg::{Invoke, Opened, Request, Return, Scan, Scanned};
 use chainring_model::chain::{Msg, View};
 use chainring_model::coordinator;
 use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal, Value};
@@ -328,18 +329,20 @@ impl Recorder<coordinator::MsgOf<View>> for Decisions {
 impl Recorder<Msg> for History {
     fn sent(&self, Envelope { src, msg, .. }: Envelope<&Msg>) -> Option<Self> {
         match msg {
-            Msg::Invoke { id, key, op, .. } => Some(self.call(src, *id, key, op)),
-            Msg::Opened { incarnation } => Some(self.start(src, *incarnation)),
+            Msg::Invoke(Invoke { id, key, op, .. }) => Some(self.call(src, *id, key, op)),
+            Msg::Opened(Opened { incarnation }) => Some(self.start(src, *incarnation)),
             _ => None,
         }
     }
 
     fn received(&self, Envelope { src, dst, msg }: Envelope<&Msg>) -> Option<Self> {
         match msg {
-            Msg::Request { id, .. } => self.begin(*id),
-            Msg::Return { id, outcome } => Some(self.end(dst, *id, outcome)),
-            Msg::Scan { ticket, .. } => self.list(src, *ticket),
-            Msg::Scanned { ticket, keys, total } => self.listed(dst, *ticket, keys, *total),
+            Msg::Request(Request { id, .. }) => self.begin(*id),
+            Msg::Return(Return { id, outcome }) => Some(self.end(dst, *id, outcome)),
+            Msg::Scan(Scan { ticket, .. }) => self.list(src, *ticket),
+            Msg::Scanned(Scanned { ticket, keys, total }) => {
+                self.listed(dst, *ticket, keys, *total)
+            }
             _ => None,
         }
     }
@@ -362,17 +365,22 @@ impl Recorder<Msg> for History {
 impl Recorder<ring::Msg> for History {
     fn sent(&self, Envelope { src, dst, msg }: Envelope<&ring::Msg>) -> Option<Self> {
         match msg {
-            ring::Msg::Invoke { id, key, op } => Some(self.call(src, *id, key, op)),
+            ring::Msg::Invoke(ring::msg::Invoke { id, key, op }) => {
+                Some(self.call(src, *id, key, op))
+            }
             // A gateway tells each of its clients.
-            ring::Msg::Opened { incarnation } => Some(self.start(dst, *incarnation)),
+            ring::Msg::Opened(ring::msg::Opened { incarnation }) => {
+                Some(self.start(dst, *incarnation))
+            }
             _ => None,
         }
     }
 
     fn received(&self, Envelope { dst, msg, .. }: Envelope<&ring::Msg>) -> Option<Self> {
         match msg {
-            ring::Msg::Read { id, .. } | ring::Msg::Prepare { id, .. } => self.begin(*id),
-            ring::Msg::Return { id, outcome } => {
+            ring::Msg::Read(ring::msg::Read { id, .. })
+            | ring::Msg::Prepare(ring::msg::Prepare { id, .. }) => self.begin(*id),
+            ring::Msg::Return(ring::msg::Return { id, outcome }) => {
                 let ended = self.end(dst, *id, outcome);
                 let is_refused = matches!(outcome, Outcome::Refused(_));
                 Some(if is_refused { ended.refused(*id) } else { ended })

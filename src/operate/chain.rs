@@ -8,6 +8,7 @@ use super::{Context, Operate};
 use crate::gateway::door::Enquiry;
 use crate::protocol::ChainProtocol;
 use crate::resp::{Lines, Order, Position, ScanPage};
+use chainring_model::chain::msg::Scan;
 use chainring_model::chain::{Msg, SCAN_KEYS};
 use chainring_model::kv;
 use stateright::actor::Id;
@@ -90,7 +91,7 @@ impl<F: Fn(bool) -> Option<Id> + Send> Enquiry<ChainProtocol> for Ask<F> {
     type Answer = (Vec<kv::Key>, u64);
 
     fn ask(&mut self, ticket: u64) -> Vec<(Id, Msg)> {
-        let scan = Msg::Scan { ticket, after: self.after.clone(), limit: self.limit };
+        let scan = Msg::Scan(Scan { ticket, after: self.after.clone(), limit: self.limit });
         let whom = (self.whom)(self.is_first);
         self.is_first = !self.is_first;
         whom.map(|replica| (replica, scan)).into_iter().collect()

@@ -8,6 +8,7 @@ use crate::board::ActorStatus;
 use crate::protocol::RingProtocol;
 use crate::resp::{Lines, Order, Position, ScanPage};
 use chainring_model::coordinator;
+use chainring_model::ring::msg::Belong;
 use chainring_model::ring::{Msg, Report, View};
 use stateright::actor::Id;
 use std::collections::BTreeSet;
@@ -33,7 +34,7 @@ impl Operate for RingProtocol {
                 return Err(cannot_spare(&view));
             }
             Order::Belong(wanted) => {
-                door.send(node.node.replica(), Msg::Belong { wanted });
+                door.send(node.node.replica(), Msg::Belong(Belong { wanted }));
                 return Ok(());
             }
             Order::Reform(epoch, _) if epoch != view.epoch => {

@@ -3,6 +3,7 @@
 use super::actors::followers;
 use super::{ActorConfig, Heard, Protocol, Role, StoreOf};
 use crate::config::{Cluster, NodeConfig};
+use chainring_model::chain::msg::{Invoke, Opened, Return, Scanned};
 use chainring_model::chain::{
     ChainActor, ChainState, Gateway, GatewayState, Key, Msg, Nested, Reads, Replica, ReplicaState,
     Row, Timer, View,
@@ -140,14 +141,14 @@ impl Protocol for ChainProtocol {
     }
 
     fn invoke(id: OpId, key: kv::Key, op: Op, reads: Reads) -> Msg {
-        Msg::Invoke { id, key, op, reads }
+        Msg::Invoke(Invoke { id, key, op, reads })
     }
 
     fn heard(msg: Msg) -> Option<Heard<Self::Page>> {
         Some(match msg {
-            Msg::Opened { incarnation } => Heard::Opened(incarnation),
-            Msg::Return { id, outcome } => Heard::Returned(id, outcome),
-            Msg::Scanned { ticket, keys, total } => Heard::Listed(ticket, (keys, total)),
+            Msg::Opened(Opened { incarnation }) => Heard::Opened(incarnation),
+            Msg::Return(Return { id, outcome }) => Heard::Returned(id, outcome),
+            Msg::Scanned(Scanned { ticket, keys, total }) => Heard::Listed(ticket, (keys, total)),
             _ => return None,
         })
     }

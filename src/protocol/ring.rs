@@ -7,6 +7,7 @@ use chainring_model::chain::Reads;
 use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{self, Op, OpId};
 use chainring_model::membership::{self, Member};
+use chainring_model::ring::msg::{Invoke, Opened, Return, Scanned};
 use chainring_model::ring::{
     self, Gateway, GatewayState, Key, Listed, Msg, Nested, Node, NodeState, RingActor, RingState,
     Row, Timer, View,
@@ -148,14 +149,14 @@ impl Protocol for RingProtocol {
 
     /// Every read is a quorum's, whatever the client's policy.
     fn invoke(id: OpId, key: kv::Key, op: Op, _: Reads) -> Msg {
-        Msg::Invoke { id, key, op }
+        Msg::Invoke(Invoke { id, key, op })
     }
 
     fn heard(msg: Msg) -> Option<Heard<Page>> {
         Some(match msg {
-            Msg::Opened { incarnation } => Heard::Opened(incarnation),
-            Msg::Return { id, outcome } => Heard::Returned(id, outcome),
-            Msg::Scanned { epoch, ticket, rows, upto } => {
+            Msg::Opened(Opened { incarnation }) => Heard::Opened(incarnation),
+            Msg::Return(Return { id, outcome }) => Heard::Returned(id, outcome),
+            Msg::Scanned(Scanned { epoch, ticket, rows, upto }) => {
                 Heard::Listed(ticket, Page { epoch, rows, upto })
             }
             _ => return None,

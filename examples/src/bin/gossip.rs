@@ -16,6 +16,7 @@
 //! that from its start until no node does.
 
 use chainring_examples::Anything;
+use chainring_model::membership::msg::Report;
 use chainring_model::membership::{Key, Member, MemberState, Msg, Row, Timeouts, Timer};
 use chainring_model::store::MapStore;
 use chainring_runtime::codec;
@@ -284,7 +285,7 @@ impl Ring {
     fn perform(&mut self, node: usize, out: Out<Member<Store>>) {
         for command in out {
             match command {
-                Command::Send(_, Msg::Report { gone }) => {
+                Command::Send(_, Msg::Report(Report { gone })) => {
                     let found: Vec<_> = gone.difference(&self.gone[node]).copied().collect();
                     for id in found {
                         self.note_death(node, id);

@@ -18,7 +18,9 @@
 //!   [`Msg::Invoke`] of an earlier start, or a duplicate, is refused.
 
 use super::{ChainActor, ChainState, Key, Msg, Reads, Row, Timeouts, Timer, View};
+use crate::chain::msg::{Invoke, Opened, Redirect, Reply, Request, Return};
 use crate::coordinator;
+use crate::coordinator::msg::{Ask, Install};
 use crate::kv::{self, Op, OpId, Outcome, Refusal};
 use crate::mechanism::{Intact, Mechanism, Mechanisms};
 use crate::store::Store;
@@ -120,7 +122,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             if self.mechanisms.has(Mechanism::IncarnationGrows) { started + 1 } else { 1 };
         store.put(Key::Started, Row::Incarnation(incarnation));
         out.save(store.clone());
-        out.send(self.client, Msg::Opened { incarnation });
+        out.send(self.client, Msg::Opened(Opened { incarnation }));
         let view = match store.get(&Key::View) {
             Some(Row::View(view)) if view.epoch > self.view.epoch => view,
             _ => self.view.clone(),
@@ -140,17 +142,33 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         out: &mut Out<ChainActor<S, M>>,
     ) {
         match msg {
-            Msg::Invoke { id: op_id, key, op, reads }
-                if src == self.client && op_id.gateway == id =>
-            {
-                self.on_invoke(state, op_id, (key, op, reads), out);
+            Msg::Invoke(invoke) => {
+                if src == self.client && invoke.id.gateway == id {
+                    self.on_invoke(state, invoke, out);
+                }
             }
-            Msg::Reply { id: op_id, outcome } => self.on_reply(state, op_id, outcome, out),
-            Msg::Redirect { view } | Msg::Views(coordinator::Msg::Install { view }) => {
+            Msg::Reply(reply) => self.on_reply(state, reply, out),
+            Msg::Redirect(Redirect { view })
+            | Msg::Views(coordinator::Msg::Install(Install { view })) => {
                 self.on_view(id, state, view, out);
             }
             // Not for gateways.
-            _ => {}
+            Msg::Opened(_)
+            | Msg::Return(_)
+            | Msg::Request(_)
+            | Msg::Update(_)
+            | Msg::Missing(_)
+            | Msg::Ack(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Caught(_)
+            | Msg::Changes(_)
+            | Msg::Views(_)
+            | Msg::ScanFor(_)
+            | Msg::Resume(_)
+            | Msg::Resumed(_) => {}
         }
     }
 
@@ -158,8 +176,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     fn on_invoke(
         &self,
         state: &mut Cow<'_, GatewayState<S>>,
-        id: OpId,
-        (key, op, reads): Pending,
+        Invoke { id, key, op, reads }: Invoke,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         let lane = state.lanes.get(&id.lane);
@@ -176,7 +193,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         state.to_mut().lanes.insert(id.lane, Lane { seq, pending, sent });
         if let Some(refusal) = refused {
             let outcome = Outcome::Refused(refusal);
-            return out.send(self.client, Msg::Return { id, outcome });
+            return out.send(self.client, Msg::Return(Return { id, outcome }));
         }
         self.request(target, id, (key, op, reads), out);
         if let Some(deadline) = self.timeouts.deadline {
@@ -188,8 +205,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     fn on_reply(
         &self,
         state: &mut Cow<'_, GatewayState<S>>,
-        id: OpId,
-        outcome: Outcome,
+        Reply { id, outcome }: Reply,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if !state.is_pending(&id) {
@@ -253,7 +269,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     /// Whoever should have told this gateway of a view may be dead: ask all who could know.
     fn on_follow(&self, state: &GatewayState<S>, out: &mut Out<ChainActor<S, M>>) {
         let epoch = state.view.epoch;
-        let ask = Msg::Views(coordinator::Msg::Ask { epoch });
+        let ask = Msg::Views(coordinator::Msg::Ask(Ask { epoch }));
         out.broadcast(&state.view.coordinators, &ask);
         out.set_timer(Timer::Follow, self.timeouts.follow.clone());
     }
@@ -316,7 +332,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         if let Some(lane) = state.lanes.get_mut(&id.lane) {
             lane.pending = None;
         }
-        out.send(self.client, Msg::Return { id, outcome });
+        out.send(self.client, Msg::Return(Return { id, outcome }));
     }
 
     /// Sends an operation to the chain, and makes sure that it is sent again.
@@ -328,7 +344,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if let Some(target) = target {
-            out.send(target, Msg::Request { id, key, op, reads });
+            out.send(target, Msg::Request(Request { id, key, op, reads }));
         }
         out.set_timer(Timer::Retry(id.lane), self.timeouts.retry.clone());
     }

@@ -5,7 +5,12 @@ use super::{
     ChainActor, ChainState, Gateway, GatewayState, Key, Msg, Place, Replica, ReplicaState, Row,
     Script, ScriptState,
 };
+use crate::chain::msg::{
+    Ack, Caught, Changes, Fetch, Invoke, Missing, Opened, Redirect, Reply, Request, Resume,
+    Resumed, Return, Rows, Scanned, Update,
+};
 use crate::coordinator;
+use crate::coordinator::msg::Install;
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::prune::Prune;
 use crate::store::Store;
@@ -36,30 +41,32 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     /// Old epochs stay old, what is committed stays committed, and a stale operation stays stale.
     pub(super) fn is_obsolete(&self, id: Id, state: &ReplicaState<S>, src: Id, msg: &Msg) -> bool {
         match msg {
-            Msg::Request { id: op_id, op, .. } => {
+            Msg::Request(Request { id: op_id, op, .. }) => {
                 // Where views change, it may be a head no longer one day, and redirect.
                 !op.is_read()
                     && state.view.coordinators.is_empty()
                     && state.view.head() == Some(id)
                     && matches!(self.admission(state, op_id), Admission::Stale)
             }
-            Msg::Update { epoch, .. } => {
+            Msg::Update(Update { epoch, .. }) => {
                 *epoch < state.view.epoch && self.mechanisms.has(Mechanism::EpochCheck)
             }
-            Msg::Fetch { .. }
-            | Msg::Rows { .. }
-            | Msg::Caught { .. }
-            | Msg::Changes { .. }
-            | Msg::Resume { .. }
-            | Msg::Resumed { .. } => self.is_learned(id, state, msg),
-            Msg::Missing { epoch, next: index } | Msg::Ack { epoch, index } => {
+            Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Caught(_)
+            | Msg::Changes(_)
+            | Msg::Resume(_)
+            | Msg::Resumed(_) => self.is_learned(id, state, msg),
+            Msg::Missing(Missing { epoch, next: index }) | Msg::Ack(Ack { epoch, index }) => {
                 *epoch < state.view.epoch && self.mechanisms.has(Mechanism::EpochCheck)
                     || (*epoch == state.view.epoch
                         && (*index <= state.committed && self.timeouts.unheard.is_none()
                             || self.successor(id, state) != Some(src)))
             }
-            Msg::Views(coordinator::Msg::Install { view }) => view.epoch <= state.view.epoch,
-            Msg::Views(coordinator::Msg::Lease { boot, n }) => {
+            Msg::Views(coordinator::Msg::Install(Install { view })) => {
+                view.epoch <= state.view.epoch
+            }
+            Msg::Views(coordinator::Msg::Lease(coordinator::msg::Lease { boot, n })) => {
                 let (grant, newest) = ((*boot, *n), (state.lease.boot, state.lease.n));
                 self.mechanisms.has(Mechanism::BootCheck)
                     && grant <= newest
@@ -94,17 +101,17 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         };
         let learns = state.learns(id);
         match msg {
-            Msg::Fetch { since, .. } => {
+            Msg::Fetch(Fetch { since, .. }) => {
                 // Where tails report silence, it is heard all the same.
                 is_past(*since)
                     || teaches(*since)
                         && state.has_handed_over(id)
                         && self.timeouts.unheard.is_none()
             }
-            Msg::Caught { since, upto, .. } => {
+            Msg::Caught(Caught { since, upto, .. }) => {
                 is_past(*since) || teaches(*since) && upto.saturating_add(1) < state.retained
             }
-            Msg::Rows { since, after, .. } => {
+            Msg::Rows(Rows { since, after, .. }) => {
                 is_past(*since)
                     || learns.is_some_and(|(this, place)| {
                         this == *since
@@ -112,7 +119,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
                             && *place != Place::Resuming
                     })
             }
-            Msg::Changes { since, from, .. } => {
+            Msg::Changes(Changes { since, from, .. }) => {
                 is_past(*since)
                     || learns.is_some_and(|(this, place)| {
                         this == *since
@@ -121,13 +128,13 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
                             && *from <= state.committed
                     })
             }
-            Msg::Resume { since, .. } => {
+            Msg::Resume(Resume { since, .. }) => {
                 is_past(*since)
                     || teaches(*since)
                         && state.has_handed_over(id)
                         && self.timeouts.unheard.is_none()
             }
-            Msg::Resumed { since, .. } => {
+            Msg::Resumed(Resumed { since, .. }) => {
                 is_past(*since)
                     || learns
                         .is_some_and(|(this, place)| this == *since && *place != Place::Resuming)
@@ -144,16 +151,17 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             return false;
         }
         match msg {
-            Msg::Invoke { id, .. } => {
+            Msg::Invoke(Invoke { id, .. }) => {
                 id.incarnation < state.incarnation
                     || state.lanes.get(&id.lane).is_some_and(|lane| lane.seq >= id.seq)
             }
-            Msg::Reply { id, .. } => {
+            Msg::Reply(Reply { id, .. }) => {
                 id.incarnation < state.incarnation
                     || (state.lanes.get(&id.lane)).is_some_and(|lane| lane.seq >= id.seq)
                         && !state.is_pending(id)
             }
-            Msg::Redirect { view } | Msg::Views(coordinator::Msg::Install { view }) => {
+            Msg::Redirect(Redirect { view })
+            | Msg::Views(coordinator::Msg::Install(Install { view })) => {
                 view.epoch <= state.view.epoch
             }
             _ => false,
@@ -164,9 +172,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
 impl Script {
     pub(super) fn is_obsolete(&self, state: &ScriptState, msg: &Msg) -> bool {
         match msg {
-            Msg::Return { id, .. } => !self.is_waiting_for(state, id),
-            Msg::Scanned { ticket, .. } => self.awaits(state, *ticket).is_none(),
-            Msg::Opened { incarnation } => *incarnation <= state.incarnation,
+            Msg::Return(Return { id, .. }) => !self.is_waiting_for(state, id),
+            Msg::Scanned(Scanned { ticket, .. }) => self.awaits(state, *ticket).is_none(),
+            Msg::Opened(Opened { incarnation }) => *incarnation <= state.incarnation,
             _ => false,
         }
     }

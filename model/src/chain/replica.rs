@@ -49,6 +49,7 @@ pub use reads::SCAN_KEYS;
 use super::{
     ChainActor, ChainState, Entry, Key, Lease, Msg, Report, Row, Timeouts, Timer, View, Window,
 };
+use crate::chain::msg::{Ack, Missing, Redirect, Reply, Request, Scan, ScanFor, Update};
 use crate::coordinator;
 use crate::kv::{self, Op, OpId, Outcome};
 use crate::mechanism::{Intact, Mechanism, Mechanisms};
@@ -289,48 +290,29 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         out: &mut Out<ChainActor<S, M>>,
     ) {
         match msg {
-            Msg::Request { id: op_id, key, op, reads } if op.is_read() => {
-                self.on_query(id, state, op_id, (key, reads), out);
+            Msg::Request(request) if request.op.is_read() => self.on_query(id, state, request, out),
+            Msg::Request(request) => self.on_request(id, state, request, out),
+            Msg::Update(update) => self.on_update(id, state, src, update, out),
+            Msg::Missing(missing) => self.on_missing(id, state, src, missing, out),
+            Msg::Ack(ack) => self.on_ack(id, state, src, ack, out),
+            Msg::Scan(Scan { ticket, after, limit }) => {
+                self.on_scan(id, state, ScanFor { client: src, ticket, after, limit }, out)
             }
-            Msg::Request { id: op_id, key, op, .. } => {
-                let entry = Entry { id: op_id, key, op };
-                self.on_request(id, state, entry, out);
-            }
-            Msg::Update { epoch, index, entry } => {
-                self.on_update(id, state, src, (epoch, index, entry), out)
-            }
-            Msg::Missing { epoch, next } => self.on_missing(id, state, src, (epoch, next), out),
-            Msg::Ack { epoch, index } => self.on_ack(id, state, src, (epoch, index), out),
-            Msg::Scan { ticket, after, limit } => {
-                self.on_scan(id, state, src, (ticket, after, limit), out)
-            }
-            Msg::ScanFor { client, ticket, after, limit } => {
-                self.on_scan(id, state, client, (ticket, after, limit), out)
-            }
-            Msg::Fetch { since, after } => self.on_fetch(id, state, src, (since, after), out),
-            Msg::Rows { since, after, rows, last, committed } => {
-                self.on_rows(id, state, src, (since, after), (rows, last, committed), out)
-            }
-            Msg::Caught { since, upto, done } => {
-                self.on_caught(id, state, src, (since, upto, done), out)
-            }
-            Msg::Changes { since, from, changes } => {
-                self.on_changes(id, state, src, (since, from, changes), out)
-            }
-            Msg::Resume { since, upto, last } => {
-                self.on_resume(id, state, src, (since, upto, last), out)
-            }
-            Msg::Resumed { since, goes_on } => {
-                self.on_resumed(id, state, src, (since, goes_on), out)
-            }
+            Msg::ScanFor(scan) => self.on_scan(id, state, scan, out),
+            Msg::Fetch(fetch) => self.on_fetch(id, state, src, fetch, out),
+            Msg::Rows(rows) => self.on_rows(id, state, src, rows, out),
+            Msg::Caught(caught) => self.on_caught(id, state, src, caught, out),
+            Msg::Changes(changes) => self.on_changes(id, state, src, changes, out),
+            Msg::Resume(resume) => self.on_resume(id, state, src, resume, out),
+            Msg::Resumed(resumed) => self.on_resumed(id, state, src, resumed, out),
             Msg::Views(msg) => self.on_views(id, state, src, msg, out),
             // Not for replicas.
-            Msg::Opened { .. }
-            | Msg::Invoke { .. }
-            | Msg::Return { .. }
-            | Msg::Reply { .. }
-            | Msg::Redirect { .. }
-            | Msg::Scanned { .. } => {}
+            Msg::Opened(_)
+            | Msg::Invoke(_)
+            | Msg::Return(_)
+            | Msg::Reply(_)
+            | Msg::Redirect(_)
+            | Msg::Scanned(_) => {}
         }
     }
 
@@ -339,22 +321,23 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         &self,
         id: Id,
         state: &mut Cow<'_, ReplicaState<S>>,
-        entry: Entry,
+        Request { id: op_id, key, op, .. }: Request,
         out: &mut Out<ChainActor<S, M>>,
     ) {
+        let entry = Entry { id: op_id, key, op };
         if entry.op.check(&entry.key).is_err() {
             return; // no gateway sends this, and no store takes it
         }
         if state.view.head() != Some(id) {
             let view = state.view.clone();
-            return out.send(entry.id.gateway, Msg::Redirect { view });
+            return out.send(entry.id.gateway, Msg::Redirect(Redirect { view }));
         }
         match self.admission(state, &entry.id) {
             Admission::Stale | Admission::Logged => return,
             Admission::Committed(outcome) => {
                 if self.mechanisms.has(Mechanism::RecordedOutcome) {
                     let id = entry.id;
-                    out.send(id.gateway, Msg::Reply { id, outcome });
+                    out.send(id.gateway, Msg::Reply(Reply { id, outcome }));
                 }
                 return;
             }
@@ -374,7 +357,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         id: Id,
         state: &mut Cow<'_, ReplicaState<S>>,
         src: Id,
-        (epoch, index, entry): (u64, u64, Entry),
+        Update { epoch, index, entry }: Update,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if self.is_of_another_epoch(state, epoch)
@@ -387,12 +370,12 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             // A duplicate: perhaps our acknowledgement was lost. Never more than we have committed.
             let own = self.mechanisms.has(Mechanism::OwnAcknowledgement);
             let index = if own { state.committed } else { index };
-            return out.send(src, Msg::Ack { epoch, index });
+            return out.send(src, Msg::Ack(Ack { epoch, index }));
         }
         let next = state.last() + 1;
         if index > next && self.mechanisms.has(Mechanism::FifoCheck) {
             if state.early == 0 {
-                out.send(src, Msg::Missing { epoch, next });
+                out.send(src, Msg::Missing(Missing { epoch, next }));
             }
             if index > state.early {
                 state.to_mut().early = index;
@@ -403,7 +386,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         self.take(id, state, index, entry, out);
         let early = std::mem::take(&mut state.early);
         if early > index {
-            out.send(src, Msg::Missing { epoch, next: index + 1 });
+            out.send(src, Msg::Missing(Missing { epoch, next: index + 1 }));
         }
     }
 
@@ -413,7 +396,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         id: Id,
         state: &mut Cow<'_, ReplicaState<S>>,
         src: Id,
-        (epoch, next): (u64, u64),
+        Missing { epoch, next }: Missing,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if epoch != state.view.epoch || self.successor(id, state) != Some(src) {
@@ -431,7 +414,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         id: Id,
         state: &mut Cow<'_, ReplicaState<S>>,
         src: Id,
-        (epoch, index): (u64, u64),
+        Ack { epoch, index }: Ack,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if self.is_of_another_epoch(state, epoch) || self.successor(id, state) != Some(src) {
@@ -448,7 +431,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         state.save_committed(out);
         if let Some(predecessor) = state.view.predecessor(id) {
-            out.send(predecessor, Msg::Ack { epoch, index });
+            out.send(predecessor, Msg::Ack(Ack { epoch, index }));
         }
         if state.window.is_empty() {
             out.cancel_timer(Timer::Resend);
@@ -550,9 +533,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             let outcome = self.commit(id, state, index, &entry, teaches);
             state.save_committed(out);
             let op_id = entry.id;
-            out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });
+            out.send(op_id.gateway, Msg::Reply(Reply { id: op_id, outcome }));
             if let Some(predecessor) = predecessor {
-                out.send(predecessor, Msg::Ack { epoch, index });
+                out.send(predecessor, Msg::Ack(Ack { epoch, index }));
             }
             if teaches {
                 self.teach(state, index, out);
@@ -568,14 +551,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         if !self.mechanisms.has(Mechanism::TailReplies) {
             let (_, outcome) = state.peek(&entry.key, &entry.op);
             let id = entry.id;
-            out.send(id.gateway, Msg::Reply { id, outcome });
+            out.send(id.gateway, Msg::Reply(Reply { id, outcome }));
         }
         if let Some(predecessor) = predecessor
             && !self.mechanisms.has(Mechanism::ApplyThenAcknowledge)
         {
-            out.send(predecessor, Msg::Ack { epoch, index });
+            out.send(predecessor, Msg::Ack(Ack { epoch, index }));
         }
-        out.send(successor, Msg::Update { epoch, index, entry });
+        out.send(successor, Msg::Update(Update { epoch, index, entry }));
     }
 
     /// Applies an entry. It is retained by a tail that teaches, and by whoever retains for members that return:
@@ -624,7 +607,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             }
             bytes += entry.bytes();
             let entry = entry.clone();
-            out.send(successor, Msg::Update { epoch, index, entry });
+            out.send(successor, Msg::Update(Update { epoch, index, entry }));
         }
     }
 

@@ -1,6 +1,7 @@
 //! A scripted client: the model's stand-in for a front door.
 
 use super::{ChainActor, Key, Msg, Reads, Row};
+use crate::chain::msg::{Invoke, Opened, Return, Scan, Scanned};
 use crate::kv::{self, Op, OpId};
 use crate::mechanism::Mechanisms;
 use crate::store::Store;
@@ -63,15 +64,15 @@ impl Script {
         out: &mut Out<ChainActor<S, M>>,
     ) {
         match msg {
-            Msg::Return { id, .. } if self.is_waiting_for(state, &id) => {
+            Msg::Return(Return { id, .. }) if self.is_waiting_for(state, &id) => {
                 self.invoke_next(state.to_mut(), id.lane as usize, out);
             }
-            Msg::Scanned { ticket, .. } if self.awaits(state, ticket).is_some() => {
+            Msg::Scanned(Scanned { ticket, .. }) if self.awaits(state, ticket).is_some() => {
                 if let Some(lane) = self.awaits(state, ticket) {
                     self.invoke_next(state.to_mut(), lane, out);
                 }
             }
-            Msg::Opened { incarnation } if incarnation > state.incarnation => {
+            Msg::Opened(Opened { incarnation }) if incarnation > state.incarnation => {
                 let state = state.to_mut();
                 state.incarnation = incarnation;
                 for lane in 0..self.lanes.len() {
@@ -126,12 +127,12 @@ impl Script {
             lane.seq += 1;
             if let Some((replicas, limit)) = self.lists.as_ref().filter(|_| op.is_read()) {
                 let (ticket, limit) = (Self::ticket(number, lane), *limit);
-                return out.broadcast(replicas, &Msg::Scan { ticket, after: None, limit });
+                return out.broadcast(replicas, &Msg::Scan(Scan { ticket, after: None, limit }));
             }
             let (gateway, seq) = (self.gateway, lane.seq);
             let id = OpId { gateway, incarnation, lane: number as u32, seq };
             let reads = self.reads;
-            out.send(self.gateway, Msg::Invoke { id, key, op, reads });
+            out.send(self.gateway, Msg::Invoke(Invoke { id, key, op, reads }));
         }
     }
 }

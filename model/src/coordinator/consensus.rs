@@ -1,6 +1,7 @@
 //! How a view is decided: one instance of Paxos an epoch.
 
 use super::{Ballot, Coordinator, Key, Msg, Row, StateOf, Timer, View};
+use crate::coordinator::msg::{Accept, Accepted, Ask, Install, Prepare, Promise};
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
@@ -22,10 +23,10 @@ pub struct Proposal<V> {
 
 impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     /// Somebody wants to know whether there is a newer view.
-    pub(super) fn on_ask(&self, state: &StateOf<V, S>, src: Id, epoch: u64, out: &mut Out<Self>) {
-        if epoch < state.decided.epoch() {
+    pub(super) fn on_ask(&self, state: &StateOf<V, S>, src: Id, ask: Ask, out: &mut Out<Self>) {
+        if ask.epoch < state.decided.epoch() {
             let view = state.decided.clone();
-            out.send(src, Msg::Install { view });
+            out.send(src, Msg::Install(Install { view }));
         }
     }
 
@@ -34,7 +35,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         &self,
         id: Id,
         state: &mut Cow<'_, StateOf<V, S>>,
-        view: V,
+        Install { view }: Install<V>,
         out: &mut Out<Self>,
     ) {
         if view.epoch() > state.decided.epoch() {
@@ -48,17 +49,16 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         id: Id,
         state: &mut Cow<'_, StateOf<V, S>>,
         src: Id,
-        decided: V,
-        ballot: Ballot,
+        Prepare { decided, ballot }: Prepare<V>,
         out: &mut Out<Self>,
     ) {
         if decided.epoch() < state.decided.epoch() {
             let epoch = decided.epoch() + 1;
             if !self.mechanisms.has(Mechanism::DecidedAnswers) {
-                return out.send(src, Msg::Promise { epoch, ballot, accepted: None });
+                return out.send(src, Msg::Promise(Promise { epoch, ballot, accepted: None }));
             }
             let view = state.decided.clone();
-            return out.send(src, Msg::Install { view });
+            return out.send(src, Msg::Install(Install { view }));
         }
         if decided.epoch() == state.decided.epoch() && Some(ballot) <= state.promised {
             return;
@@ -73,7 +73,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         }
         let epoch = state.decided.epoch() + 1;
         let accepted = state.accepted.clone();
-        out.send(src, Msg::Promise { epoch, ballot, accepted });
+        out.send(src, Msg::Promise(Promise { epoch, ballot, accepted }));
     }
 
     /// Phase 1 at the proposer.
@@ -82,7 +82,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         id: Id,
         state: &mut Cow<'_, StateOf<V, S>>,
         src: Id,
-        (epoch, ballot, accepted): (u64, Ballot, Option<(Ballot, V)>),
+        Promise { epoch, ballot, accepted }: Promise<V>,
         out: &mut Out<Self>,
     ) {
         let Some(proposal) = &state.proposal else { return };
@@ -102,17 +102,16 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         &self,
         state: &mut Cow<'_, StateOf<V, S>>,
         src: Id,
-        ballot: Ballot,
-        view: V,
+        Accept { ballot, view }: Accept<V>,
         out: &mut Out<Self>,
     ) {
         let epoch = view.epoch();
         if epoch <= state.decided.epoch() {
             if !self.mechanisms.has(Mechanism::DecidedAnswers) {
-                return out.send(src, Msg::Accepted { epoch, ballot });
+                return out.send(src, Msg::Accepted(Accepted { epoch, ballot }));
             }
             let view = state.decided.clone();
-            return out.send(src, Msg::Install { view });
+            return out.send(src, Msg::Install(Install { view }));
         }
         if !state.decided.permits(&view)
             || !self.keeps_copies(state, &view)
@@ -136,7 +135,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         state.promised = Some(ballot);
         state.accepted = Some((ballot, view));
         state.save_vote(out);
-        out.send(src, Msg::Accepted { epoch, ballot });
+        out.send(src, Msg::Accepted(Accepted { epoch, ballot }));
         out.set_timer(Timer::Drive, self.timeouts.drive.clone());
     }
 
@@ -146,7 +145,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         id: Id,
         state: &mut Cow<'_, StateOf<V, S>>,
         src: Id,
-        (epoch, ballot): (u64, Ballot),
+        Accepted { epoch, ballot }: Accepted,
         out: &mut Out<Self>,
     ) {
         let Some(proposal) = &state.proposal else { return };
@@ -184,7 +183,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         let (promises, votes) = (BTreeMap::new(), BTreeSet::new());
         state.proposal = Some(Proposal { ballot, promises, view: None, votes });
         let decided = state.decided.clone();
-        self.broadcast(id, &state.decided, Msg::Prepare { decided, ballot }, out);
+        self.broadcast(id, &state.decided, Msg::Prepare(Prepare { decided, ballot }), out);
         out.set_timer(Timer::Drive, self.timeouts.drive.clone());
         let accepted = state.accepted.clone();
         self.note_promise(id, state, id, accepted, out);
@@ -218,7 +217,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         };
         let ballot = proposal.ballot;
         proposal.view = Some(view.clone());
-        self.broadcast(id, &state.decided, Msg::Accept { ballot, view }, out);
+        self.broadcast(id, &state.decided, Msg::Accept(Accept { ballot, view }), out);
         self.vote_for_own(id, state, out);
     }
 
@@ -255,7 +254,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         }
         audience.remove(&id);
         self.install(id, state, view.clone(), out);
-        out.broadcast(&audience, &Msg::Install { view });
+        out.broadcast(&audience, &Msg::Install(Install { view }));
     }
 
     /// Moves on to the epoch after a decided view. What was promised and voted for up to it is dropped;

@@ -1,6 +1,7 @@
 //! What a heartbeat means: its member lives, and is granted a part of a lease.
 
 use super::{Coordinator, Key, Msg, Row, StateOf, Timer, View};
+use crate::coordinator::msg::{Ask, Heartbeat, Install, Lease};
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
@@ -15,15 +16,15 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         id: Id,
         state: &mut Cow<'_, StateOf<V, S>>,
         src: Id,
-        (boot, n, epoch): (u32, u64, u64),
+        Heartbeat { boot, n, epoch }: Heartbeat,
         out: &mut Out<Self>,
     ) {
         if epoch < state.decided.epoch() {
             let view = state.decided.clone();
-            out.send(src, Msg::Install { view });
+            out.send(src, Msg::Install(Install { view }));
         } else if epoch > state.decided.epoch() {
             let epoch = state.decided.epoch();
-            self.broadcast(id, &state.decided, Msg::Ask { epoch }, out);
+            self.broadcast(id, &state.decided, Msg::Ask(Ask { epoch }), out);
         }
         let known = state.heard.get(&src);
         if !state.decided.members().contains(&src) || known >= Some(&(boot, n)) {
@@ -55,7 +56,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         {
             out.set_timer(Timer::Expire(src), self.grant());
         }
-        out.send(src, Msg::Lease { boot, n });
+        out.send(src, Msg::Lease(Lease { boot, n }));
     }
 
     /// Long enough for a grant to end, and then for those who have voted to ask once more.

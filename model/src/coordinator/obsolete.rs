@@ -1,6 +1,7 @@
 //! Which messages can matter to a coordinator no more. The checker alone asks.
 
 use super::{Ballot, Coordinator, Key, Msg, MsgOf, Row, StateOf, View};
+use crate::coordinator::msg::{Accept, Accepted, Install, Prepare, Promise};
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::prune::Prune;
 use crate::store::Store;
@@ -19,11 +20,11 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             lasting && Some(*ballot) <= state.promised && pursued(ballot).is_none()
         };
         match msg {
-            Msg::Install { view } => view.epoch() < next,
-            Msg::Prepare { decided, ballot } => {
+            Msg::Install(Install { view }) => view.epoch() < next,
+            Msg::Prepare(Prepare { decided, ballot }) => {
                 decided.epoch() + 1 == next && lasting && Some(*ballot) <= state.promised
             }
-            Msg::Promise { epoch, ballot, .. } => {
+            Msg::Promise(Promise { epoch, ballot, .. }) => {
                 *epoch < next
                     || *epoch == next
                         && (below(ballot)
@@ -31,13 +32,15 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
                             || lasting
                                 && pursued(ballot).is_some_and(|proposal| proposal.view.is_some()))
             }
-            Msg::Accept { ballot, view } => {
+            Msg::Accept(Accept { ballot, view }) => {
                 view.epoch() == next
                     && (below(ballot)
                         || state.accepted.as_ref().is_some_and(|(voted, _)| voted >= ballot))
             }
-            Msg::Accepted { epoch, ballot } => *epoch < next || *epoch == next && foreign(ballot),
-            Msg::Lease { .. } => true,
+            Msg::Accepted(Accepted { epoch, ballot }) => {
+                *epoch < next || *epoch == next && foreign(ballot)
+            }
+            Msg::Lease(_) => true,
             _ => false,
         }
     }

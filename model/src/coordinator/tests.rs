@@ -3,6 +3,7 @@
 use super::suspicion::CALM;
 use super::*;
 use crate::chain::{Key as ChainKey, Nested, Report, Row as ChainRow, View as Chain};
+use crate::coordinator::msg::{Accept, Heartbeat, Install};
 use crate::store::MapStore;
 use stateright::actor::Command;
 
@@ -25,14 +26,14 @@ fn a_vote_that_others_insist_on_ends_grants() {
         out
     };
     let is_granted = |state: &mut State<'_>, n| {
-        let out = says(state, leaves, Msg::Heartbeat { boot: 1, n, epoch: 1 });
-        out.iter().any(|command| matches!(command, Command::Send(_, Msg::Lease { .. })))
+        let out = says(state, leaves, Msg::Heartbeat(Heartbeat { boot: 1, n, epoch: 1 }));
+        out.iter().any(|command| matches!(command, Command::Send(_, Msg::Lease(_))))
     };
     let accept = |round| {
         let ballot = Ballot { round, proposer: other };
         let mut view = Chain { epoch: 2, ..first.clone() };
         view.chain.retain(|member| *member != leaves);
-        Msg::Accept { ballot, view }
+        Msg::Accept(Accept { ballot, view })
     };
     assert!(is_granted(&mut state, 1));
     says(&mut state, other, accept(1));
@@ -97,13 +98,13 @@ fn silence_goes_on_when_somebody_else_is_left_out() {
     let started = coordinator.start(this, Some(store), &mut Out::new());
     let mut state = Cow::Owned(started.expect("it has a store"));
     for member in &members {
-        let alive = Msg::Heartbeat { boot: 1, n: 1, epoch: 1 };
+        let alive = Msg::Heartbeat(Heartbeat { boot: 1, n: 1, epoch: 1 });
         coordinator.receive(this, &mut state, *member, alive, &mut Out::new());
     }
     let mut view = Chain { epoch: 2, ..first };
     view.chain.pop();
     let mut out: Out<Coordinator<Chain, Nested<MapStore<ChainKey, ChainRow>>>> = Out::new();
-    coordinator.receive(this, &mut state, other, Msg::Install { view }, &mut out);
+    coordinator.receive(this, &mut state, other, Msg::Install(Install { view }), &mut out);
     let touched = |member: Id| {
         out.iter().any(|command| match command {
             Command::SetTimer(timer, _) | Command::CancelTimer(timer) => {
@@ -136,7 +137,7 @@ fn false_suspicions_take_longer_each_time() {
         n += 1;
         let epoch = state.decided.epoch;
         let mut out: Heard = Out::new();
-        let heartbeat = Msg::Heartbeat { boot, n, epoch };
+        let heartbeat = Msg::Heartbeat(Heartbeat { boot, n, epoch });
         coordinator.receive(this, state, member, heartbeat, &mut out);
         let silence = out.iter().find_map(|command| match command {
             Command::SetTimer(Timer::Suspect(_), silence) => Some(silence.start.as_millis()),

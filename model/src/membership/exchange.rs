@@ -1,7 +1,8 @@
 //! Seldom, and in parts, two members compare their tables.
 
-use super::{Entry, Key, Member, PART, Part, Row, Rumour, Say, Status, Timer, table};
+use super::{Entry, Key, Member, PART, Part, Row, Say, Status, Timer, table};
 use crate::mechanism::{Mechanism, Mechanisms};
+use crate::membership::msg::{Compare, Rows, Same, Tell};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::collections::BTreeMap;
@@ -28,15 +29,15 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         id: Id,
         state: &mut Part<'_, S>,
         src: Id,
-        (start, from, until, digest): (u64, Id, Option<Id>, u64),
+        Compare { start, from, until, digest }: Compare,
         out: &mut Out<Self>,
     ) {
         let (rows, end) = state.table.part(from, until, PART);
         let is_same = end == until && table::digest(&rows) == digest;
         let say = if is_same {
-            Say::Same { start, until }
+            Say::Same(Same { start, until })
         } else {
-            Say::Rows { start, from, until: end, rows }
+            Say::Rows(Rows { start, from, until: end, rows })
         };
         self.say(id, state, src, say, out);
     }
@@ -47,10 +48,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         id: Id,
         state: &mut Part<'_, S>,
         src: Id,
-        (start, until): (u64, Option<Id>),
+        same: Same,
         out: &mut Out<Self>,
     ) {
-        self.go_on(id, state, src, (start, until), out);
+        self.go_on(id, state, src, same, out);
     }
 
     /// Another table is not the same; its rows have been learnt.
@@ -59,8 +60,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         id: Id,
         state: &mut Part<'_, S>,
         src: Id,
-        (start, from, until): (u64, Id, Option<Id>),
-        rows: &[Rumour],
+        Rows { start, from, until, rows }: Rows,
         out: &mut Out<Self>,
     ) {
         if start != state.start {
@@ -73,9 +73,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         });
         lacking.truncate(PART);
         if !lacking.is_empty() {
-            self.say(id, state, src, Say::Tell { rows: lacking }, out);
+            self.say(id, state, src, Say::Tell(Tell { rows: lacking }), out);
         }
-        self.go_on(id, state, src, (start, until), out);
+        self.go_on(id, state, src, Same { start, until }, out);
     }
 
     /// It is time to compare the next part of the table with somebody's.
@@ -97,7 +97,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         id: Id,
         state: &mut Part<'_, S>,
         src: Id,
-        (start, until): (u64, Option<Id>),
+        Same { start, until }: Same,
         out: &mut Out<Self>,
     ) {
         let Exchange { from, is_joining, .. } = state.exchange;
@@ -124,7 +124,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
     ) -> Option<Id> {
         let (rows, until) = state.table.part(from, None, PART);
         let (start, digest) = (state.start, table::digest(&rows));
-        self.say(id, state, dst, Say::Compare { start, from, until, digest }, out);
+        self.say(id, state, dst, Say::Compare(Compare { start, from, until, digest }), out);
         until
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Key, Member, MemberState, Msg, Number, Row, Rumour, Say};
 use crate::mechanism::{Mechanism, Mechanisms};
+use crate::membership::msg::{Ack, Gossip, Rows, Same};
 use crate::prune::Prune;
 use crate::store::Store;
 use stateright::actor::Id;
@@ -9,25 +10,25 @@ use stateright::actor::Id;
 impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
     /// What is said to this member now and would say nothing new, now and for ever.
     pub(crate) fn is_past(&self, id: Id, state: &MemberState<S>, src: Id, msg: &Msg) -> bool {
-        let Msg::Gossip { say, news } = msg else {
-            return matches!(msg, Msg::Report { .. }) || src != id;
+        let Msg::Gossip(Gossip { say, news }) = msg else {
+            return matches!(msg, Msg::Report(_)) || src != id;
         };
         let rows_are_past =
             || news.iter().chain(say.rows()).all(|rumour| self.is_old(id, state, rumour));
         let number = Number { start: state.start, round: state.round };
         match say {
-            Say::Ack { origin, number: of, .. } => {
+            Say::Ack(Ack { origin, number: of, .. }) => {
                 *origin == id
                     && (*of < number || *of == number && state.probe.is_none())
                     && rows_are_past()
             }
-            Say::Same { start, .. } => {
+            Say::Same(Same { start, .. }) => {
                 (*start < state.start || *start == state.start && !state.exchange.is_joining)
                     && rows_are_past()
             }
-            Say::Rows { start, .. } => *start < state.start && rows_are_past(),
-            Say::Tell { .. } => rows_are_past(),
-            Say::Ping { .. } | Say::Seek { .. } | Say::Compare { .. } => false,
+            Say::Rows(Rows { start, .. }) => *start < state.start && rows_are_past(),
+            Say::Tell(_) => rows_are_past(),
+            Say::Ping(_) | Say::Seek(_) | Say::Compare(_) => false,
         }
     }
 

@@ -4,6 +4,7 @@ use super::{
     Entry, Key, Member, MemberState, Number, Part, Row, Rumour, Say, Status, Timer, table,
 };
 use crate::mechanism::Mechanisms;
+use crate::membership::msg::{Ack, Ping, Seek, Tell};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
 
@@ -32,10 +33,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         id: Id,
         state: &mut Part<'_, S>,
         src: Id,
-        (origin, number): (Id, Number),
+        Ping { origin, number }: Ping,
         out: &mut Out<Self>,
     ) {
-        self.say(id, state, src, Say::Ack { origin, target: id, number }, out);
+        self.say(id, state, src, Say::Ack(Ack { origin, target: id, number }), out);
     }
 
     /// Somebody got no answer from another member.
@@ -44,11 +45,11 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         id: Id,
         state: &mut Part<'_, S>,
         src: Id,
-        (target, number): (Id, Number),
+        Seek { target, number }: Seek,
         out: &mut Out<Self>,
     ) {
         if target != id && target != src && state.table.get(target).is_some() {
-            self.say(id, state, target, Say::Ping { origin: src, number }, out);
+            self.say(id, state, target, Say::Ping(Ping { origin: src, number }), out);
         }
     }
 
@@ -58,13 +59,13 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         id: Id,
         state: &mut Part<'_, S>,
         src: Id,
-        (origin, target, number): (Id, Id, Number),
+        Ack { origin, target, number }: Ack,
         out: &mut Out<Self>,
     ) {
         if origin != id {
             // Only what comes from the target itself is passed on, so nothing goes round in circles.
             if src == target && state.table.get(origin).is_some() {
-                self.say(id, state, origin, Say::Ack { origin, target, number }, out);
+                self.say(id, state, origin, Say::Ack(Ack { origin, target, number }), out);
             }
             return;
         }
@@ -94,7 +95,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         let own = state.suspicions.iter().filter(|(_, suspicion)| suspicion.by.contains(&id));
         let own: Vec<_> = own.map(|(member, _)| *member).take(self.timeouts.relays).collect();
         for suspect in own {
-            self.say(id, state, suspect, Say::Tell { rows: Vec::new() }, out);
+            self.say(id, state, suspect, Say::Tell(Tell { rows: Vec::new() }), out);
         }
         let part = state.to_mut();
         part.round = part.round.saturating_add(1);
@@ -120,14 +121,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         self.ping(id, state, target, out);
         let number = Number { start: state.start, round: state.round };
         for other in self.others(id, state, target, tries) {
-            self.say(id, state, other, Say::Seek { target, number }, out);
+            self.say(id, state, other, Say::Seek(Seek { target, number }), out);
         }
     }
 
     /// Asks somebody whether it is alive.
     fn ping(&self, id: Id, state: &mut Part<'_, S>, target: Id, out: &mut Out<Self>) {
         let number = Number { start: state.start, round: state.round };
-        self.say(id, state, target, Say::Ping { origin: id, number }, out);
+        self.say(id, state, target, Say::Ping(Ping { origin: id, number }), out);
     }
 
     /// Some of those alive, others for each question and each try.

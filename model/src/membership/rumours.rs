@@ -4,6 +4,7 @@ use super::{
     Entry, Key, MOST_MEMBERS, Member, MemberState, Msg, NEWS, Part, Row, Rumour, Status, Timer,
 };
 use crate::mechanism::{Mechanism, Mechanisms};
+use crate::membership::msg::Report;
 use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::collections::BTreeSet;
@@ -139,7 +140,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         } else {
             out.set_timer(Timer::Report, self.timeouts.report.clone());
         }
-        out.send(coordinator, Msg::Report { gone });
+        out.send(coordinator, Msg::Report(Report { gone }));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::rumours::CONFIRMATIONS;
 use super::*;
+use crate::membership::msg::{Ack, Compare, Gossip, Ping, Report, Rows, Same, Seek, Tell};
 use crate::store::MapStore;
 use stateright::actor::Command;
 
@@ -56,11 +57,11 @@ impl Running {
     }
 
     fn says(&mut self, src: usize, say: Say, news: Vec<Rumour>) -> Commands {
-        self.hears(src, Msg::Gossip { say, news })
+        self.hears(src, Msg::Gossip(Gossip { say, news }))
     }
 
     fn is_told(&mut self, src: usize, rumour: Rumour) -> Commands {
-        self.says(src, Say::Tell { rows: vec![rumour] }, Vec::new())
+        self.says(src, Say::Tell(Tell { rows: vec![rumour] }), Vec::new())
     }
 
     fn fires(&mut self, timer: Timer) -> Commands {
@@ -89,14 +90,14 @@ fn sent(commands: &Commands) -> Vec<(Id, Msg)> {
 /// Who is pinged for itself.
 fn pinged(commands: &Commands) -> Option<Id> {
     sent(commands).into_iter().find_map(|(dst, msg)| match msg {
-        Msg::Gossip { say: Say::Ping { .. }, .. } => Some(dst),
+        Msg::Gossip(Gossip { say: Say::Ping(_), .. }) => Some(dst),
         _ => None,
     })
 }
 
 fn reports(commands: &Commands) -> Vec<Vec<usize>> {
     let reports = sent(commands).into_iter().filter_map(|(dst, msg)| match msg {
-        Msg::Report { gone } if dst == id(COORDINATOR) => {
+        Msg::Report(Report { gone }) if dst == id(COORDINATOR) => {
             Some(gone.into_iter().map(usize::from).collect())
         }
         _ => None,
@@ -132,7 +133,9 @@ fn a_suspicion_is_refuted_at_once_and_saved_first() {
     let commands = member.is_told(1, entry(0, 1, suspect(2)));
     assert_eq!(member.own(), 2);
     assert!(matches!(commands[0], Command::Save(_)), "{commands:?}");
-    let Command::Send(to, Msg::Gossip { news, .. }) = &commands[1] else { panic!("{commands:?}") };
+    let Command::Send(to, Msg::Gossip(Gossip { news, .. })) = &commands[1] else {
+        panic!("{commands:?}")
+    };
     assert_eq!((*to, news[0]), (id(1), entry(0, 2, Status::Alive)));
     assert!(member.is_told(1, entry(0, 1, Status::Dead)).is_empty(), "of an earlier life");
     member.is_told(1, entry(0, 7, Status::Dead));
@@ -146,17 +149,17 @@ fn whatever_strangers_send_is_survived() {
     assert!(member.is_told(1, entry(0, u64::MAX, Status::Dead)).is_empty());
     assert_eq!(member.own(), 1, "there is no life after the last one");
     let long = vec![entry(1, 9, Status::Dead); PART + 1];
-    assert!(member.says(1, Say::Tell { rows: long.clone() }, Vec::new()).is_empty());
+    assert!(member.says(1, Say::Tell(Tell { rows: long.clone() }), Vec::new()).is_empty());
     let number = Number { start: u64::MAX, round: u64::MAX };
-    assert!(member.says(1, Say::Ping { origin: id(1), number }, long).is_empty());
+    assert!(member.says(1, Say::Ping(Ping { origin: id(1), number }), long).is_empty());
     for (from, until) in [(5, Some(5)), (5, Some(0)), (usize::MAX, None)] {
         let (from, until) = (id(from), until.map(id));
-        member.says(1, Say::Compare { start: 0, from, until, digest: 7 }, Vec::new());
-        member.says(1, Say::Rows { start: 1, from, until, rows: Vec::new() }, Vec::new());
-        member.says(1, Say::Same { start: 1, until }, Vec::new());
+        member.says(1, Say::Compare(Compare { start: 0, from, until, digest: 7 }), Vec::new());
+        member.says(1, Say::Rows(Rows { start: 1, from, until, rows: Vec::new() }), Vec::new());
+        member.says(1, Say::Same(Same { start: 1, until }), Vec::new());
     }
-    member.says(1, Say::Ack { origin: id(0), target: id(1), number }, Vec::new());
-    member.says(1, Say::Seek { target: id(usize::MAX), number }, Vec::new());
+    member.says(1, Say::Ack(Ack { origin: id(0), target: id(1), number }), Vec::new());
+    member.says(1, Say::Seek(Seek { target: id(usize::MAX), number }), Vec::new());
     member.hears(1, Msg::Leave);
     assert_eq!(member.state().table, before);
     member.is_told(1, entry(1, u64::MAX, suspect(2)));
@@ -176,7 +179,7 @@ fn everybody_is_asked_once_in_each_pass_in_another_order() {
                 let target = pinged(&member.fires(Timer::Probe)).expect("somebody is asked");
                 asked.push(target);
                 let number = Number { start: 1, round: member.state().round };
-                let say = Say::Ack { origin: id(me), target, number };
+                let say = Say::Ack(Ack { origin: id(me), target, number });
                 member.says(usize::from(target), say, Vec::new());
             }
             asked
@@ -204,13 +207,13 @@ fn a_silent_member_is_asked_again_then_suspect_then_dead_and_reported() {
         assert_eq!(pinged(&commands), Some(target));
         let seeks = sent(&commands)
             .into_iter()
-            .filter(|(_, msg)| matches!(msg, Msg::Gossip { say: Say::Seek { .. }, .. }));
+            .filter(|(_, msg)| matches!(msg, Msg::Gossip(Gossip { say: Say::Seek(_), .. })));
         assert_eq!(seeks.count(), helpers);
     }
     assert!(member.fires(Timer::Wait).is_empty(), "often enough");
     let told = sent(&member.fires(Timer::Probe));
     let heard = told.iter().any(
-        |(dst, msg)| matches!(msg, Msg::Gossip { say: Say::Tell { .. }, .. } if *dst == target),
+        |(dst, msg)| matches!(msg, Msg::Gossip(Gossip { say: Say::Tell(_), .. }) if *dst == target),
     );
     assert!(heard, "the suspect hears of it");
     let status = |member: &Running| member.knows(usize::from(target)).expect("a row").status;
@@ -218,7 +221,7 @@ fn a_silent_member_is_asked_again_then_suspect_then_dead_and_reported() {
     while !status(&member).is_gone() {
         let next = pinged(&member.fires(Timer::Probe)).expect("somebody is asked");
         let number = Number { start: 1, round: member.state().round };
-        let say = Say::Ack { origin: id(0), target: next, number };
+        let say = Say::Ack(Ack { origin: id(0), target: next, number });
         member.says(usize::from(next), say, Vec::new());
         assert!(member.state().round < 20, "it is dead after a while");
     }
@@ -275,13 +278,13 @@ fn news_is_bounded_told_least_first_and_not_for_ever() {
     for gone in 100..140 {
         member.is_told(1, entry(gone, 1, Status::Dead));
     }
-    let ping = Say::Ping { origin: id(1), number: Number { start: 1, round: 1 } };
+    let ping = Say::Ping(Ping { origin: id(1), number: Number { start: 1, round: 1 } });
     let mut told: BTreeMap<Id, u32> = BTreeMap::new();
     let mut messages = 0;
     while !member.state().rumours.is_empty() {
         messages += 1;
         let answer = sent(&member.says(1, ping.clone(), Vec::new()));
-        let [(_, Msg::Gossip { news, .. })] = &answer[..] else { panic!("{answer:?}") };
+        let [(_, Msg::Gossip(Gossip { news, .. }))] = &answer[..] else { panic!("{answer:?}") };
         assert!(news.len() <= NEWS + 2);
         assert_eq!((news[0].member, news[1].member), (id(0), id(1)));
         for rumour in &news[2..] {
@@ -339,7 +342,9 @@ fn a_newcomer_goes_on_where_an_answer_was_lost() {
     let mut seed = Running::new(0, 0..100);
     let mut newcomer = Running::new(200, [0]);
     let compare = |commands: &Commands| match &sent(commands)[..] {
-        [(_, Msg::Gossip { say: Say::Compare { from, .. }, .. })] => usize::from(*from),
+        [(_, Msg::Gossip(Gossip { say: Say::Compare(Compare { from, .. }), .. }))] => {
+            usize::from(*from)
+        }
         other => panic!("{other:?}"),
     };
     let begins = newcomer.fires(Timer::Exchange);
@@ -378,10 +383,10 @@ fn help_keeps_nothing_in_mind() {
     let mut helper = Running::new(1, [0, 2]);
     let before = helper.state().clone();
     let number = Number { start: 1, round: 5 };
-    let asked = sent(&helper.says(0, Say::Seek { target: id(2), number }, Vec::new()));
-    let ask = |msg: &Msg| matches!(msg, Msg::Gossip { say: Say::Ping { origin, .. }, .. } if *origin == id(0));
+    let asked = sent(&helper.says(0, Say::Seek(Seek { target: id(2), number }), Vec::new()));
+    let ask = |msg: &Msg| matches!(msg, Msg::Gossip(Gossip { say: Say::Ping(Ping { origin, .. }), .. }) if *origin == id(0));
     assert!(asked.len() == 1 && asked[0].0 == id(2) && ask(&asked[0].1), "{asked:?}");
-    let answer = Say::Ack { origin: id(0), target: id(2), number };
+    let answer = Say::Ack(Ack { origin: id(0), target: id(2), number });
     let passed = sent(&helper.says(2, answer.clone(), Vec::new()));
     assert_eq!(passed.iter().map(|(dst, _)| *dst).collect::<Vec<_>>(), [id(0)]);
     assert!(helper.says(7, answer, Vec::new()).is_empty(), "it is the target that answers");

@@ -176,7 +176,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Actor for RingActor<S, M> {
 /// What a member says, as the ring's actors hear it: who is gone is a report to a coordinator.
 fn said_by_member(msg: membership::Msg) -> Msg {
     match msg {
-        membership::Msg::Report { gone } => {
+        membership::Msg::Report(membership::msg::Report { gone }) => {
             Msg::Views(coordinator::Msg::Report(Report::Members { gone }))
         }
         msg => Msg::Members(msg),

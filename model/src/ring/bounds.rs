@@ -6,6 +6,10 @@
 use super::place::position;
 use super::{Ballot, Content, Copied, MAX_KEY_BYTES, Msg, Slice, Span};
 use crate::kv;
+use crate::ring::msg::{
+    Accept, Behind, Compare, Compared, Copies, Fetch, Held, Prepare, Promise, Read, Refuse, Rows,
+    Scan, Sweep, Want,
+};
 
 /// Nobody counts that far.
 const BEYOND: u64 = u64::MAX / 2;
@@ -16,32 +20,35 @@ pub(super) const SHOWN: usize = 1024;
 /// Whether an actor of a ring can have sent this.
 pub(super) fn is_believable(msg: &Msg) -> bool {
     match msg {
-        Msg::Read { key, .. } | Msg::Behind { key, .. } => fits(key),
-        Msg::Compare { slice, .. } => is_slice(slice),
-        Msg::Compared { slice, rows, looked, .. } => {
+        Msg::Read(Read { key, .. }) | Msg::Behind(Behind { key, .. }) => fits(key),
+        Msg::Compare(Compare { slice, .. }) => is_slice(slice),
+        Msg::Compared(Compared { slice, rows, looked, .. }) => {
             let rows = rows.as_deref().unwrap_or_default();
             is_slice(slice)
                 && looked.as_ref().is_none_or(|(_, key)| fits(key))
                 && rows.len() <= SHOWN
                 && rows.iter().all(|row| fits(&row.key) && is_counted(&row.accepted))
         }
-        Msg::Want { keys, then, .. } => are_named(keys) && then.iter().all(is_slice),
-        Msg::Copies { rows, rest, then, .. } => {
+        Msg::Want(Want { keys, then, .. }) => are_named(keys) && then.iter().all(is_slice),
+        Msg::Copies(Copies { rows, rest, then, .. }) => {
             are_named(rest)
                 && then.iter().all(is_slice)
                 && rows.len() <= SHOWN
                 && rows.iter().all(is_copied)
         }
-        Msg::Prepare { key, ballot, .. } | Msg::Held { key, ballot, .. } => {
+        Msg::Prepare(Prepare { key, ballot, .. }) | Msg::Held(Held { key, ballot, .. }) => {
             fits(key) && is_counted(ballot)
         }
-        Msg::Accept { key, ballot, content, .. } | Msg::Sweep { key, ballot, content, .. } => {
+        Msg::Accept(Accept { key, ballot, content, .. })
+        | Msg::Sweep(Sweep { key, ballot, content, .. }) => {
             fits(key) && is_counted(ballot) && is_dated(content)
         }
-        Msg::Promise { accepted, content, .. } => is_counted(accepted) && is_dated(content),
-        Msg::Refuse { promised, .. } => is_counted(promised),
-        Msg::Fetch { span, after, .. } => is_within(span, after.as_ref()),
-        Msg::Rows { span, after, rows, floors, .. } => {
+        Msg::Promise(Promise { accepted, content, .. }) => {
+            is_counted(accepted) && is_dated(content)
+        }
+        Msg::Refuse(Refuse { promised, .. }) => is_counted(promised),
+        Msg::Fetch(Fetch { span, after, .. }) => is_within(span, after.as_ref()),
+        Msg::Rows(Rows { span, after, rows, floors, .. }) => {
             is_within(span, after.as_ref())
                 && is_counted(&floors.ballot)
                 && floors.version < BEYOND
@@ -49,7 +56,7 @@ pub(super) fn is_believable(msg: &Msg) -> bool {
                     is_copied(row) && (span.from..=span.upto).contains(&position(&row.key))
                 })
         }
-        Msg::Scan { after, .. } => after.as_ref().is_none_or(|(_, key)| fits(key)),
+        Msg::Scan(Scan { after, .. }) => after.as_ref().is_none_or(|(_, key)| fits(key)),
         _ => true,
     }
 }
@@ -113,22 +120,23 @@ mod tests {
         };
         let id = OpId { gateway, incarnation: 1, lane: 0, seq: 1 };
         let ballot = |n| Ballot { epoch: 1, n, gateway, incarnation: 1 };
-        let read = |length| Msg::Read { epoch: 1, id, key: kv::Key::from(vec![b'k'; length]) };
+        let read =
+            |length| Msg::Read(Read { epoch: 1, id, key: kv::Key::from(vec![b'k'; length]) });
         assert!(is_answered(read(MAX_KEY_BYTES)) && !is_answered(read(MAX_KEY_BYTES + 1)));
         let prepare = |length, n| {
             let key = kv::Key::from(vec![b'k'; length]);
-            Msg::Prepare { id, key, ballot: ballot(n) }
+            Msg::Prepare(Prepare { id, key, ballot: ballot(n) })
         };
         assert!(is_answered(prepare(1, 1)));
         assert!(!is_answered(prepare(1, u64::MAX)) && !is_answered(prepare(MAX_KEY_BYTES + 1, 1)));
         let accept = |version| {
             let content = Content { version, ..Content::default() };
-            Msg::Accept { id, key: "k".into(), ballot: ballot(1), content }
+            Msg::Accept(Accept { id, key: "k".into(), ballot: ballot(1), content })
         };
         assert!(is_answered(accept(1)) && !is_answered(accept(u64::MAX)));
         let fetch = |from, upto, after: Option<(u64, usize)>| {
             let after = after.map(|(at, length)| (at, kv::Key::from(vec![b'k'; length])));
-            Msg::Fetch { epoch: 1, span: Span { from, upto }, after }
+            Msg::Fetch(Fetch { epoch: 1, span: Span { from, upto }, after })
         };
         assert!(is_answered(fetch(1, 5, None)) && is_answered(fetch(1, 5, Some((5, 1)))));
         for mad in [
@@ -142,27 +150,27 @@ mod tests {
             let (key, content) = (key.into(), Content::default());
             let row = Copied { key, accepted: ballot(1), voted: true, content };
             let (after, floors) = (None, Floors::default());
-            Msg::Rows { epoch: 1, span, after, rows: vec![row], more: false, floors }
+            Msg::Rows(Rows { epoch: 1, span, after, rows: vec![row], more: false, floors })
         };
         let slice = |after: Option<u64>, upto: Option<u64>, length: usize| {
             let place = |at| (at, kv::Key::from(vec![b'k'; length]));
             Slice { after: after.map(place), upto: upto.map(place) }
         };
-        let compare = |slice| Msg::Compare { epoch: 1, slice, digest: Default::default() };
+        let compare = |slice| Msg::Compare(Compare { epoch: 1, slice, digest: Default::default() });
         assert!(is_answered(compare(slice(None, None, 1))));
         assert!(is_answered(compare(slice(Some(1), Some(1), 1))));
         assert!(!is_answered(compare(slice(Some(2), Some(1), 1))));
         assert!(!is_answered(compare(slice(Some(1), None, MAX_KEY_BYTES + 1))));
         let want = |keys, length| {
             let keys = vec![kv::Key::from(vec![b'k'; length]); keys];
-            Msg::Want { epoch: 1, keys, then: None }
+            Msg::Want(Want { epoch: 1, keys, then: None })
         };
         assert!(is_answered(want(SHOWN, 1)));
         assert!(!is_answered(want(SHOWN + 1, 1)) && !is_answered(want(1, MAX_KEY_BYTES + 1)));
         let copies = |rows, n| {
             let (key, content) = ("k".into(), Content::default());
             let row = Copied { key, accepted: ballot(n), voted: true, content };
-            Msg::Copies { epoch: 1, rows: vec![row; rows], rest: vec![], then: None }
+            Msg::Copies(Copies { epoch: 1, rows: vec![row; rows], rest: vec![], then: None })
         };
         assert!(is_believable(&copies(SHOWN, 1)));
         assert!(!is_believable(&copies(1, u64::MAX)) && !is_believable(&copies(SHOWN + 1, 1)));

@@ -15,8 +15,12 @@ use super::{
     Ballot, Content, Key, MAX_KEY_BYTES, Msg, RingActor, RingState, Row, Timeouts, Timer, View,
 };
 use crate::coordinator;
+use crate::coordinator::msg::{Ask, Install};
 use crate::kv::{self, Op, OpId, Outcome, Refusal, Value};
 use crate::mechanism::{Intact, Mechanism, Mechanisms};
+use crate::ring::msg::{
+    Accept, Accepted, Behind, Invoke, Opened, Prepare, Promise, Read, Refuse, Return, Vote,
+};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::borrow::Cow;
@@ -165,7 +169,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let incarnation = started + 1;
         store.put(Key::Started, Row::Incarnation(incarnation));
         out.save(store.clone());
-        out.broadcast(&self.clients, &Msg::Opened { incarnation });
+        out.broadcast(&self.clients, &Msg::Opened(Opened { incarnation }));
         if !view.coordinators.is_empty() {
             out.set_timer(Timer::Follow, self.timeouts.follow.clone());
         }
@@ -185,27 +189,39 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             return;
         }
         match msg {
-            Msg::Invoke { id: op_id, key, op }
-                if self.clients.contains(&src) && op_id.gateway == id =>
-            {
-                self.on_invoke(id, state, src, op_id, (key, op), out);
+            Msg::Invoke(invoke) => {
+                if self.clients.contains(&src) && invoke.id.gateway == id {
+                    self.on_invoke(id, state, src, invoke, out);
+                }
             }
-            Msg::Vote { epoch, id: op_id, accepted, voted, value } => {
-                self.on_vote(id, state, src, (epoch, op_id), (accepted, voted, value), out);
+            Msg::Vote(vote) => self.on_vote(id, state, src, vote, out),
+            Msg::Promise(promise) => self.on_promise(state, src, promise, out),
+            Msg::Accepted(accepted) => self.on_accepted(state, src, accepted, out),
+            Msg::Refuse(refuse) => self.on_refuse(id, state, refuse, out),
+            Msg::Views(coordinator::Msg::Install(install)) => {
+                self.on_install(id, state, install, out);
             }
-            Msg::Promise { id: op_id, ballot, accepted, voted, content } => {
-                self.on_promise(state, src, (op_id, ballot), (accepted, voted, content), out);
-            }
-            Msg::Accepted { id: op_id, ballot } => {
-                self.on_accepted(state, src, (op_id, ballot), out)
-            }
-            Msg::Refuse { id: op_id, ballot, promised } => {
-                self.on_refuse(id, state, (op_id, ballot), promised, out);
-            }
-            Msg::Views(coordinator::Msg::Install { view }) => self.on_install(id, state, view, out),
-            Msg::Views(coordinator::Msg::Ask { epoch }) => self.on_ask(state, src, epoch, out),
+            Msg::Views(coordinator::Msg::Ask(ask)) => self.on_ask(state, src, ask, out),
             // Not for gateways.
-            _ => {}
+            Msg::Opened(_)
+            | Msg::Return(_)
+            | Msg::Read(_)
+            | Msg::Prepare(_)
+            | Msg::Accept(_)
+            | Msg::Sweep(_)
+            | Msg::Held(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Belong(_)
+            | Msg::Views(_)
+            | Msg::Members(_)
+            | Msg::Compare(_)
+            | Msg::Compared(_)
+            | Msg::Want(_)
+            | Msg::Copies(_)
+            | Msg::Behind(_) => {}
         }
     }
 
@@ -215,8 +231,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         gateway: Id,
         state: &mut Cow<'_, GatewayState<S>>,
         client: Id,
-        id: OpId,
-        (key, op): (kv::Key, Op),
+        Invoke { id, key, op }: Invoke,
         out: &mut Out<RingActor<S, M>>,
     ) {
         let lane = state.lanes.get(&id.lane);
@@ -230,7 +245,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         if let Err(refusal) = op.check(&key).and(too_long) {
             state.lanes.insert(id.lane, Lane { seq: id.seq, pending: None, read: None });
             let outcome = Outcome::Refused(refusal);
-            return out.send(client, Msg::Return { id, outcome });
+            return out.send(client, Msg::Return(Return { id, outcome }));
         }
         let is_read = op.is_read();
         let phase = Phase::Waiting;
@@ -255,12 +270,12 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         gateway: Id,
         state: &mut Cow<'_, GatewayState<S>>,
         src: Id,
-        (epoch, id): (u64, OpId),
-        vote: (Ballot, bool, Option<Value>),
+        vote: Vote,
         out: &mut Out<RingActor<S, M>>,
     ) {
+        let Vote { epoch, id, accepted: ballot, .. } = vote;
         let Some(Pending { key, phase: Phase::Reading { votes }, .. }) = state.pending(&id) else {
-            return self.on_late_vote(state, src, (epoch, id), vote.0, out);
+            return self.on_late_vote(state, src, vote, out);
         };
         let at = position(key);
         if epoch != state.view.epoch
@@ -273,8 +288,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let view = &state.view;
         let pending = under_way(&mut state.lanes, &id);
         let Some(Pending { phase: Phase::Reading { votes }, .. }) = pending else { return };
-        let ballot = vote.0;
-        votes.insert(src, vote);
+        votes.insert(src, (ballot, vote.voted, vote.value));
         let agrees = |id: &Id| matches!(votes.get(id), Some((other, true, _)) if *other == ballot);
         let answer = if !self.mechanisms.has(Mechanism::ReadQuorum) {
             let highest = votes.values().max_by_key(|(ballot, ..)| *ballot);
@@ -286,7 +300,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             None
         };
         if let Some(value) = answer {
-            self.note_read(state, (id, at), ballot, out);
+            self.note_read(state, id, at, ballot, out);
             let (_, outcome) = Op::Get.apply(value.as_ref());
             return self.end(state, id, outcome, out);
         }
@@ -301,7 +315,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     fn note_read(
         &self,
         state: &mut GatewayState<S>,
-        (id, at): (OpId, u64),
+        id: OpId,
+        at: u64,
         ballot: Ballot,
         out: &mut Out<RingActor<S, M>>,
     ) {
@@ -314,7 +329,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         }
         let (epoch, key) = (state.view.epoch, &pending.key);
         for (node, _) in votes.iter().filter(|(_, (shown, ..))| *shown < ballot) {
-            out.send(*node, Msg::Behind { epoch, key: key.clone() });
+            out.send(*node, Msg::Behind(Behind { epoch, key: key.clone() }));
         }
         if votes.len() < state.view.replicas(at).len() {
             *read = Some((key.clone(), ballot));
@@ -326,8 +341,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         &self,
         state: &GatewayState<S>,
         src: Id,
-        (epoch, id): (u64, OpId),
-        shown: Ballot,
+        Vote { epoch, id, accepted: shown, .. }: Vote,
         out: &mut Out<RingActor<S, M>>,
     ) {
         if let Some((key, ballot)) = state.last_read(&id)
@@ -335,7 +349,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             && shown < *ballot
             && state.view.replicas(position(key)).contains(&src)
         {
-            out.send(src, Msg::Behind { epoch, key: key.clone() });
+            out.send(src, Msg::Behind(Behind { epoch, key: key.clone() }));
         }
     }
 
@@ -344,8 +358,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         &self,
         state: &mut Cow<'_, GatewayState<S>>,
         src: Id,
-        (id, of): (OpId, Ballot),
-        (accepted, voted, content): (Ballot, bool, Content),
+        Promise { id, ballot: of, accepted, voted, content }: Promise,
         out: &mut Out<RingActor<S, M>>,
     ) {
         match state.pending(&id) {
@@ -373,7 +386,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         }
         if self.is_quorum(view, position(&pending.key), |id| promised.contains(&id)) {
             let (newest, is_chosen) = (std::mem::take(newest), *agreed);
-            self.propose(state, (id, of), (newest, is_chosen), out);
+            self.propose(state, id, of, newest, is_chosen, out);
         }
     }
 
@@ -381,8 +394,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     fn propose(
         &self,
         state: &mut GatewayState<S>,
-        (id, ballot): (OpId, Ballot),
-        (newest, is_chosen): (Content, bool),
+        id: OpId,
+        ballot: Ballot,
+        newest: Content,
+        is_chosen: bool,
         out: &mut Out<RingActor<S, M>>,
     ) {
         let Some(pending) = state.pending_mut(&id) else { return };
@@ -428,7 +443,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         &self,
         state: &mut Cow<'_, GatewayState<S>>,
         src: Id,
-        (id, of): (OpId, Ballot),
+        Accepted { id, ballot: of }: Accepted,
         out: &mut Out<RingActor<S, M>>,
     ) {
         match state.pending(&id) {
@@ -454,8 +469,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         &self,
         gateway: Id,
         state: &mut Cow<'_, GatewayState<S>>,
-        (id, of): (OpId, Ballot),
-        promised: Ballot,
+        Refuse { id, ballot: of, promised }: Refuse,
         out: &mut Out<RingActor<S, M>>,
     ) {
         let Some(pending) = state.pending(&id) else { return };
@@ -486,7 +500,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         &self,
         gateway: Id,
         state: &mut Cow<'_, GatewayState<S>>,
-        view: View,
+        Install { view }: Install<View>,
         out: &mut Out<RingActor<S, M>>,
     ) {
         if view.epoch <= state.view.epoch {
@@ -513,8 +527,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     }
 
     /// A node has not heard of this view.
-    fn on_ask(&self, state: &GatewayState<S>, src: Id, epoch: u64, out: &mut Out<RingActor<S, M>>) {
-        if epoch < state.view.epoch {
+    fn on_ask(&self, state: &GatewayState<S>, src: Id, ask: Ask, out: &mut Out<RingActor<S, M>>) {
+        if ask.epoch < state.view.epoch {
             out.send(src, install(&state.view));
         }
     }
@@ -545,7 +559,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     /// There may be a newer view that nobody has told of.
     fn on_follow(&self, state: &GatewayState<S>, out: &mut Out<RingActor<S, M>>) {
         let epoch = state.view.epoch;
-        out.broadcast(&state.view.coordinators, &Msg::Views(coordinator::Msg::Ask { epoch }));
+        out.broadcast(&state.view.coordinators, &Msg::Views(coordinator::Msg::Ask(Ask { epoch })));
         out.set_timer(Timer::Follow, self.timeouts.follow.clone());
     }
 
@@ -644,14 +658,18 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         for node in state.view.replicas(position(&pending.key)) {
             let (answered, msg) = match &pending.phase {
                 Phase::Reading { votes } => {
-                    (votes.contains_key(&node), Msg::Read { epoch, id, key: key() })
+                    (votes.contains_key(&node), Msg::Read(Read { epoch, id, key: key() }))
                 }
-                Phase::Preparing { ballot, promised, .. } => {
-                    (promised.contains(&node), Msg::Prepare { id, key: key(), ballot: *ballot })
-                }
+                Phase::Preparing { ballot, promised, .. } => (
+                    promised.contains(&node),
+                    Msg::Prepare(Prepare { id, key: key(), ballot: *ballot }),
+                ),
                 Phase::Accepting { ballot, accepted, content, .. } => {
                     let (ballot, content) = (*ballot, content.clone());
-                    (accepted.contains(&node), Msg::Accept { id, key: key(), ballot, content })
+                    (
+                        accepted.contains(&node),
+                        Msg::Accept(Accept { id, key: key(), ballot, content }),
+                    )
                 }
                 Phase::Waiting => return,
             };
@@ -675,7 +693,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         for timer in [Timer::Resend(id.lane), Timer::Backoff(id.lane), Timer::Deadline(id.lane)] {
             out.cancel_timer(timer);
         }
-        out.send(pending.client, Msg::Return { id, outcome });
+        out.send(pending.client, Msg::Return(Return { id, outcome }));
     }
 
     fn may_attempt(&self, pending: &Pending) -> bool {

@@ -12,12 +12,17 @@ mod sweep;
 use super::bounds::is_believable;
 use super::place::position;
 use super::{
-    Ballot, Content, Floors, Key, Msg, Register, Report, RingActor, RingState, Row, Timeouts,
-    Timer, Transfer, View,
+    Ballot, Floors, Key, Msg, Register, Report, RingActor, RingState, Row, Timeouts, Timer,
+    Transfer, View,
 };
 use crate::coordinator;
-use crate::kv::{self, OpId};
+use crate::coordinator::msg::{Ask, Install};
+use crate::kv;
 use crate::mechanism::{Intact, Mechanism, Mechanisms};
+use crate::ring::msg::{
+    Accept, Accepted, Behind, Belong, Compare, Compared, Copies, Fetch, Held, Prepare, Promise,
+    Read, Refuse, Rows, Scan, Sweep, Vote, Want,
+};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::borrow::Cow;
@@ -156,56 +161,38 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             && epoch != state.view.epoch
             && self.mechanisms.has(Mechanism::RingEpochCheck)
         {
-            let is_answer = matches!(
-                msg,
-                Msg::Held { .. } | Msg::Rows { .. } | Msg::Compared { .. } | Msg::Copies { .. }
-            );
-            return self.on_other_epoch(state, src, (epoch, is_answer), out);
+            let is_answer =
+                matches!(msg, Msg::Held(_) | Msg::Rows(_) | Msg::Compared(_) | Msg::Copies(_));
+            return self.on_other_epoch(state, src, epoch, is_answer, out);
         }
         match msg {
-            Msg::Read { epoch, id: op_id, key } => {
-                self.on_read(id, state, src, (epoch, op_id, key), out);
+            Msg::Read(read) => self.on_read(id, state, src, read, out),
+            Msg::Prepare(prepare) => self.on_prepare(id, state, src, prepare, out),
+            Msg::Accept(accept) => self.on_accept(id, state, src, accept, out),
+            Msg::Sweep(sweep) => self.on_sweep(id, state, src, sweep, out),
+            Msg::Held(held) => self.on_held(id, state, src, held, out),
+            Msg::Belong(belong) => self.on_belong(id, state, belong, out),
+            Msg::Views(coordinator::Msg::Install(install)) => {
+                self.on_install(id, state, install, out);
             }
-            Msg::Prepare { id: op_id, key, ballot } => {
-                self.on_prepare(id, state, src, (op_id, key, ballot), out);
-            }
-            Msg::Accept { id: op_id, key, ballot, content } => {
-                self.on_accept(id, state, src, (op_id, key, ballot, content), out);
-            }
-            Msg::Sweep { key, ballot, content, .. } => {
-                self.on_sweep(id, state, src, (key, ballot, content), out);
-            }
-            Msg::Held { key, ballot, .. } => self.on_held(id, state, src, (key, ballot), out),
-            Msg::Belong { wanted } => self.on_belong(id, state, wanted, out),
-            Msg::Views(coordinator::Msg::Install { view }) => self.on_install(id, state, view, out),
-            Msg::Views(coordinator::Msg::Ask { epoch }) => self.on_ask(state, src, epoch, out),
-            Msg::Fetch { span, after, .. } => self.on_fetch(id, state, src, (span, after), out),
-            Msg::Rows { span, after, rows, more, floors, .. } => {
-                self.on_rows(id, state, src, (span, after), (rows, more, floors), out);
-            }
-            Msg::Scan { ticket, after, limit, .. } => {
-                self.on_scan(id, state, src, (ticket, after, limit), out);
-            }
-            Msg::Compare { slice, digest, .. } => {
-                self.on_compare(id, state, src, (slice, digest), out);
-            }
-            Msg::Compared { slice, rows, looked, .. } => {
-                self.on_compared(id, state, src, (slice, rows, looked), out);
-            }
-            Msg::Want { keys, then, .. } => self.on_want(id, state, src, (keys, then), out),
-            Msg::Copies { rows, rest, then, .. } => {
-                self.on_copies(id, state, src, (rows, rest, then), out);
-            }
-            Msg::Behind { key, .. } => self.on_behind(id, state, key, out),
+            Msg::Views(coordinator::Msg::Ask(ask)) => self.on_ask(state, src, ask, out),
+            Msg::Fetch(fetch) => self.on_fetch(id, state, src, fetch, out),
+            Msg::Rows(rows) => self.on_rows(id, state, src, rows, out),
+            Msg::Scan(scan) => self.on_scan(id, state, src, scan, out),
+            Msg::Compare(compare) => self.on_compare(id, state, src, compare, out),
+            Msg::Compared(compared) => self.on_compared(id, state, src, compared, out),
+            Msg::Want(want) => self.on_want(id, state, src, want, out),
+            Msg::Copies(copies) => self.on_copies(id, state, src, copies, out),
+            Msg::Behind(behind) => self.on_behind(id, state, behind, out),
             // Not for nodes.
-            Msg::Opened { .. }
-            | Msg::Invoke { .. }
-            | Msg::Return { .. }
-            | Msg::Vote { .. }
-            | Msg::Promise { .. }
-            | Msg::Accepted { .. }
-            | Msg::Refuse { .. }
-            | Msg::Scanned { .. }
+            Msg::Opened(_)
+            | Msg::Invoke(_)
+            | Msg::Return(_)
+            | Msg::Vote(_)
+            | Msg::Promise(_)
+            | Msg::Accepted(_)
+            | Msg::Refuse(_)
+            | Msg::Scanned(_)
             | Msg::Members(_)
             | Msg::Views(_) => {}
         }
@@ -216,7 +203,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         &self,
         state: &NodeState<S>,
         src: Id,
-        (epoch, is_answer): (u64, bool),
+        epoch: u64,
+        is_answer: bool,
         out: &mut Out<RingActor<S, M>>,
     ) {
         if epoch < state.view.epoch {
@@ -225,7 +213,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             }
         } else {
             let epoch = state.view.epoch;
-            out.send(src, Msg::Views(coordinator::Msg::Ask { epoch }));
+            out.send(src, Msg::Views(coordinator::Msg::Ask(Ask { epoch })));
         }
     }
 
@@ -235,7 +223,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         id: Id,
         state: &NodeState<S>,
         src: Id,
-        (epoch, op_id, key): (u64, OpId, kv::Key),
+        Read { epoch, id: op_id, key }: Read,
         out: &mut Out<RingActor<S, M>>,
     ) {
         let at = position(&key);
@@ -245,7 +233,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         let Register { accepted, voted, content, .. } = state.register(at, &key);
         let voted = voted || !self.mechanisms.has(Mechanism::CopyIsNoVote);
         let value = content.value;
-        out.send(src, Msg::Vote { epoch, id: op_id, accepted, voted, value });
+        out.send(src, Msg::Vote(Vote { epoch, id: op_id, accepted, voted, value }));
     }
 
     /// A gateway begins an attempt: promise to accept nothing lower.
@@ -254,7 +242,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         id: Id,
         state: &mut Cow<'_, NodeState<S>>,
         src: Id,
-        (op_id, key, ballot): (OpId, kv::Key, Ballot),
+        Prepare { id: op_id, key, ballot }: Prepare,
         out: &mut Out<RingActor<S, M>>,
     ) {
         let at = position(&key);
@@ -263,7 +251,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         }
         let mut register = state.register(at, &key);
         if let Some(promised) = self.outranks(state, at, &key, &register, ballot) {
-            return out.send(src, Msg::Refuse { id: op_id, ballot, promised });
+            return out.send(src, Msg::Refuse(Refuse { id: op_id, ballot, promised }));
         }
         let Register { accepted, voted, ref content, .. } = register;
         let voted = voted || !self.mechanisms.has(Mechanism::CopyIsNoVote);
@@ -274,7 +262,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             put(&mut state.store, &key, register);
             out.save(state.store.clone());
         }
-        out.send(src, Msg::Promise { id: op_id, ballot, accepted, voted, content });
+        out.send(src, Msg::Promise(Promise { id: op_id, ballot, accepted, voted, content }));
     }
 
     /// A gateway proposes: accept it, unless a higher ballot was promised.
@@ -283,7 +271,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         id: Id,
         state: &mut Cow<'_, NodeState<S>>,
         src: Id,
-        (op_id, key, ballot, content): (OpId, kv::Key, Ballot, Content),
+        Accept { id: op_id, key, ballot, content }: Accept,
         out: &mut Out<RingActor<S, M>>,
     ) {
         let at = position(&key);
@@ -291,7 +279,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             return;
         }
         let register = state.register(at, &key);
-        let accepted = Msg::Accepted { id: op_id, ballot };
+        let accepted = Msg::Accepted(Accepted { id: op_id, ballot });
         if register.accepted == ballot && register.voted {
             return out.send(src, accepted);
         }
@@ -299,7 +287,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         if let Some(promised) = higher
             && (self.mechanisms.has(Mechanism::PromiseKept) || ballot < register.accepted)
         {
-            return out.send(src, Msg::Refuse { id: op_id, ballot, promised });
+            return out.send(src, Msg::Refuse(Refuse { id: op_id, ballot, promised }));
         }
         let promised = register.promised.max(ballot);
         let state = state.to_mut();
@@ -314,7 +302,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         &self,
         id: Id,
         state: &mut Cow<'_, NodeState<S>>,
-        view: View,
+        Install { view }: Install<View>,
         out: &mut Out<RingActor<S, M>>,
     ) {
         if view.epoch <= state.view.epoch {
@@ -355,8 +343,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
     }
 
     /// Somebody whom this node spoke to has not heard of its view.
-    fn on_ask(&self, state: &NodeState<S>, src: Id, epoch: u64, out: &mut Out<RingActor<S, M>>) {
-        if epoch < state.view.epoch {
+    fn on_ask(&self, state: &NodeState<S>, src: Id, ask: Ask, out: &mut Out<RingActor<S, M>>) {
+        if ask.epoch < state.view.epoch {
             out.send(src, install(&state.view));
         }
     }
@@ -366,7 +354,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         &self,
         id: Id,
         state: &mut Cow<'_, NodeState<S>>,
-        wanted: bool,
+        Belong { wanted }: Belong,
         out: &mut Out<RingActor<S, M>>,
     ) {
         if state.is_wanted() == wanted {
@@ -382,7 +370,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
     fn follow(&self, id: Id, state: &NodeState<S>, out: &mut Out<RingActor<S, M>>) {
         let coordinators = &state.view.coordinators;
         let epoch = state.view.epoch;
-        out.broadcast(coordinators, &Msg::Views(coordinator::Msg::Ask { epoch }));
+        out.broadcast(coordinators, &Msg::Views(coordinator::Msg::Ask(Ask { epoch })));
         let report = match (state.is_wanted(), state.view.new.has(id)) {
             (true, false) => Some(Report::Join),
             (false, true) => Some(Report::Leave),
@@ -461,7 +449,7 @@ impl<S: Store<Key, Row>> NodeState<S> {
 
 /// What is said to whoever does not know this view.
 pub(super) fn install(view: &View) -> Msg {
-    Msg::Views(coordinator::Msg::Install { view: view.clone() })
+    Msg::Views(coordinator::Msg::Install(Install { view: view.clone() }))
 }
 
 /// Writes a register, and keeps the table of tombstones.
@@ -491,18 +479,20 @@ fn forget_promises<S: Store<Key, Row>>(store: &mut S) {
 /// The epoch of a message that is served in its epoch only.
 fn epoch_of(msg: &Msg) -> Option<u64> {
     match msg {
-        Msg::Read { epoch, .. }
-        | Msg::Sweep { epoch, .. }
-        | Msg::Held { epoch, .. }
-        | Msg::Fetch { epoch, .. }
-        | Msg::Rows { epoch, .. }
-        | Msg::Compare { epoch, .. }
-        | Msg::Compared { epoch, .. }
-        | Msg::Want { epoch, .. }
-        | Msg::Copies { epoch, .. }
-        | Msg::Behind { epoch, .. }
-        | Msg::Scan { epoch, .. } => Some(*epoch),
-        Msg::Prepare { ballot, .. } | Msg::Accept { ballot, .. } => Some(ballot.epoch),
+        Msg::Read(Read { epoch, .. })
+        | Msg::Sweep(Sweep { epoch, .. })
+        | Msg::Held(Held { epoch, .. })
+        | Msg::Fetch(Fetch { epoch, .. })
+        | Msg::Rows(Rows { epoch, .. })
+        | Msg::Compare(Compare { epoch, .. })
+        | Msg::Compared(Compared { epoch, .. })
+        | Msg::Want(Want { epoch, .. })
+        | Msg::Copies(Copies { epoch, .. })
+        | Msg::Behind(Behind { epoch, .. })
+        | Msg::Scan(Scan { epoch, .. }) => Some(*epoch),
+        Msg::Prepare(Prepare { ballot, .. }) | Msg::Accept(Accept { ballot, .. }) => {
+            Some(ballot.epoch)
+        }
         _ => None,
     }
 }

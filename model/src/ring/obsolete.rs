@@ -5,9 +5,13 @@ use super::{
     RingActor, RingState, Row, Script, ScriptState,
 };
 use crate::coordinator;
+use crate::coordinator::msg::Install;
 use crate::kv::{self, OpId};
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::prune::Prune;
+use crate::ring::msg::{
+    Accepted, Compared, Copies, Held, Invoke, Opened, Promise, Refuse, Return, Rows, Vote,
+};
 use crate::store::Store;
 use stateright::actor::Id;
 
@@ -41,11 +45,15 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
     /// Old epochs stay old.
     pub(super) fn is_obsolete(&self, id: Id, state: &NodeState<S>, src: Id, msg: &Msg) -> bool {
         match msg {
-            Msg::Views(coordinator::Msg::Install { view }) => view.epoch <= state.view.epoch,
-            Msg::Held { epoch, .. } | Msg::Rows { epoch, .. } if *epoch < state.view.epoch => {
+            Msg::Views(coordinator::Msg::Install(Install { view })) => {
+                view.epoch <= state.view.epoch
+            }
+            Msg::Held(Held { epoch, .. }) | Msg::Rows(Rows { epoch, .. })
+                if *epoch < state.view.epoch =>
+            {
                 self.mechanisms.has(Mechanism::RingEpochCheck)
             }
-            Msg::Rows { epoch, span, after, .. } if *epoch == state.view.epoch => {
+            Msg::Rows(Rows { epoch, span, after, .. }) if *epoch == state.view.epoch => {
                 let transfer = state.transfers.get(&span.upto);
                 transfer.is_none_or(|transfer| {
                     transfer.done.contains(&src) || transfer.partly.get(&src) > after.as_ref()
@@ -61,17 +69,19 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         if !sound.into_iter().all(|mechanism| self.mechanisms.has(mechanism)) {
             return false;
         }
-        let is_done = |key: &kv::Key, ballot: Ballot| !self.may_copy(id, state, (src, key), ballot);
+        let is_done = |key: &kv::Key, ballot: Ballot| !self.may_copy(id, state, src, key, ballot);
         match msg {
-            Msg::Compared { epoch, .. } | Msg::Copies { epoch, .. }
+            Msg::Compared(Compared { epoch, .. }) | Msg::Copies(Copies { epoch, .. })
                 if *epoch < state.view.epoch =>
             {
                 true
             }
-            Msg::Compared { epoch, rows, looked: None, .. } if *epoch == state.view.epoch => {
+            Msg::Compared(Compared { epoch, rows, looked: None, .. })
+                if *epoch == state.view.epoch =>
+            {
                 rows.iter().flatten().all(|row| is_done(&row.key, row.accepted))
             }
-            Msg::Copies { epoch, rows, rest, then: None } if *epoch == state.view.epoch => {
+            Msg::Copies(Copies { epoch, rows, rest, then: None }) if *epoch == state.view.epoch => {
                 rest.is_empty() && rows.iter().all(|row| is_done(&row.key, row.accepted))
             }
             _ => false,
@@ -94,8 +104,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         };
         let phase = |id: &OpId| state.pending(id).map(|pending| &pending.phase);
         match msg {
-            Msg::Invoke { id, .. } => is_past(id),
-            Msg::Vote { epoch, id, .. } => {
+            Msg::Invoke(Invoke { id, .. }) => is_past(id),
+            Msg::Vote(Vote { epoch, id, .. }) => {
                 *epoch < state.view.epoch
                     || (*epoch == state.view.epoch
                         && is_past(id)
@@ -105,7 +115,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
                             Some(Phase::Reading { votes }) if !votes.contains_key(&src)
                         ))
             }
-            Msg::Promise { id, ballot: of, .. } => {
+            Msg::Promise(Promise { id, ballot: of, .. }) => {
                 is_past(id)
                     && !matches!(
                         phase(id),
@@ -113,7 +123,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
                             if ballot == of && !promised.contains(&src)
                     )
             }
-            Msg::Accepted { id, ballot: of } => {
+            Msg::Accepted(Accepted { id, ballot: of }) => {
                 is_past(id)
                     && match phase(id) {
                         Some(Phase::Preparing { ballot, .. }) => ballot != of,
@@ -123,7 +133,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
                         _ => true,
                     }
             }
-            Msg::Refuse { id, ballot: of, .. } => {
+            Msg::Refuse(Refuse { id, ballot: of, .. }) => {
                 is_past(id)
                     && !matches!(
                         phase(id),
@@ -131,7 +141,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
                             if ballot == of
                     )
             }
-            Msg::Views(coordinator::Msg::Install { view }) => view.epoch <= state.view.epoch,
+            Msg::Views(coordinator::Msg::Install(Install { view })) => {
+                view.epoch <= state.view.epoch
+            }
             _ => false,
         }
     }
@@ -152,8 +164,8 @@ impl<M: Mechanisms> Oracle<M> {
 impl Script {
     pub(super) fn is_obsolete(&self, state: &ScriptState, msg: &Msg) -> bool {
         match msg {
-            Msg::Return { id, .. } => !self.is_waiting_for(state, id),
-            Msg::Opened { incarnation } => *incarnation <= state.incarnation,
+            Msg::Return(Return { id, .. }) => !self.is_waiting_for(state, id),
+            Msg::Opened(Opened { incarnation }) => *incarnation <= state.incarnation,
             _ => false,
         }
     }

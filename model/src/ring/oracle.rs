@@ -8,6 +8,7 @@
 use super::node::install;
 use super::{Key, Msg, Report, Ring, RingActor, Row, Timer, View};
 use crate::coordinator;
+use crate::coordinator::msg::Ask;
 use crate::mechanism::{Intact, Mechanism, Mechanisms};
 use crate::store::Store;
 use stateright::actor::{Id, Out, model_timeout};
@@ -65,7 +66,7 @@ impl<M: Mechanisms> Oracle<M> {
                 state.to_mut().reported.insert(src);
                 self.set_timers(state, out);
             }
-            Msg::Views(coordinator::Msg::Ask { epoch }) if epoch < state.view.epoch => {
+            Msg::Views(coordinator::Msg::Ask(Ask { epoch })) if epoch < state.view.epoch => {
                 out.send(src, install(&state.view));
             }
             _ => {}

@@ -3,6 +3,7 @@
 use super::{Key, Msg, RingActor, Row};
 use crate::kv::{self, Op, OpId};
 use crate::mechanism::Mechanisms;
+use crate::ring::msg::{Invoke, Opened, Return};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::borrow::Cow;
@@ -49,10 +50,10 @@ impl Script {
         out: &mut Out<RingActor<S, M>>,
     ) {
         match msg {
-            Msg::Return { id, .. } if self.is_waiting_for(state, &id) => {
+            Msg::Return(Return { id, .. }) if self.is_waiting_for(state, &id) => {
                 self.invoke_next(state.to_mut(), out);
             }
-            Msg::Opened { incarnation } if incarnation > state.incarnation => {
+            Msg::Opened(Opened { incarnation }) if incarnation > state.incarnation => {
                 let state = state.to_mut();
                 (state.incarnation, state.seq) = (incarnation, 0);
                 if state.waiting {
@@ -88,7 +89,7 @@ impl Script {
                 lane: self.lane,
                 seq: state.seq,
             };
-            out.send(self.gateway, Msg::Invoke { id, key, op });
+            out.send(self.gateway, Msg::Invoke(Invoke { id, key, op }));
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::chain::world::FIRST_EPOCH;
 use crate::chain::world::{
     Member, Sight, World, chain, finished, members, messages, newest, teachings,
 };
+use chainring_model::chain::msg::{Reply, Request, Resumed, Scanned};
 use chainring_model::chain::{ChainActor, ChainState, Msg, View};
 use chainring_model::kv::Outcome;
 use stateright::Property;
@@ -188,8 +189,9 @@ fn all_returned<W: World>(world: &W, state: &W::State) -> bool {
 
 /// [`Reached::ReadFound`].
 fn read_found<W: World>(_: &W, state: &W::State) -> bool {
-    messages(W::system(state))
-        .any(|envelope| matches!(envelope.msg, Msg::Reply { outcome: Outcome::Value(_), .. }))
+    messages(W::system(state)).any(|envelope| {
+        matches!(envelope.msg, Msg::Reply(Reply { outcome: Outcome::Value(_), .. }))
+    })
 }
 
 /// [`Reached::SuccessorLags`].
@@ -230,7 +232,7 @@ fn duplicate_answered<W: World>(_: &W, state: &W::State) -> bool {
         .filter_map(|member| member.view.head())
         .collect();
     messages(system).any(|envelope| match envelope.msg {
-        Msg::Reply { outcome, .. } => {
+        Msg::Reply(Reply { outcome, .. }) => {
             heads.contains(&envelope.src)
                 && !matches!(outcome, Outcome::Value(_) | Outcome::Refused(_))
         }
@@ -241,7 +243,7 @@ fn duplicate_answered<W: World>(_: &W, state: &W::State) -> bool {
 /// [`Reached::DirtyForwarded`].
 fn dirty_forwarded<W: World>(_: &W, state: &W::State) -> bool {
     messages(W::system(state)).any(|envelope| match envelope.msg {
-        Msg::Request { id, .. } => id.gateway != envelope.src,
+        Msg::Request(Request { id, .. }) => id.gateway != envelope.src,
         _ => false,
     })
 }
@@ -249,13 +251,13 @@ fn dirty_forwarded<W: World>(_: &W, state: &W::State) -> bool {
 /// [`Reached::ListingForwarded`].
 fn listing_forwarded<W: World>(_: &W, state: &W::State) -> bool {
     let mut messages = messages(W::system(state));
-    messages.any(|envelope| matches!(envelope.msg, Msg::ScanFor { .. }))
+    messages.any(|envelope| matches!(envelope.msg, Msg::ScanFor(_)))
 }
 
 /// [`Reached::Listed`].
 fn listed<W: World>(_: &W, state: &W::State) -> bool {
     messages(W::system(state)).any(|envelope| match envelope.msg {
-        Msg::Scanned { keys, total, .. } => !keys.is_empty() || *total > 0,
+        Msg::Scanned(Scanned { keys, total, .. }) => !keys.is_empty() || *total > 0,
         _ => false,
     })
 }
@@ -389,13 +391,13 @@ fn learner_lags<W: World>(_: &W, state: &W::State) -> bool {
 /// [`Reached::GoesOn`].
 fn goes_on<W: World>(_: &W, state: &W::State) -> bool {
     let mut messages = messages(W::system(state));
-    messages.any(|it| matches!(it.msg, Msg::Resumed { goes_on: true, .. }))
+    messages.any(|it| matches!(it.msg, Msg::Resumed(Resumed { goes_on: true, .. })))
 }
 
 /// [`Reached::BeginsAnew`].
 fn begins_anew<W: World>(_: &W, state: &W::State) -> bool {
     let mut messages = messages(W::system(state));
-    messages.any(|it| matches!(it.msg, Msg::Resumed { goes_on: false, .. }))
+    messages.any(|it| matches!(it.msg, Msg::Resumed(Resumed { goes_on: false, .. })))
 }
 
 /// [`Reached::Buried`].

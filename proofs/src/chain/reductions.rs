@@ -23,7 +23,7 @@ pub fn equivalent_senders<M: Mechanisms>(
     };
     match &*envelope.msg {
         Msg::Views(Install { .. }) => ids(|actor| matches!(actor, ChainActor::Coordinator(_))),
-        Msg::Request { .. } | Msg::Reply { .. } | Msg::Redirect { .. } => ids(|_| true),
+        Msg::Request(_) | Msg::Reply(_) | Msg::Redirect(_) => ids(|_| true),
         _ => None,
     }
 }
@@ -38,7 +38,7 @@ impl Setup {
             !self.swift_leases && (suspects.is_empty() || suspects.contains(&place))
         };
         match msg {
-            Msg::Opened { .. } | Msg::Invoke { .. } | Msg::Return { .. } => !self.slow_clients,
+            Msg::Opened(_) | Msg::Invoke(_) | Msg::Return(_) => !self.slow_clients,
             Msg::Views(Heartbeat { .. }) => !is_slow(src),
             Msg::Views(Lease { .. }) => !is_slow(dst),
             _ => false,
@@ -68,7 +68,7 @@ impl Setup {
             ActorModelAction::Drop(envelope) => {
                 return !matches!(
                     Interned::get(envelope.msg),
-                    Msg::Views(coordinator::Msg::Install { .. })
+                    Msg::Views(coordinator::Msg::Install(_))
                 );
             }
             ActorModelAction::Deliver { dst, msg, .. }
@@ -76,7 +76,7 @@ impl Setup {
                     && usize::from(*dst) < 2
                     && matches!(
                         Interned::get(*msg),
-                        Msg::Update { .. } | Msg::Ack { .. } | Msg::Missing { .. }
+                        Msg::Update(_) | Msg::Ack(_) | Msg::Missing(_)
                     ) =>
             {
                 return false;
@@ -133,7 +133,7 @@ fn awaits_end<M: Mechanisms>(system: &System<M>, coordinator: Id, member: Id) ->
     let proposed = state.proposal.as_ref().and_then(|proposal| proposal.view.as_ref());
     proposed.is_some_and(without)
         || messages(system).any(|envelope| match envelope.msg {
-            Msg::Views(coordinator::Msg::Accept { view, .. }) => {
+            Msg::Views(coordinator::Msg::Accept(coordinator::msg::Accept { view, .. })) => {
                 envelope.dst == coordinator && without(view)
             }
             _ => false,

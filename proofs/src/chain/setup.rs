@@ -7,6 +7,7 @@ use super::reached::Reached;
 use super::world::{FIRST_EPOCH, ProofActor, ProofStore};
 use crate::checker::schedule::numbered;
 use chainring_model::Mechanisms;
+use chainring_model::chain::msg::Update;
 use chainring_model::chain::{
     self, Entry, Gateway, Msg, Nested, Reads, Replica, Row, Script, Timeouts, View, retained_bytes,
 };
@@ -289,7 +290,7 @@ impl Setup {
         let id = OpId { gateway, incarnation: 0, lane: 0, seq: 9 };
         let entry = Entry { id, key: "x".into(), op: Op::Put("9".into()) };
         let (epoch, index) = (FIRST_EPOCH - 1, 1);
-        let msg = Msg::Update { epoch, index, entry };
+        let msg = Msg::Update(Update { epoch, index, entry });
         Envelope { src: Id::from(0), dst: Id::from(1), msg }
     }
 

@@ -7,6 +7,7 @@ use crate::history::History;
 use crate::simulate::clients::{Habits, reconsidered};
 use crate::simulate::dice::Dice;
 use crate::simulate::scene::{Figures, Link, Role, Scene, Subject};
+use chainring_model::chain::msg::{Invoke, Opened, Reply, Resumed, Return};
 use chainring_model::chain::{
     ChainState, Gateway, Msg, Nested, Reads, Replica, Script, Timeouts, View,
 };
@@ -211,14 +212,14 @@ impl<M: Mechanisms> Subject for Simulated<M> {
 
     fn link(&self, envelope: Envelope<&Msg>) -> Link {
         match envelope.msg {
-            Msg::Invoke { id, .. } => Link::Thinking(id.lane),
-            Msg::Return { .. } | Msg::Opened { .. } => Link::Inside,
+            Msg::Invoke(Invoke { id, .. }) => Link::Thinking(id.lane),
+            Msg::Return(_) | Msg::Opened(_) => Link::Inside,
             _ => Link::Network,
         }
     }
 
     fn reconsider(&self, scene: &ChainScene<M>, mut msg: Msg) -> Msg {
-        if let Msg::Invoke { key, op, .. } = &mut msg {
+        if let Msg::Invoke(Invoke { key, op, .. }) = &mut msg {
             *key = reconsidered(&scene.history, key.clone(), op);
         }
         msg
@@ -251,24 +252,24 @@ impl<M: Mechanisms> Subject for Simulated<M> {
     fn count(&self, scene: &ChainScene<M>, envelope: Envelope<&Msg>, figures: &mut Figures) {
         let is_replica = |id: Id| usize::from(id) < REPLICAS;
         match envelope.msg {
-            Msg::Return { outcome, .. } => figures.add(
+            Msg::Return(Return { outcome, .. }) => figures.add(
                 match outcome {
                     Outcome::Unknown => "operations unknown",
                     _ => "operations returned",
                 },
                 1,
             ),
-            Msg::Invoke { .. } => figures.add("operations invoked", 1),
-            Msg::Opened { incarnation: 2.. } => figures.add("gateways restarted", 1),
-            Msg::Resumed { goes_on, .. } => figures.add(
+            Msg::Invoke(_) => figures.add("operations invoked", 1),
+            Msg::Opened(Opened { incarnation: 2.. }) => figures.add("gateways restarted", 1),
+            Msg::Resumed(Resumed { goes_on, .. }) => figures.add(
                 match goes_on {
                     true => "learners let go on",
                     false => "learners refused to go on",
                 },
                 1,
             ),
-            Msg::Request { .. } if is_replica(envelope.src) => figures.add("reads forwarded", 1),
-            Msg::Reply { outcome: Outcome::Value(_), .. } => {
+            Msg::Request(_) if is_replica(envelope.src) => figures.add("reads forwarded", 1),
+            Msg::Reply(Reply { outcome: Outcome::Value(_), .. }) => {
                 let view = match &scene.states[usize::from(envelope.src)] {
                     ChainState::Replica(replica) => &replica.view,
                     _ => return,
@@ -279,7 +280,7 @@ impl<M: Mechanisms> Subject for Simulated<M> {
                 };
                 figures.add(which, 1);
             }
-            Msg::Reply { .. } => {
+            Msg::Reply(_) => {
                 if let ChainState::Replica(replica) = &scene.states[usize::from(envelope.src)]
                     && replica.view.chain.len() > 1
                     && replica.view.head() == Some(envelope.src)

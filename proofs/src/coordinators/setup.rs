@@ -11,6 +11,7 @@ use crate::checker::reduce::Pruning;
 use crate::history::Decisions;
 use chainring_model::Mechanisms;
 use chainring_model::chain::View;
+use chainring_model::coordinator::msg::Accept;
 use chainring_model::coordinator::{Coordinator, Msg, Timeouts, Timer};
 use stateright::actor::{ActorModelAction, Envelope, Id};
 use std::fmt::{self, Display, Formatter};
@@ -77,7 +78,7 @@ impl Setup {
                     .is_some_and(waits)
                     || system.network.iter_deliverable().any(
                         |Envelope { dst, msg, .. }| match msg {
-                            Msg::Accept { view, .. } => dst == *id && waits(view),
+                            Msg::Accept(Accept { view, .. }) => dst == *id && waits(view),
                             _ => false,
                         },
                     )

@@ -20,6 +20,7 @@
 use super::world::{MembershipModel, State, own, rows, saved, up};
 use crate::claim::Claim;
 use chainring_model::Mechanisms;
+use chainring_model::membership::msg::Gossip;
 use chainring_model::membership::{Entry, Msg, NEWS, PART};
 use stateright::Property;
 use stateright::actor::Envelope;
@@ -90,7 +91,7 @@ pub fn durable<M: Mechanisms>() -> Property<MembershipModel<M>> {
 pub fn bounded<M: Mechanisms>() -> Property<MembershipModel<M>> {
     Claim::Bounded.always(|_, state: &State<M>| {
         state.system.network.iter_deliverable().all(|Envelope { msg, .. }| match msg {
-            Msg::Gossip { say, news } => {
+            Msg::Gossip(Gossip { say, news }) => {
                 news.len() <= NEWS + 2
                     && say.rows().len() <= PART
                     && news.iter().map(|row| row.member).collect::<BTreeSet<_>>().len()

@@ -3,6 +3,8 @@
 use super::world::{MembershipModel, State, agree, up};
 use crate::checker::intern::Interned;
 use chainring_model::Mechanisms;
+use chainring_model::membership::msg::Ack;
+use chainring_model::membership::msg::Gossip;
 use chainring_model::membership::{MemberState, Msg, Say, Status};
 use stateright::Property;
 use stateright::actor::Envelope;
@@ -108,7 +110,7 @@ fn found<M: Mechanisms>(_: &MembershipModel<M>, state: &State<M>) -> bool {
 /// [`Reached::StaleUnderWay`].
 fn stale_under_way<M: Mechanisms>(_: &MembershipModel<M>, state: &State<M>) -> bool {
     state.system.network.iter_deliverable().any(|Envelope { dst, msg, .. }| {
-        let (Msg::Gossip { say, news }, Some(member)) =
+        let (Msg::Gossip(Gossip { say, news }), Some(member)) =
             (msg, Interned::get(state.system.actor_states[usize::from(dst)]))
         else {
             return false;
@@ -147,7 +149,7 @@ fn joined<M: Mechanisms>(_: &MembershipModel<M>, state: &State<M>) -> bool {
 /// [`Reached::Relayed`].
 fn relayed<M: Mechanisms>(_: &MembershipModel<M>, state: &State<M>) -> bool {
     state.system.network.iter_deliverable().any(|Envelope { src, dst, msg }| {
-        let Msg::Gossip { say: Say::Ack { origin, target, .. }, .. } = msg else {
+        let Msg::Gossip(Gossip { say: Say::Ack(Ack { origin, target, .. }), .. }) = msg else {
             return false;
         };
         *origin == dst && *target != src

@@ -4,6 +4,7 @@ use crate::checker::intern::Interned;
 use crate::checker::model::Checked;
 use crate::checker::state::{CheckedState, System};
 use crate::history::Recorder;
+use chainring_model::membership::msg::Gossip;
 use chainring_model::membership::{Entry, Key, Member, MemberState, Msg, Row, Rumour, Timer};
 use chainring_model::store::{MapStore, Store};
 use chainring_model::{Intact, Mechanisms};
@@ -165,7 +166,7 @@ pub fn witness<M: Mechanisms>(
             lives.has_reused |= entry_of(after, *id).is_some_and(|own| own.incarnation <= newest);
         }
         ActorModelAction::Deliver { dst, msg, .. } => {
-            if let (Msg::Gossip { say, news }, Some(before), Some(after)) =
+            if let (Msg::Gossip(Gossip { say, news }), Some(before), Some(after)) =
                 (Interned::get(*msg), entry_of(before, *dst), entry_of(after, *dst))
             {
                 let worse = |rumour: &&Rumour| {

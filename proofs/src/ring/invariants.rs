@@ -55,6 +55,7 @@ use super::world::{RingModel, System};
 use crate::checker::intern::Interned;
 use chainring_model::Mechanisms;
 use chainring_model::kv::Key;
+use chainring_model::ring::msg::Accept;
 use chainring_model::ring::place::position;
 use chainring_model::ring::{Ballot, Content, Msg, Ring, View};
 use held::is_held;
@@ -116,7 +117,7 @@ fn judged<M: Mechanisms>(system: &System<M>, recent: usize) -> Judged {
     for store in system.actor_storages.iter().flatten() {
         Interned::address(*store).hash(&mut hasher);
     }
-    for envelope in system.network.iter().filter(|it| matches!(&*it.msg, Msg::Accept { .. })) {
+    for envelope in system.network.iter().filter(|it| matches!(&*it.msg, Msg::Accept(_))) {
         Interned::address(envelope.msg).hash(&mut hasher);
     }
     let digest = hasher.finish();
@@ -151,7 +152,7 @@ fn contents(
             accepted.map(|(key, register)| (key, register.accepted, &register.content));
         accepted.all(|(key, ballot, content)| judge(key, ballot, content))
     }) && system.messages().all(|envelope| match envelope.msg {
-        Msg::Accept { key, ballot, content, .. } => judge(key, *ballot, content),
+        Msg::Accept(Accept { key, ballot, content, .. }) => judge(key, *ballot, content),
         _ => true,
     })
 }

@@ -5,6 +5,7 @@ use super::world::{RingModel, State};
 use super::world::{finished, installed, messages, nodes, pending};
 use chainring_model::Mechanisms;
 use chainring_model::kv::Outcome;
+use chainring_model::ring::msg::Vote;
 use chainring_model::ring::{Ballot, Msg, Phase, Register};
 use stateright::Property;
 use stateright::actor::Id;
@@ -127,7 +128,8 @@ fn all_returned<M: Mechanisms>(model: &RingModel<M>, state: &State<M>) -> bool {
 
 /// [`Reached::ReadFound`].
 fn read_found<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
-    messages(&state.system).any(|envelope| matches!(envelope.msg, Msg::Vote { value: Some(_), .. }))
+    messages(&state.system)
+        .any(|envelope| matches!(envelope.msg, Msg::Vote(Vote { value: Some(_), .. })))
 }
 
 /// [`Reached::ReadCompletes`].
@@ -227,7 +229,7 @@ fn given_up_by_vote<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
 
 /// [`Reached::BehindTold`].
 fn behind_told<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
-    messages(&state.system).any(|it| matches!(it.msg, Msg::Behind { .. }))
+    messages(&state.system).any(|it| matches!(it.msg, Msg::Behind(_)))
 }
 
 /// [`Reached::Fetched`].

@@ -25,8 +25,12 @@ pub(super) mod scope;
 use super::world::{Action, ProofActor, ProofStore, System};
 use crate::checker::intern::{Interned, Mix, Table};
 use crate::checker::state::EnvelopeOf;
-use chainring_model::coordinator::Msg::{Ask, Install};
+use chainring_model::coordinator;
+use chainring_model::coordinator::msg::Install;
 use chainring_model::prune::Prune;
+use chainring_model::ring::msg::{
+    Accept, Accepted, Fetch, Held, Prepare, Promise, Read, Refuse, Rows, Sweep, Vote,
+};
 use chainring_model::ring::place::{is_majority, position};
 use chainring_model::ring::{
     Ballot, Floors, GatewayState, Msg, NodeState, Pending, Phase, Register, RingActor, RingState,
@@ -88,7 +92,7 @@ impl<M: Mechanisms> Reductions<M> {
     pub fn equivalent_senders(&self, envelope: &EnvelopeOf<ProofActor<M>>) -> Option<Vec<Id>> {
         match &*envelope.msg {
             // A coordinator believes other coordinators only.
-            Msg::Views(Install { .. }) if !self.is_coordinator(envelope.dst) => {
+            Msg::Views(coordinator::Msg::Install(_)) if !self.is_coordinator(envelope.dst) => {
                 Some((0..self.actors.len()).map(Id::from).collect())
             }
             _ => None,
@@ -110,7 +114,7 @@ impl<M: Mechanisms> Reductions<M> {
             *known.get_or_insert_with(|| answer(&asked, &msg).map(Interned::new))
         });
         let Some(answer) = answer else { return false };
-        if let Msg::Views(Install { .. }) = &*answer
+        if let Msg::Views(coordinator::Msg::Install(_)) = &*answer
             && !self.is_lossy
             && system.network.contains(&Envelope { src: Id::from(0), dst: src, msg: answer })
         {
@@ -134,7 +138,7 @@ impl<M: Mechanisms> Reductions<M> {
             (Some((id, Occupation::Waits(lane))), action) => match action {
                 ActorModelAction::Timeout(of, timer) => *of == id && *timer == Timer::Backoff(lane),
                 ActorModelAction::Deliver { dst, msg, .. } => {
-                    *dst == id && matches!(&**msg, Msg::Views(Install { .. }))
+                    *dst == id && matches!(&**msg, Msg::Views(coordinator::Msg::Install(_)))
                 }
                 _ => false,
             },
@@ -322,7 +326,7 @@ impl<M: Mechanisms> Reductions<M> {
         dst: Id,
         msg: &Msg,
     ) -> Option<bool> {
-        let Msg::Rows { epoch, span, .. } = msg else { return None };
+        let Msg::Rows(Rows { epoch, span, .. }) = msg else { return None };
         let transfer = state.transfers.get(&span.upto)?;
         if *epoch != state.view.epoch || transfer.done.contains(&src) || self.sweeps {
             return None;
@@ -390,8 +394,8 @@ impl<M: Mechanisms> Reductions<M> {
             }
             (RingActor::Node(_), RingState::Node(state)) => {
                 let (key, ballot) = match msg {
-                    Msg::Held { key, ballot, .. } => (key, ballot),
-                    Msg::Rows { .. } => return self.counts_rows(system, state, src, dst, msg),
+                    Msg::Held(Held { key, ballot, .. }) => (key, ballot),
+                    Msg::Rows(_) => return self.counts_rows(system, state, src, dst, msg),
                     _ => return None,
                 };
                 let (swept, held) = state.sweeping.get(key)?;
@@ -423,19 +427,19 @@ impl Count<'_> {
     fn is_one(&self, msg: &Msg) -> bool {
         match self {
             Count::Rows(epoch, span) => match msg {
-                Msg::Rows { epoch: of, span: this, .. } => of == epoch && this == span,
+                Msg::Rows(Rows { epoch: of, span: this, .. }) => of == epoch && this == span,
                 _ => false,
             },
             Count::Quorum(pending) => match (&pending.phase, msg) {
-                (Phase::Reading { .. }, Msg::Vote { .. }) => true,
-                (Phase::Preparing { ballot, .. }, Msg::Promise { ballot: of, .. })
-                | (Phase::Accepting { ballot, .. }, Msg::Accepted { ballot: of, .. }) => {
+                (Phase::Reading { .. }, Msg::Vote(_)) => true,
+                (Phase::Preparing { ballot, .. }, Msg::Promise(Promise { ballot: of, .. }))
+                | (Phase::Accepting { ballot, .. }, Msg::Accepted(Accepted { ballot: of, .. })) => {
                     ballot == of
                 }
                 _ => false,
             },
             Count::Held(key, ballot) => match msg {
-                Msg::Held { key: of, ballot: swept, .. } => of == *key && swept == ballot,
+                Msg::Held(Held { key: of, ballot: swept, .. }) => of == *key && swept == ballot,
                 _ => false,
             },
         }
@@ -445,8 +449,10 @@ impl Count<'_> {
 /// The operation that an answer is for.
 fn pending_for<'a, S>(state: &'a GatewayState<S>, msg: &Msg) -> Option<&'a Pending> {
     match msg {
-        Msg::Vote { epoch, id, .. } => state.pending(id).filter(|_| *epoch == state.view.epoch),
-        Msg::Promise { id, .. } | Msg::Accepted { id, .. } => state.pending(id),
+        Msg::Vote(Vote { epoch, id, .. }) => {
+            state.pending(id).filter(|_| *epoch == state.view.epoch)
+        }
+        Msg::Promise(Promise { id, .. }) | Msg::Accepted(Accepted { id, .. }) => state.pending(id),
         _ => None,
     }
 }
@@ -489,12 +495,20 @@ fn awaited<S>(state: &NodeState<S>, id: Id, key: &chainring_model::kv::Key) -> B
 /// If a message leaves who is asked as it is, now and for ever, across crashes: an answer that stands for all of
 /// its answers. When that one is obsolete where it goes, so is every other.
 fn answer(state: &RingState<ProofStore>, msg: &Msg) -> Option<Msg> {
-    let install = |view: &chainring_model::ring::View| Msg::Views(Install { view: view.clone() });
+    let install = |view: &chainring_model::ring::View| {
+        Msg::Views(coordinator::Msg::Install(Install { view: view.clone() }))
+    };
     match (state, msg) {
         (RingState::Node(node), msg) => answer_of(node, msg, install(&node.view)),
-        (RingState::Gateway(gateway), Msg::Views(Ask { .. })) => Some(install(&gateway.view)),
-        (RingState::Oracle(oracle), Msg::Views(Ask { .. })) => Some(install(&oracle.view)),
-        (RingState::Coordinator(state), Msg::Views(Ask { .. })) => Some(install(&state.decided)),
+        (RingState::Gateway(gateway), Msg::Views(coordinator::Msg::Ask(_))) => {
+            Some(install(&gateway.view))
+        }
+        (RingState::Oracle(oracle), Msg::Views(coordinator::Msg::Ask(_))) => {
+            Some(install(&oracle.view))
+        }
+        (RingState::Coordinator(state), Msg::Views(coordinator::Msg::Ask(_))) => {
+            Some(install(&state.decided))
+        }
         _ => None,
     }
 }
@@ -503,38 +517,40 @@ fn answer(state: &RingState<ProofStore>, msg: &Msg) -> Option<Msg> {
 /// refusal stands for all: a proposer to whom that is obsolete has left the ballot.
 fn answer_of(node: &NodeState<ProofStore>, msg: &Msg, install: Msg) -> Option<Msg> {
     let epoch = match msg {
-        Msg::Views(Ask { .. }) => return Some(install),
-        Msg::Read { epoch, .. } | Msg::Sweep { epoch, .. } | Msg::Fetch { epoch, .. } => *epoch,
-        Msg::Prepare { ballot, .. } | Msg::Accept { ballot, .. } => ballot.epoch,
+        Msg::Views(coordinator::Msg::Ask(_)) => return Some(install),
+        Msg::Read(Read { epoch, .. })
+        | Msg::Sweep(Sweep { epoch, .. })
+        | Msg::Fetch(Fetch { epoch, .. }) => *epoch,
+        Msg::Prepare(Prepare { ballot, .. }) | Msg::Accept(Accept { ballot, .. }) => ballot.epoch,
         _ => return None,
     };
     if epoch != node.view.epoch {
         return (epoch < node.view.epoch).then_some(install);
     }
     match msg {
-        Msg::Read { epoch, id, .. } => {
+        Msg::Read(Read { epoch, id, .. }) => {
             let (accepted, value) = (Ballot::default(), None);
-            Some(Msg::Vote { epoch: *epoch, id: *id, accepted, voted: true, value })
+            Some(Msg::Vote(Vote { epoch: *epoch, id: *id, accepted, voted: true, value }))
         }
-        Msg::Prepare { id, key, ballot } => {
+        Msg::Prepare(Prepare { id, key, ballot }) => {
             let promised = node.register(position(key), key).promised;
             let (id, ballot) = (*id, *ballot);
-            (promised >= ballot).then_some(Msg::Refuse { id, ballot, promised })
+            (promised >= ballot).then_some(Msg::Refuse(Refuse { id, ballot, promised }))
         }
-        Msg::Accept { id, key, ballot, .. } => {
+        Msg::Accept(Accept { id, key, ballot, .. }) => {
             let Register { promised, accepted, voted, .. } = node.register(position(key), key);
             let is_done = accepted == *ballot && voted;
-            let refuse = Msg::Refuse { id: *id, ballot: *ballot, promised };
+            let refuse = Msg::Refuse(Refuse { id: *id, ballot: *ballot, promised });
             (promised > *ballot || is_done).then_some(refuse)
         }
-        Msg::Fetch { epoch, span, after } => Some(Msg::Rows {
+        Msg::Fetch(Fetch { epoch, span, after }) => Some(Msg::Rows(Rows {
             epoch: *epoch,
             span: *span,
             after: after.clone(),
             rows: Vec::new(),
             more: false,
             floors: Floors::default(),
-        }),
+        })),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ use crate::history::History;
 use chainring_model::Mechanisms;
 use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{Key as ClientKey, Op, Value};
+use chainring_model::ring::msg::{Belong, Copies};
 use chainring_model::ring::place::position;
 use chainring_model::ring::{
     Ballot, Content, Copied, Gateway, Msg, Nested, Node, Oracle, Register, Report, Ring, RingActor,
@@ -400,13 +401,14 @@ impl Setup {
         }
         let dst = self.leaver.map(Id::from);
         let src = outside(self.gone.len() + 1);
-        let belong = dst.map(|dst| Envelope { src, dst, msg: Msg::Belong { wanted: false } });
+        let belong =
+            dst.map(|dst| Envelope { src, dst, msg: Msg::Belong(Belong { wanted: false }) });
         said.extend(belong);
         said.extend(self.late.map(|(src, dst, planted)| {
             let Register { accepted, voted, content, .. } = planted.register();
             let row = Copied { key: self.key.into(), accepted, voted, content };
             let (rest, then) = (Vec::new(), None);
-            let msg = Msg::Copies { epoch: EPOCH, rows: vec![row], rest, then };
+            let msg = Msg::Copies(Copies { epoch: EPOCH, rows: vec![row], rest, then });
             Envelope { src: Id::from(src), dst: Id::from(dst), msg }
         }));
         said

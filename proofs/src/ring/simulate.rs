@@ -23,6 +23,7 @@ use crate::simulate::weather::{MS, Micros};
 use chainring_model::Mechanisms;
 use chainring_model::coordinator::{self, Coordinator};
 use chainring_model::kv::{Key, OpId, Outcome, Refusal};
+use chainring_model::ring::msg::{Belong, Copies, Invoke, Opened, Return, Rows};
 use chainring_model::ring::{
     self, Gateway, Msg, Nested, Node, RECENT, Report, Ring, RingActor, RingState, Row, Script,
     Timeouts, View,
@@ -272,7 +273,7 @@ impl Recorder<Msg> for Chronicle {
     fn sent(&self, envelope: Envelope<&Msg>) -> Option<Self> {
         let history = self.history.sent(envelope)?;
         let mut next = Chronicle { history, ..self.clone() };
-        if let Msg::Invoke { id, key, op } = envelope.msg
+        if let Msg::Invoke(Invoke { id, key, op }) = envelope.msg
             && !op.is_read()
         {
             Arc::make_mut(&mut next.begun).insert(*id, key.clone());
@@ -283,7 +284,7 @@ impl Recorder<Msg> for Chronicle {
     fn received(&self, envelope: Envelope<&Msg>) -> Option<Self> {
         let history = self.history.received(envelope)?;
         let mut next = Chronicle { history, ..self.clone() };
-        if let Msg::Return { id, .. } = envelope.msg
+        if let Msg::Return(Return { id, .. }) = envelope.msg
             && next.history.acknowledged().contains(id)
             && let Some(key) = self.begun.get(id)
         {
@@ -330,14 +331,14 @@ impl<M: Mechanisms> Subject for Simulated<M> {
 
     fn link(&self, envelope: Envelope<&Msg>) -> Link {
         match envelope.msg {
-            Msg::Invoke { id, .. } => Link::Thinking(id.lane),
-            Msg::Return { .. } | Msg::Opened { .. } => Link::Inside,
+            Msg::Invoke(Invoke { id, .. }) => Link::Thinking(id.lane),
+            Msg::Return(_) | Msg::Opened(_) => Link::Inside,
             _ => Link::Network,
         }
     }
 
     fn reconsider(&self, scene: &RingScene<M>, mut msg: Msg) -> Msg {
-        if let Msg::Invoke { key, op, .. } = &mut msg {
+        if let Msg::Invoke(Invoke { key, op, .. }) = &mut msg {
             *key = reconsidered(scene.history(), key.clone(), op);
         }
         msg
@@ -377,18 +378,18 @@ impl<M: Mechanisms> Subject for Simulated<M> {
 
     fn count(&self, _: &RingScene<M>, envelope: Envelope<&Msg>, figures: &mut Figures) {
         let what = match envelope.msg {
-            Msg::Return { outcome: Outcome::Unknown, .. } => "operations unknown",
-            Msg::Return { outcome: Outcome::Refused(Refusal::Unavailable), .. } => {
+            Msg::Return(Return { outcome: Outcome::Unknown, .. }) => "operations unknown",
+            Msg::Return(Return { outcome: Outcome::Refused(Refusal::Unavailable), .. }) => {
                 "operations unavailable"
             }
-            Msg::Return { .. } => "operations returned",
-            Msg::Invoke { .. } => "operations invoked",
-            Msg::Opened { incarnation: 2.. } => "clients told of a restart",
-            Msg::Refuse { .. } => "attempts refused",
-            Msg::Rows { rows, .. } if !rows.is_empty() => "copies given",
-            Msg::Copies { rows, .. } if !rows.is_empty() => "registers repaired",
-            Msg::Behind { .. } => "replicas told that they are behind",
-            Msg::Belong { .. } => "orders given",
+            Msg::Return(_) => "operations returned",
+            Msg::Invoke(_) => "operations invoked",
+            Msg::Opened(Opened { incarnation: 2.. }) => "clients told of a restart",
+            Msg::Refuse(_) => "attempts refused",
+            Msg::Rows(Rows { rows, .. }) if !rows.is_empty() => "copies given",
+            Msg::Copies(Copies { rows, .. }) if !rows.is_empty() => "registers repaired",
+            Msg::Behind(_) => "replicas told that they are behind",
+            Msg::Belong(_) => "orders given",
             Msg::Views(coordinator::Msg::Report(Report::Members { gone })) if !gone.is_empty() => {
                 "suspicions told"
             }
@@ -439,7 +440,7 @@ impl<M: Mechanisms> Subject for Simulated<M> {
             let (src, dst) = (Id::from(self.watchers.start), Id::from(any(dice, &self.nodes)));
             let wanted = dice.below(3) > 0;
             let is_up = !scene.down[usize::from(src)];
-            let order = Envelope { src, dst, msg: Msg::Belong { wanted } };
+            let order = Envelope { src, dst, msg: Msg::Belong(Belong { wanted }) };
             return is_up.then_some(order).into_iter().collect();
         }
         let watcher = any(dice, &self.watchers);

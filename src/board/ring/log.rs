@@ -12,6 +12,7 @@
 use super::StepOf;
 use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal};
 use chainring_model::ring::Msg;
+use chainring_model::ring::msg::{Accept, Invoke, Prepare, Promise, Read, Return, Vote};
 use chainring_runtime::driver::Event;
 use stateright::actor::Command;
 use std::collections::HashMap;
@@ -38,11 +39,11 @@ impl Notes {
         if !tracing::enabled!(target: TARGET, Level::INFO) {
             return;
         }
-        if let Event::Deliver { msg: Msg::Invoke { id, key, op }, .. } = step.event {
+        if let Event::Deliver { msg: Msg::Invoke(Invoke { id, key, op }), .. } = step.event {
             self.invoked.insert(id.lane, (id.seq, key.clone(), word(op)));
         }
         for command in step.out {
-            let Command::Send(_, Msg::Return { id, outcome }) = command else { continue };
+            let Command::Send(_, Msg::Return(Return { id, outcome })) = command else { continue };
             let Some((seq, key, what)) = self.invoked.remove(&id.lane) else { continue };
             if seq != id.seq {
                 continue;
@@ -60,9 +61,9 @@ impl Notes {
             return;
         }
         let Event::Deliver { msg, .. } = step.event else { return };
-        let (Msg::Read { id, key, .. }
-        | Msg::Prepare { id, key, .. }
-        | Msg::Accept { id, key, .. }) = msg
+        let (Msg::Read(Read { id, key, .. })
+        | Msg::Prepare(Prepare { id, key, .. })
+        | Msg::Accept(Accept { id, key, .. })) = msg
         else {
             return;
         };
@@ -78,15 +79,15 @@ impl Notes {
             tracing::debug!(target: TARGET, replica, op = ?id, ?key, "{what} success");
         };
         match (msg, answer) {
-            (Msg::Read { .. }, Some(Msg::Vote { value: Some(_), .. })) => done("read"),
-            (Msg::Read { .. }, Some(Msg::Vote { value: None, .. })) => fail("read", "absent"),
-            (_, Some(Msg::Promise { content, .. })) => {
+            (Msg::Read(_), Some(Msg::Vote(Vote { value: Some(_), .. }))) => done("read"),
+            (Msg::Read(_), Some(Msg::Vote(Vote { value: None, .. }))) => fail("read", "absent"),
+            (_, Some(Msg::Promise(Promise { content, .. }))) => {
                 if self.was_there.len() >= REMEMBERED {
                     self.was_there.clear();
                 }
                 self.was_there.insert(*id, content.value.is_some());
             }
-            (Msg::Accept { content, .. }, Some(Msg::Accepted { .. })) => {
+            (Msg::Accept(Accept { content, .. }), Some(Msg::Accepted(_))) => {
                 let was_there = self.was_there.remove(id);
                 let is_its_own = content.recent.last().is_some_and(|(last, _)| last == id);
                 match (is_its_own, was_there, &content.value) {
@@ -98,7 +99,7 @@ impl Notes {
                     (false, _, Some(_)) => fail("operation", "unchanged"),
                 }
             }
-            (_, Some(Msg::Refuse { .. })) => fail("operation", "a higher ballot was promised"),
+            (_, Some(Msg::Refuse(_))) => fail("operation", "a higher ballot was promised"),
             (_, Some(_)) => fail("operation", "another epoch"),
             (_, None) => fail("operation", "no replica of this key, or still fetching"),
         }

@@ -6,6 +6,7 @@
 use super::StepOf;
 use crate::protocol::{RingProtocol, StoreOf};
 use chainring_model::kv::Key;
+use chainring_model::ring::msg::{Accept, Compared, Copies, Want};
 use chainring_model::ring::place::position;
 use chainring_model::ring::{Ballot, Msg, NodeState, Timer};
 use chainring_runtime::driver::Event;
@@ -59,7 +60,7 @@ impl Round {
                     *self = Round { began, ..Round::default() };
                 }
             }
-            Event::Deliver { src, msg: Msg::Compared { rows, .. } } => {
+            Event::Deliver { src, msg: Msg::Compared(Compared { rows, .. }) } => {
                 *self.asked.entry(*src).or_default() -= 1;
                 // What only other keys' purges keep out is not asked for, and missing all the same.
                 for row in rows.iter().flatten().filter(|row| row.is_live) {
@@ -72,23 +73,25 @@ impl Round {
                     }
                 }
             }
-            Event::Deliver { msg: Msg::Copies { rows, .. }, .. } => {
+            Event::Deliver { msg: Msg::Copies(Copies { rows, .. }), .. } => {
                 known.copied += rows.len() as u64;
                 for row in rows {
                     self.missing.remove(&row.key);
                 }
             }
-            Event::Deliver { msg: Msg::Accept { key, .. }, .. } if !self.missing.is_empty() => {
+            Event::Deliver { msg: Msg::Accept(Accept { key, .. }), .. }
+                if !self.missing.is_empty() =>
+            {
                 self.missing.remove(key);
             }
             _ => return,
         }
         for command in step.out {
             match command {
-                Command::Send(dst, Msg::Compare { .. }) => {
+                Command::Send(dst, Msg::Compare(_)) => {
                     *self.asked.entry(*dst).or_default() += 1;
                 }
-                Command::Send(_, Msg::Want { keys, .. }) if self.missing.len() < COUNTED => {
+                Command::Send(_, Msg::Want(Want { keys, .. })) if self.missing.len() < COUNTED => {
                     self.missing.extend(keys.iter().cloned());
                 }
                 _ => {}

@@ -12,6 +12,7 @@ use crate::operate::Context;
 use crate::protocol::{RingPage as Page, RingProtocol};
 use crate::resp::{Position, ScanPage};
 use chainring_model::kv::Key;
+use chainring_model::ring::msg::Scan;
 use chainring_model::ring::place::position;
 use chainring_model::ring::{Ballot, Listed, Msg, View};
 use stateright::actor::Id;
@@ -82,7 +83,7 @@ impl Enquiry<RingProtocol> for Merge<'_> {
         let missing = members.into_iter().filter(|id| !self.answers.contains_key(id));
         let asked = missing.map(|id| {
             let after = after.clone();
-            (id, Msg::Scan { epoch, ticket, after, limit })
+            (id, Msg::Scan(Scan { epoch, ticket, after, limit }))
         });
         let asked = asked.collect();
         self.view = Some(view);

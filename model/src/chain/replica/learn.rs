@@ -23,6 +23,7 @@
 
 use super::teach::is_transferable;
 use super::{Held, Replica, ReplicaState, TRIM_ROWS, Transfer};
+use crate::chain::msg::{Caught, Changes, Fetch, Resume, Resumed, Rows};
 use crate::chain::{ChainActor, Key, Msg, Row, Timer, Window};
 use crate::coordinator;
 use crate::kv::Op;
@@ -168,7 +169,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         id: Id,
         state: &mut Cow<'_, ReplicaState<S>>,
         src: Id,
-        (since, goes_on): (u64, bool),
+        Resumed { since, goes_on }: Resumed,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         let Some((this, Place::Resuming)) = state.learns(id) else { return };
@@ -212,18 +213,18 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     ) {
         let Some(tail) = state.view.tail() else { return };
         if let Place::After(after) = place {
-            out.send(tail, Msg::Fetch { since, after: after.clone() });
+            out.send(tail, Msg::Fetch(Fetch { since, after: after.clone() }));
         }
         if *place == Place::Resuming {
             let upto = state.committed;
             if let Some(last) = state.operation_at(upto) {
-                out.send(tail, Msg::Resume { since, upto, last });
+                out.send(tail, Msg::Resume(Resume { since, upto, last }));
             }
         } else if *place != Place::After(None) {
             let learned = self.mechanisms.has(Mechanism::JoinsByLearning);
             let upto = if learned { state.committed } else { u64::MAX };
             let done = *place == Place::Done;
-            out.send(tail, Msg::Caught { since, upto, done });
+            out.send(tail, Msg::Caught(Caught { since, upto, done }));
         }
         out.set_timer(Timer::Learn, self.timeouts.resend.clone());
     }
@@ -234,8 +235,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         id: Id,
         state: &mut Cow<'_, ReplicaState<S>>,
         src: Id,
-        (since, after): (u64, Option<Key>),
-        (rows, last, committed): (Vec<(Key, Row)>, bool, u64),
+        Rows { since, after, rows, last, committed }: Rows,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         let Some((this, place)) = state.learns(id) else { return };
@@ -273,7 +273,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         id: Id,
         state: &mut Cow<'_, ReplicaState<S>>,
         src: Id,
-        (since, from, changes): (u64, u64, Vec<Vec<(Key, Row)>>),
+        Changes { since, from, changes }: Changes,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         let Some((this, place)) = state.learns(id) else { return };
@@ -321,7 +321,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         state.committed = last.max(state.committed);
         state.save_committed(out);
         let (upto, done) = (state.committed, place == Place::Done);
-        out.send(src, Msg::Caught { since: this, upto, done });
+        out.send(src, Msg::Caught(Caught { since: this, upto, done }));
     }
 
     /// Takes a row, unless it is older than the one that is here. A tombstone stays if it is `ahead` of

@@ -11,8 +11,9 @@
 //! asked for has passed through this replica, and none of it is still in the window.
 
 use super::{Replica, ReplicaState};
+use crate::chain::msg::{Redirect, Reply, Request, ScanFor, Scanned};
 use crate::chain::{ChainActor, Key, Msg, Reads, Row};
-use crate::kv::{self, Op, OpId};
+use crate::kv::Op;
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
@@ -38,8 +39,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         &self,
         id: Id,
         state: &mut Cow<'_, ReplicaState<S>>,
-        op_id: OpId,
-        (key, reads): (kv::Key, Reads),
+        Request { id: op_id, key, reads, .. }: Request,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if Op::Get.check(&key).is_err() {
@@ -49,11 +49,11 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             state.view.learner() == Some(id) && !self.mechanisms.has(Mechanism::LearnerSilent);
         if !state.view.chain.contains(&id) && !learner {
             let view = state.view.clone();
-            return out.send(op_id.gateway, Msg::Redirect { view });
+            return out.send(op_id.gateway, Msg::Redirect(Redirect { view }));
         }
         if reads == Reads::Eventual {
             let (_, outcome) = state.peek(&key, &Op::Get);
-            return out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });
+            return out.send(op_id.gateway, Msg::Reply(Reply { id: op_id, outcome }));
         }
         let is_dirty = state.window.is_dirty(&key)
             && (self.mechanisms.has(Mechanism::DirtyToAll)
@@ -61,11 +61,11 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         match self.who_answers(id, state, is_dirty) {
             Answers::Here => {
                 let (_, outcome) = state.peek(&key, &Op::Get);
-                out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });
+                out.send(op_id.gateway, Msg::Reply(Reply { id: op_id, outcome }));
             }
             Answers::Tail(tail) => {
                 let op = Op::Get;
-                out.send(tail, Msg::Request { id: op_id, key, op, reads });
+                out.send(tail, Msg::Request(Request { id: op_id, key, op, reads }));
             }
             Answers::Nobody => {} // the gateway asks again
         }
@@ -106,8 +106,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         &self,
         id: Id,
         state: &ReplicaState<S>,
-        client: Id,
-        (ticket, after, limit): (u64, Option<kv::Key>, u32),
+        ScanFor { client, ticket, after, limit }: ScanFor,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if after.as_ref().is_some_and(|key| Op::Get.check(key).is_err()) {
@@ -133,9 +132,11 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         match self.who_answers(id, state, is_dirty) {
             Answers::Here => {
                 let total = state.keys;
-                out.send(client, Msg::Scanned { ticket, keys, total });
+                out.send(client, Msg::Scanned(Scanned { ticket, keys, total }));
             }
-            Answers::Tail(tail) => out.send(tail, Msg::ScanFor { client, ticket, after, limit }),
+            Answers::Tail(tail) => {
+                out.send(tail, Msg::ScanFor(ScanFor { client, ticket, after, limit }))
+            }
             Answers::Nobody => {} // the client asks again
         }
     }

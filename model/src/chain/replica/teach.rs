@@ -32,6 +32,7 @@
 //! becomes false later; so the removal of another member interrupts nothing.
 
 use super::{PART_BYTES, Replica, ReplicaState, Transfer};
+use crate::chain::msg::{Caught, Changes, Fetch, Resume, Resumed, Rows, Update};
 use crate::chain::{ChainActor, Key, Msg, Report, Row, Timer};
 use crate::coordinator;
 use crate::kv::{self, Op, OpId};
@@ -63,7 +64,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         id: Id,
         state: &mut Cow<'_, ReplicaState<S>>,
         src: Id,
-        (since, after): (u64, Option<Key>),
+        Fetch { since, after }: Fetch,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if !self.teaches(id, state, src, since)
@@ -77,7 +78,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         let (rows, last) = self.part(state, after.as_ref());
         let committed = state.committed;
-        out.send(src, Msg::Rows { since, after, rows, last, committed });
+        out.send(src, Msg::Rows(Rows { since, after, rows, last, committed }));
     }
 
     /// A learner has what a member had that is away since then, or a learner that had every row. What it lacks is what
@@ -88,7 +89,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         id: Id,
         state: &mut Cow<'_, ReplicaState<S>>,
         src: Id,
-        (since, upto, last): (u64, u64, OpId),
+        Resume { since, upto, last }: Resume,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if !self.teaches(id, state, src, since) {
@@ -104,7 +105,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         let is_of_this_history = own.is_none_or(|own| own == last)
             || !self.mechanisms.has(Mechanism::PrefixOfThisHistory);
         let goes_on = is_retained && is_of_this_history;
-        out.send(src, Msg::Resumed { since, goes_on });
+        out.send(src, Msg::Resumed(Resumed { since, goes_on }));
     }
 
     /// Whether more is retained than is to be.
@@ -119,7 +120,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         id: Id,
         state: &mut Cow<'_, ReplicaState<S>>,
         src: Id,
-        (since, upto, done): (u64, u64, bool),
+        Caught { since, upto, done }: Caught,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if !self.teaches(id, state, src, since) || upto.saturating_add(1) < state.retained {
@@ -219,7 +220,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             let epoch = state.view.epoch;
             for row in log {
                 if let (Key::Log(index), Row::Entry(entry)) = row {
-                    out.send(learner, Msg::Update { epoch, index, entry });
+                    out.send(learner, Msg::Update(Update { epoch, index, entry }));
                 }
             }
             return;
@@ -241,7 +242,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
                 break;
             }
         }
-        out.send(learner, Msg::Changes { since, from, changes });
+        out.send(learner, Msg::Changes(Changes { since, from, changes }));
     }
 
     /// The rows that an operation on a key touched, as they are now; a tombstone for a key that is not there.

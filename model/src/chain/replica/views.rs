@@ -22,8 +22,10 @@
 //! in time the predecessor of the same replica again: its old update is for the next index still.
 
 use super::{Place, Replica, ReplicaState, Transfer};
+use crate::chain::msg::{Ack, Reply};
 use crate::chain::{ChainActor, Key, Msg, Report, Row, Timer, View};
 use crate::coordinator;
+use crate::coordinator::msg::{Ask, Install};
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
@@ -43,10 +45,16 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             return;
         }
         match msg {
-            coordinator::Msg::Install { view } => self.on_install(id, state, view, out),
-            coordinator::Msg::Lease { boot, n } => self.on_lease(state, src, (boot, n), out),
+            coordinator::Msg::Install(install) => self.on_install(id, state, install, out),
+            coordinator::Msg::Lease(lease) => self.on_lease(state, src, lease, out),
             // Not for replicas.
-            _ => {}
+            coordinator::Msg::Heartbeat(_)
+            | coordinator::Msg::Ask(_)
+            | coordinator::Msg::Report(_)
+            | coordinator::Msg::Prepare(_)
+            | coordinator::Msg::Promise(_)
+            | coordinator::Msg::Accept(_)
+            | coordinator::Msg::Accepted(_) => {}
         }
     }
 
@@ -55,7 +63,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         &self,
         id: Id,
         state: &mut Cow<'_, ReplicaState<S>>,
-        view: View,
+        Install { view }: Install<View>,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if view.epoch <= state.view.epoch {
@@ -145,13 +153,13 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         while let Some((index, entry)) = state.window.pop(u64::MAX) {
             let outcome = self.commit(id, state, index, &entry, false);
             let op_id = entry.id;
-            out.send(op_id.gateway, Msg::Reply { id: op_id, outcome });
+            out.send(op_id.gateway, Msg::Reply(Reply { id: op_id, outcome }));
         }
         let index = state.committed;
         if let Some(predecessor) = state.view.predecessor(id)
             && index > 0
         {
-            out.send(predecessor, Msg::Ack { epoch, index });
+            out.send(predecessor, Msg::Ack(Ack { epoch, index }));
         }
     }
 
@@ -171,7 +179,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         out.set_timer(Timer::Heartbeat, self.timeouts.views.heartbeat.clone());
         let is_member = state.view.chain.contains(&id);
         if !is_member && state.view.learner() != Some(id) {
-            out.broadcast(&coordinators, &Msg::Views(coordinator::Msg::Ask { epoch }));
+            out.broadcast(&coordinators, &Msg::Views(coordinator::Msg::Ask(Ask { epoch })));
             let join = Msg::Views(coordinator::Msg::Report(Report::Join));
             return out.broadcast(&coordinators, &join);
         }
@@ -186,7 +194,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             state.lease.number()
         };
         let boot = state.lease.boot;
-        let heartbeat = Msg::Views(coordinator::Msg::Heartbeat { boot, n, epoch });
+        let heartbeat =
+            Msg::Views(coordinator::Msg::Heartbeat(coordinator::msg::Heartbeat { boot, n, epoch }));
         out.broadcast(&coordinators, &heartbeat);
     }
 
@@ -195,7 +204,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         &self,
         state: &mut Cow<'_, ReplicaState<S>>,
         src: Id,
-        (boot, n): (u32, u64),
+        coordinator::msg::Lease { boot, n }: coordinator::msg::Lease,
         out: &mut Out<ChainActor<S, M>>,
     ) {
         if boot != state.lease.boot && self.mechanisms.has(Mechanism::BootCheck)

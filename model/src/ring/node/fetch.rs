@@ -18,10 +18,10 @@ use super::{Node, NodeState, put};
 use crate::coordinator;
 use crate::kv;
 use crate::mechanism::{Mechanism, Mechanisms};
+use crate::ring::msg::{Fetch, Rows};
 use crate::ring::place::{is_majority, position};
 use crate::ring::{
-    Ballot, Copied, Floors, Key, MAX_KEY_BYTES, Msg, Register, Report, RingActor, Row, Span,
-    Transfer,
+    Ballot, Copied, Key, MAX_KEY_BYTES, Msg, Register, Report, RingActor, Row, Span, Transfer,
 };
 use crate::store::Store;
 use stateright::actor::{Id, Out};
@@ -87,7 +87,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         for source in state.view.old_replicas(upto) {
             if source != id && !transfer.done.contains(&source) {
                 let after = transfer.partly.get(&source).cloned();
-                out.send(source, Msg::Fetch { epoch, span, after });
+                out.send(source, Msg::Fetch(Fetch { epoch, span, after }));
             }
         }
     }
@@ -98,7 +98,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         id: Id,
         state: &NodeState<S>,
         src: Id,
-        (span, after): (Span, Option<(u64, kv::Key)>),
+        Fetch { span, after, .. }: Fetch,
         out: &mut Out<RingActor<S, M>>,
     ) {
         if !state.view.old_replicas(span.upto).contains(&id) {
@@ -106,7 +106,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         }
         let (rows, more) = state.part(span, after.clone());
         let (floors, epoch) = (state.floors, state.view.epoch);
-        out.send(src, Msg::Rows { epoch, span, after, rows, more, floors });
+        out.send(src, Msg::Rows(Rows { epoch, span, after, rows, more, floors }));
     }
 
     /// An old replica gives what it has: merge it.
@@ -115,8 +115,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         id: Id,
         state: &mut Cow<'_, NodeState<S>>,
         src: Id,
-        (span, after): (Span, Option<(u64, kv::Key)>),
-        (rows, more, floors): (Vec<Copied>, bool, Floors),
+        Rows { span, after, rows, more, floors, .. }: Rows,
         out: &mut Out<RingActor<S, M>>,
     ) {
         let Some(transfer) = state.transfers.get(&span.upto) else {
@@ -154,7 +153,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             self.report(state, out);
         } else if more && let Some(transfer) = state.transfers.get(&span.upto) {
             let after = transfer.partly.get(&src).cloned();
-            out.send(src, Msg::Fetch { epoch: state.view.epoch, span, after });
+            out.send(src, Msg::Fetch(Fetch { epoch: state.view.epoch, span, after }));
         } else if !state.transfers.contains_key(&span.upto)
             && let Some((upto, transfer)) = state.transfers.iter().nth(self.spans - 1)
         {

@@ -18,6 +18,7 @@ use super::NodeState;
 use super::fetch::READ;
 use crate::kv;
 use crate::mechanism::Mechanisms;
+use crate::ring::msg::{Scan, Scanned};
 use crate::ring::{Ballot, Key, Listed, Msg, Node, RingActor, Row};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
@@ -39,7 +40,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         id: Id,
         state: &NodeState<S>,
         src: Id,
-        (ticket, after, limit): (u64, Option<At>, u32),
+        Scan { ticket, after, limit, .. }: Scan,
         out: &mut Out<RingActor<S, M>>,
     ) {
         if limit == 0 {
@@ -47,7 +48,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         }
         let (rows, upto) = state.list(id, after, limit as usize);
         let epoch = state.view.epoch;
-        out.send(src, Msg::Scanned { epoch, ticket, rows, upto });
+        out.send(src, Msg::Scanned(Scanned { epoch, ticket, rows, upto }));
     }
 }
 
@@ -114,10 +115,10 @@ mod tests {
         let node = RingActor::Node(Node::new(16, Timeouts::default()));
         let state = node.on_start(id, &Some(store), &mut Out::new());
         let mut out = Out::new();
-        let scan = Msg::Scan { epoch: 1, ticket: 7, after, limit };
+        let scan = Msg::Scan(Scan { epoch: 1, ticket: 7, after, limit });
         node.on_msg(id, &mut Cow::Borrowed(&state), Id::from(8), scan, &mut out);
         out.iter().find_map(|command| match command {
-            Command::Send(_, Msg::Scanned { ticket: 7, rows, upto, .. }) => {
+            Command::Send(_, Msg::Scanned(Scanned { ticket: 7, rows, upto, .. })) => {
                 Some((rows.clone(), upto.clone()))
             }
             _ => None,

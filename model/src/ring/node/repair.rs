@@ -32,6 +32,7 @@ use super::{Node, NodeState, Walk, put};
 use crate::kv;
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::ring::bounds::SHOWN;
+use crate::ring::msg::{Behind, Compare, Compared, Copies, Want};
 use crate::ring::place::position;
 use crate::ring::{
     Ballot, Copied, Digest, Key, Listed, Msg, Register, RingActor, Row, Slice, Timer,
@@ -58,6 +59,18 @@ const AGAIN: u8 = 32;
 /// A place on the circle: a position, and one of the keys there.
 type At = (u64, kv::Key);
 
+/// How far a node looks along the circle.
+struct Reach<'a> {
+    /// It begins behind this place; `None` where the circle does.
+    after: Option<&'a At>,
+    /// It ends with this place; `None` where the circle does.
+    upto: Option<&'a At>,
+    /// It ends when so many registers were looked at.
+    rows: usize,
+    /// It ends when so many bytes of keys and values were.
+    bytes: usize,
+}
+
 impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
     /// It is time to compare the next slice with its other replicas, or to begin another round.
     pub(super) fn on_repair_timer(
@@ -77,8 +90,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         let is_again = copied && again < AGAIN;
         let (after, again) = if is_again { (from, again + 1) } else { (upto, 0) };
         let mut digests = BTreeMap::new();
-        let bounds = (after.as_ref(), None);
-        let upto = state.look(id, bounds, (SLICE_ROWS, SLICE_BYTES), |row, all| {
+        let reach =
+            Reach { after: after.as_ref(), upto: None, rows: SLICE_ROWS, bytes: SLICE_BYTES };
+        let upto = state.look(id, reach, |row, all| {
             let others = all.iter().filter(|other| **other != id);
             others.for_each(|other| digests.entry(*other).or_insert(Digest::default()).add(row));
             true
@@ -87,7 +101,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         for other in state.neighbours(id, &slice) {
             let digest = digests.remove(&other).unwrap_or_default();
             let (epoch, slice) = (state.view.epoch, slice.clone());
-            out.send(other, Msg::Compare { epoch, slice, digest });
+            out.send(other, Msg::Compare(Compare { epoch, slice, digest }));
         }
         let is_last = slice.upto.is_none();
         let soon = self.timeouts.slice.clone();
@@ -104,15 +118,16 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         id: Id,
         state: &NodeState<S>,
         src: Id,
-        (slice, digest): (Slice, Digest),
+        Compare { slice, digest, .. }: Compare,
         out: &mut Out<RingActor<S, M>>,
     ) {
         if !state.view.is_stable() {
             return;
         }
         let (mut own, mut rows) = (Digest::default(), Vec::new());
-        let bounds = (slice.after.as_ref(), slice.upto.as_ref());
-        let looked = state.look(id, bounds, (LOOKED_AT, 2 * SLICE_BYTES), |row, all| {
+        let (after, upto) = (slice.after.as_ref(), slice.upto.as_ref());
+        let reach = Reach { after, upto, rows: LOOKED_AT, bytes: 2 * SLICE_BYTES };
+        let looked = state.look(id, reach, |row, all| {
             if all.contains(&src) {
                 own.add(row);
                 rows.push(row.clone());
@@ -122,7 +137,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         let is_same = looked.is_none() && own == digest;
         let rows = (!is_same).then_some(rows);
         let epoch = state.view.epoch;
-        out.send(src, Msg::Compared { epoch, slice, rows, looked });
+        out.send(src, Msg::Compared(Compared { epoch, slice, rows, looked }));
     }
 
     /// Another replica tells how it compares: ask it for what this node has missed.
@@ -131,18 +146,18 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         id: Id,
         state: &NodeState<S>,
         src: Id,
-        (slice, rows, looked): (Slice, Option<Vec<Listed>>, Option<At>),
+        Compared { slice, rows, looked, .. }: Compared,
         out: &mut Out<RingActor<S, M>>,
     ) {
         let Some(rows) = rows.filter(|_| state.view.is_stable()) else { return };
         let missed =
-            rows.into_iter().filter(|row| self.may_copy(id, state, (src, &row.key), row.accepted));
+            rows.into_iter().filter(|row| self.may_copy(id, state, src, &row.key, row.accepted));
         let keys: Vec<_> = missed.map(|row| row.key).collect();
         // It has looked at a part only, of a slice of which it has far more: the rest comes after these.
         let then = looked.map(|looked| Slice { after: Some(looked), upto: slice.upto });
         if !keys.is_empty() {
             let epoch = state.view.epoch;
-            out.send(src, Msg::Want { epoch, keys, then });
+            out.send(src, Msg::Want(Want { epoch, keys, then }));
         } else if let Some(then) = then {
             self.compare(id, state, src, then, out);
         }
@@ -154,7 +169,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         id: Id,
         state: &NodeState<S>,
         src: Id,
-        (keys, then): (Vec<kv::Key>, Option<Slice>),
+        Want { keys, then, .. }: Want,
         out: &mut Out<RingActor<S, M>>,
     ) {
         if !state.view.is_stable() {
@@ -176,7 +191,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             }
         }
         let (rest, epoch) = (keys.collect(), state.view.epoch);
-        out.send(src, Msg::Copies { epoch, rows, rest, then });
+        out.send(src, Msg::Copies(Copies { epoch, rows, rest, then }));
     }
 
     /// Another replica gives what this node has missed: keep it, as copies.
@@ -185,7 +200,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         id: Id,
         state: &mut Cow<'_, NodeState<S>>,
         src: Id,
-        (rows, rest, then): (Vec<Copied>, Vec<kv::Key>, Option<Slice>),
+        Copies { rows, rest, then, .. }: Copies,
         out: &mut Out<RingActor<S, M>>,
     ) {
         if !state.view.is_stable() {
@@ -193,7 +208,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         }
         let (is_given, mut is_new) = (!rows.is_empty(), false);
         for Copied { key, accepted, content, .. } in rows {
-            if !self.may_copy(id, state, (src, &key), accepted) {
+            if !self.may_copy(id, state, src, &key, accepted) {
                 continue;
             }
             let held = state.register(position(&key), &key);
@@ -214,7 +229,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         }
         let epoch = state.view.epoch;
         if is_given && !rest.is_empty() {
-            out.send(src, Msg::Want { epoch, keys: rest, then });
+            out.send(src, Msg::Want(Want { epoch, keys: rest, then }));
         } else if let Some(then) = then {
             self.compare(id, state, src, then, out);
         }
@@ -225,7 +240,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         &self,
         id: Id,
         state: &NodeState<S>,
-        key: kv::Key,
+        Behind { key, .. }: Behind,
         out: &mut Out<RingActor<S, M>>,
     ) {
         let at = position(&key);
@@ -234,7 +249,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         }
         for other in state.view.replicas(at).into_iter().filter(|other| *other != id) {
             let (epoch, keys) = (state.view.epoch, vec![key.clone()]);
-            out.send(other, Msg::Want { epoch, keys, then: None });
+            out.send(other, Msg::Want(Want { epoch, keys, then: None }));
         }
     }
 
@@ -248,15 +263,16 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         out: &mut Out<RingActor<S, M>>,
     ) {
         let (Slice { after, upto }, mut digest) = (slice, Digest::default());
-        let bounds = (after.as_ref(), upto.as_ref());
-        let looked = state.look(id, bounds, (SLICE_ROWS, SLICE_BYTES), |row, all| {
+        let (from, to) = (after.as_ref(), upto.as_ref());
+        let reach = Reach { after: from, upto: to, rows: SLICE_ROWS, bytes: SLICE_BYTES };
+        let looked = state.look(id, reach, |row, all| {
             if all.contains(&other) {
                 digest.add(row);
             }
             true
         });
         let (slice, epoch) = (Slice { after, upto: looked.or(upto) }, state.view.epoch);
-        out.send(other, Msg::Compare { epoch, slice, digest });
+        out.send(other, Msg::Compare(Compare { epoch, slice, digest }));
     }
 
     /// Whether a register that this other replica has accepted is to be copied: it is newer than what is here,
@@ -265,7 +281,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         &self,
         id: Id,
         state: &NodeState<S>,
-        (other, key): (Id, &kv::Key),
+        other: Id,
+        key: &kv::Key,
         ballot: Ballot,
     ) -> bool {
         let at = position(key);
@@ -289,8 +306,7 @@ impl<S: Store<Key, Row>> NodeState<S> {
     fn look(
         &self,
         id: Id,
-        (after, upto): (Option<&At>, Option<&At>),
-        (most_rows, most_bytes): (usize, usize),
+        Reach { after, upto, rows: most_rows, bytes: most_bytes }: Reach<'_>,
         mut show: impl FnMut(&Listed, &BTreeSet<Id>) -> bool,
     ) -> Option<At> {
         let key_of = |(at, key): &At| Key::Register(*at, key.clone());
@@ -414,7 +430,7 @@ mod tests {
             let mut under_way = VecDeque::from(sent(id, &out));
             while let Some((src, dst, msg)) = under_way.pop_front() {
                 messages += 1;
-                if let Msg::Copies { rows, .. } = &msg {
+                if let Msg::Copies(Copies { rows, .. }) = &msg {
                     largest = largest.max(rows.iter().map(|row| row.content.bytes()).sum());
                 }
                 let mut out = Out::new();

@@ -7,8 +7,9 @@
 use super::{Node, NodeState, put};
 use crate::kv;
 use crate::mechanism::{Mechanism, Mechanisms};
+use crate::ring::msg::{Held, Sweep};
 use crate::ring::place::position;
-use crate::ring::{Ballot, Content, Key, Msg, Register, RingActor, Row, Timer};
+use crate::ring::{Key, Msg, Register, RingActor, Row, Timer};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::borrow::Cow;
@@ -52,7 +53,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             }
             for replica in replicas.into_iter().filter(|replica| *replica != id) {
                 let (key, content) = (key.clone(), content.clone());
-                out.send(replica, Msg::Sweep { epoch, key, ballot, content });
+                out.send(replica, Msg::Sweep(Sweep { epoch, key, ballot, content }));
             }
         }
     }
@@ -65,7 +66,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         id: Id,
         state: &mut Cow<'_, NodeState<S>>,
         src: Id,
-        (key, ballot, content): (kv::Key, Ballot, Content),
+        Sweep { key, ballot, content, .. }: Sweep,
         out: &mut Out<RingActor<S, M>>,
     ) {
         let at = position(&key);
@@ -85,7 +86,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             out.save(state.store.clone());
         }
         let epoch = state.view.epoch;
-        out.send(src, Msg::Held { epoch, key, ballot });
+        out.send(src, Msg::Held(Held { epoch, key, ballot }));
     }
 
     /// Another replica holds a tombstone that this node would purge. When all do, it goes.
@@ -94,7 +95,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         id: Id,
         state: &mut Cow<'_, NodeState<S>>,
         src: Id,
-        (key, ballot): (kv::Key, Ballot),
+        Held { key, ballot, .. }: Held,
         out: &mut Out<RingActor<S, M>>,
     ) {
         let at = position(&key);
@@ -147,6 +148,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ring::{Ballot, Content};
     use crate::ring::{Ring, Timeouts, View};
     use crate::store::MapStore;
     use stateright::actor::{Actor, Command};
@@ -177,7 +179,7 @@ mod tests {
             let mut out = Out::new();
             node.on_timeout(id, &mut state, &Timer::Sweep, &mut out);
             shown.extend(out.iter().filter_map(|command| match command {
-                Command::Send(_, Msg::Sweep { key, .. }) => Some(key.clone()),
+                Command::Send(_, Msg::Sweep(Sweep { key, .. })) => Some(key.clone()),
                 _ => None,
             }));
         }

@@ -2,8 +2,10 @@
 
 use crate::chain::world::{Sight, World, messages, views};
 use crate::claim::Claim;
+use chainring_model::chain::msg::Redirect;
 use chainring_model::chain::{Msg, View};
-use chainring_model::coordinator::Msg::{Install, Prepare};
+use chainring_model::coordinator;
+use chainring_model::coordinator::msg::{Install, Prepare};
 use stateright::Property;
 use std::collections::BTreeMap;
 
@@ -13,8 +15,11 @@ pub fn one_view<W: World>() -> Property<W> {
         let system = W::system(state);
         let saved = views(system);
         let told = messages(system).filter_map(|envelope| match envelope.msg {
-            Msg::Redirect { view }
-            | Msg::Views(Install { view } | Prepare { decided: view, .. }) => Some(view),
+            Msg::Redirect(Redirect { view })
+            | Msg::Views(
+                coordinator::Msg::Install(Install { view })
+                | coordinator::Msg::Prepare(Prepare { decided: view, .. }),
+            ) => Some(view),
             _ => None,
         });
         let mut known: BTreeMap<u64, &View> = BTreeMap::new();

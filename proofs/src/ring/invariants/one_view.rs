@@ -25,7 +25,7 @@ pub fn is_one_view(system: &impl Sight) -> bool {
         RingState::Stopped | RingState::Script(_) | RingState::Member(_) => None,
     });
     let told = system.messages().filter_map(|envelope| match envelope.msg {
-        Msg::Views(coordinator::Msg::Install { view }) => Some(view),
+        Msg::Views(coordinator::Msg::Install(coordinator::msg::Install { view })) => Some(view),
         _ => None,
     });
     system.history().decisions().are_unique()

@@ -70,7 +70,7 @@ impl Setup {
 
 /// What a client and its gateway say to each other, inside one process.
 pub(in crate::ring) fn is_local(msg: &Msg) -> bool {
-    matches!(msg, Msg::Opened { .. } | Msg::Invoke { .. } | Msg::Return { .. })
+    matches!(msg, Msg::Opened(_) | Msg::Invoke(_) | Msg::Return(_))
 }
 
 /// Whether no gateway has begun a ballot beyond this round.
