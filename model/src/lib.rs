@@ -10,6 +10,9 @@
 //! Start with [`kv`], which says what an operation on a key means, then read
 //! [`chain::Replica`] from top to bottom: it is the protocol.
 
+// A match over an enum names all of its variants, so that a new message or row is seen to everywhere.
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
 pub mod chain;
 pub mod coordinator;
 pub mod kv;

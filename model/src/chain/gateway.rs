@@ -148,10 +148,19 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
                 }
             }
             Msg::Reply(reply) => self.on_reply(state, reply, out),
-            Msg::Redirect(Redirect { view })
-            | Msg::Views(coordinator::Msg::Install(Install { view })) => {
-                self.on_view(id, state, view, out);
-            }
+            Msg::Redirect(Redirect { view }) => self.on_view(id, state, view, out),
+            Msg::Views(msg) => match msg {
+                coordinator::Msg::Install(Install { view }) => self.on_view(id, state, view, out),
+                // Not for gateways.
+                coordinator::Msg::Heartbeat(_)
+                | coordinator::Msg::Lease(_)
+                | coordinator::Msg::Ask(_)
+                | coordinator::Msg::Report(_)
+                | coordinator::Msg::Prepare(_)
+                | coordinator::Msg::Promise(_)
+                | coordinator::Msg::Accept(_)
+                | coordinator::Msg::Accepted(_) => {}
+            },
             // Not for gateways.
             Msg::Opened(_)
             | Msg::Return(_)
@@ -165,7 +174,6 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             | Msg::Rows(_)
             | Msg::Caught(_)
             | Msg::Changes(_)
-            | Msg::Views(_)
             | Msg::ScanFor(_)
             | Msg::Resume(_)
             | Msg::Resumed(_) => {}

@@ -3,7 +3,7 @@
 use super::replica::Admission;
 use super::{
     ChainActor, ChainState, Gateway, GatewayState, Key, Msg, Place, Replica, ReplicaState, Row,
-    Script, ScriptState,
+    Script, ScriptState, View,
 };
 use crate::chain::msg::{
     Ack, Caught, Changes, Fetch, Invoke, Missing, Opened, Redirect, Reply, Request, Resume,
@@ -26,20 +26,43 @@ impl<S: Store<Key, Row>, M: Mechanisms> Prune for ChainActor<S, M> {
                 gateway.is_obsolete(state, msg)
             }
             (ChainActor::Coordinator(coordinator), ChainState::Coordinator(state)) => match msg {
-                Msg::Views(msg) => coordinator.is_past(state, msg),
-                _ => true,
+                Msg::Views(msg) => coordinator.is_obsolete(state, msg),
+                Msg::Opened(_)
+                | Msg::Invoke(_)
+                | Msg::Return(_)
+                | Msg::Request(_)
+                | Msg::Reply(_)
+                | Msg::Redirect(_)
+                | Msg::Update(_)
+                | Msg::Missing(_)
+                | Msg::Ack(_)
+                | Msg::Scan(_)
+                | Msg::Scanned(_)
+                | Msg::Fetch(_)
+                | Msg::Rows(_)
+                | Msg::Caught(_)
+                | Msg::Changes(_)
+                | Msg::ScanFor(_)
+                | Msg::Resume(_)
+                | Msg::Resumed(_) => true,
             },
             (ChainActor::Script(script), ChainState::Script(state)) => {
                 script.is_obsolete(state, msg)
             }
-            _ => false,
+            (
+                ChainActor::Replica(_)
+                | ChainActor::Gateway(_)
+                | ChainActor::Coordinator(_)
+                | ChainActor::Script(_),
+                _, // it is down
+            ) => false,
         }
     }
 }
 
 impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     /// Old epochs stay old, what is committed stays committed, and a stale operation stays stale.
-    pub(super) fn is_obsolete(&self, id: Id, state: &ReplicaState<S>, src: Id, msg: &Msg) -> bool {
+    fn is_obsolete(&self, id: Id, state: &ReplicaState<S>, src: Id, msg: &Msg) -> bool {
         match msg {
             Msg::Request(Request { id: op_id, op, .. }) => {
                 // Where views change, it may be a head no longer one day, and redirect.
@@ -56,29 +79,53 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             | Msg::Caught(_)
             | Msg::Changes(_)
             | Msg::Resume(_)
-            | Msg::Resumed(_) => self.is_learned(id, state, msg),
+            | Msg::Resumed(_) => self.transfer_is_obsolete(id, state, msg),
             Msg::Missing(Missing { epoch, next: index }) | Msg::Ack(Ack { epoch, index }) => {
                 *epoch < state.view.epoch && self.mechanisms.has(Mechanism::EpochCheck)
                     || (*epoch == state.view.epoch
                         && (*index <= state.committed && self.timeouts.unheard.is_none()
                             || self.successor(id, state) != Some(src)))
             }
-            Msg::Views(coordinator::Msg::Install(Install { view })) => {
-                view.epoch <= state.view.epoch
-            }
-            Msg::Views(coordinator::Msg::Lease(coordinator::msg::Lease { boot, n })) => {
+            Msg::Views(msg) => self.view_is_obsolete(state, src, msg),
+            Msg::Opened(_)
+            | Msg::Invoke(_)
+            | Msg::Return(_)
+            | Msg::Reply(_)
+            | Msg::Redirect(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::ScanFor(_) => false,
+        }
+    }
+
+    /// Of what a coordinator says.
+    fn view_is_obsolete(
+        &self,
+        state: &ReplicaState<S>,
+        src: Id,
+        msg: &coordinator::MsgOf<View>,
+    ) -> bool {
+        match msg {
+            coordinator::Msg::Install(Install { view }) => view.epoch <= state.view.epoch,
+            coordinator::Msg::Lease(coordinator::msg::Lease { boot, n }) => {
                 let (grant, newest) = ((*boot, *n), (state.lease.boot, state.lease.n));
                 self.mechanisms.has(Mechanism::BootCheck)
                     && grant <= newest
                     && (*boot < state.lease.boot || !state.lease.awaits(src, *n))
             }
-            _ => false,
+            coordinator::Msg::Heartbeat(_)
+            | coordinator::Msg::Ask(_)
+            | coordinator::Msg::Report(_)
+            | coordinator::Msg::Prepare(_)
+            | coordinator::Msg::Promise(_)
+            | coordinator::Msg::Accept(_)
+            | coordinator::Msg::Accepted(_) => false,
         }
     }
 
-    /// Whether a message of a transfer is past: what began in a past epoch and is not going on never goes
-    /// on again, and places and indexes only advance.
-    pub(super) fn is_learned(&self, id: Id, state: &ReplicaState<S>, msg: &Msg) -> bool {
+    /// Of a message of a transfer: what began in a past epoch and is not going on never goes on
+    /// again, and places and indexes only advance.
+    fn transfer_is_obsolete(&self, id: Id, state: &ReplicaState<S>, msg: &Msg) -> bool {
         let intact = [
             Mechanism::RowsOfThisSince,
             Mechanism::CaughtOfThisSince,
@@ -139,14 +186,27 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
                     || learns
                         .is_some_and(|(this, place)| this == *since && *place != Place::Resuming)
             }
-            _ => false,
+            // Of no transfer.
+            Msg::Opened(_)
+            | Msg::Invoke(_)
+            | Msg::Return(_)
+            | Msg::Request(_)
+            | Msg::Reply(_)
+            | Msg::Redirect(_)
+            | Msg::Update(_)
+            | Msg::Missing(_)
+            | Msg::Ack(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Views(_)
+            | Msg::ScanFor(_) => false,
         }
     }
 }
 
 impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     /// Lanes only move on, and a new start makes every older operation foreign.
-    pub(super) fn is_obsolete(&self, state: &GatewayState<S>, msg: &Msg) -> bool {
+    fn is_obsolete(&self, state: &GatewayState<S>, msg: &Msg) -> bool {
         if !self.mechanisms.has(Mechanism::IncarnationGrows) {
             return false;
         }
@@ -164,18 +224,50 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             | Msg::Views(coordinator::Msg::Install(Install { view })) => {
                 view.epoch <= state.view.epoch
             }
-            _ => false,
+            // Not for gateways.
+            Msg::Opened(_)
+            | Msg::Return(_)
+            | Msg::Request(_)
+            | Msg::Update(_)
+            | Msg::Missing(_)
+            | Msg::Ack(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Caught(_)
+            | Msg::Changes(_)
+            | Msg::Views(_)
+            | Msg::ScanFor(_)
+            | Msg::Resume(_)
+            | Msg::Resumed(_) => false,
         }
     }
 }
 
 impl Script {
-    pub(super) fn is_obsolete(&self, state: &ScriptState, msg: &Msg) -> bool {
+    fn is_obsolete(&self, state: &ScriptState, msg: &Msg) -> bool {
         match msg {
             Msg::Return(Return { id, .. }) => !self.is_waiting_for(state, id),
             Msg::Scanned(Scanned { ticket, .. }) => self.awaits(state, *ticket).is_none(),
             Msg::Opened(Opened { incarnation }) => *incarnation <= state.incarnation,
-            _ => false,
+            // Not for scripts.
+            Msg::Invoke(_)
+            | Msg::Request(_)
+            | Msg::Reply(_)
+            | Msg::Redirect(_)
+            | Msg::Update(_)
+            | Msg::Missing(_)
+            | Msg::Ack(_)
+            | Msg::Scan(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Caught(_)
+            | Msg::Changes(_)
+            | Msg::Views(_)
+            | Msg::ScanFor(_)
+            | Msg::Resume(_)
+            | Msg::Resumed(_) => false,
         }
     }
 }

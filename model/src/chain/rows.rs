@@ -89,7 +89,13 @@ impl Row {
             Row::Data { value, .. } => value.len(),
             Row::Entry(entry) => entry.bytes(),
             Row::Touched { key, .. } => key.len(),
-            _ => 0,
+            Row::View(_)
+            | Row::Committed { .. }
+            | Row::Incarnation(_)
+            | Row::Lane { .. }
+            | Row::Views(_)
+            | Row::Transfer(_)
+            | Row::Tombstone { .. } => 0,
         }
     }
 
@@ -98,7 +104,14 @@ impl Row {
         match self {
             Row::Entry(entry) => Some(entry.id),
             Row::Touched { id, .. } => Some(*id),
-            _ => None,
+            Row::View(_)
+            | Row::Committed { .. }
+            | Row::Incarnation(_)
+            | Row::Lane { .. }
+            | Row::Data { .. }
+            | Row::Views(_)
+            | Row::Transfer(_)
+            | Row::Tombstone { .. } => None,
         }
     }
 }

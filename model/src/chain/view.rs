@@ -165,7 +165,7 @@ impl View {
     fn reformed(&self, copies: usize, reports: &BTreeMap<Id, Report>) -> Option<View> {
         let lost = reports.values().find_map(|report| match report {
             Report::Reform { lost, .. } => Some(lost),
-            _ => None,
+            Report::Join | Report::Ready { .. } | Report::Silent { .. } => None,
         })?;
         let mut next = self.without(lost);
         let left = next.chain.len();

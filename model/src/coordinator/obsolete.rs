@@ -9,7 +9,7 @@ use stateright::actor::Id;
 
 impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     /// Decided epochs stay decided, and ballots below a promise stay below it.
-    pub fn is_past(&self, state: &StateOf<V, S>, msg: &MsgOf<V>) -> bool {
+    pub(crate) fn is_obsolete(&self, state: &StateOf<V, S>, msg: &MsgOf<V>) -> bool {
         let next = state.decided.epoch() + 1;
         let lasting = self.mechanisms.has(Mechanism::PromiseSaved);
         let below = |ballot: &Ballot| lasting && Some(*ballot) < state.promised;
@@ -41,13 +41,13 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
                 *epoch < next || *epoch == next && foreign(ballot)
             }
             Msg::Lease(_) => true,
-            _ => false,
+            Msg::Heartbeat(_) | Msg::Ask(_) | Msg::Report(_) => false,
         }
     }
 }
 
 impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Prune for Coordinator<V, S, M> {
     fn is_obsolete(&self, _: Id, state: &Self::State, _: Id, msg: &Self::Msg) -> bool {
-        state.as_ref().is_some_and(|state| self.is_past(state, msg))
+        state.as_ref().is_some_and(|state| Coordinator::is_obsolete(self, state, msg))
     }
 }

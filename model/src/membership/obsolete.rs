@@ -9,12 +9,18 @@ use stateright::actor::Id;
 
 impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
     /// What is said to this member now and would say nothing new, now and for ever.
-    pub(crate) fn is_past(&self, id: Id, state: &MemberState<S>, src: Id, msg: &Msg) -> bool {
-        let Msg::Gossip(Gossip { say, news }) = msg else {
-            return matches!(msg, Msg::Report(_)) || src != id;
-        };
-        let rows_are_past =
-            || news.iter().chain(say.rows()).all(|rumour| self.is_old(id, state, rumour));
+    pub(crate) fn is_obsolete(&self, id: Id, state: &MemberState<S>, src: Id, msg: &Msg) -> bool {
+        match msg {
+            Msg::Gossip(gossip) => self.gossip_is_obsolete(id, state, gossip),
+            Msg::Report(_) => true,
+            Msg::Leave => src != id,
+        }
+    }
+
+    fn gossip_is_obsolete(&self, id: Id, state: &MemberState<S>, gossip: &Gossip) -> bool {
+        let Gossip { say, news } = gossip;
+        let mut rows = news.iter().chain(say.rows());
+        let mut rows_are_past = || rows.all(|rumour| self.row_is_obsolete(id, state, rumour));
         let number = Number { start: state.start, round: state.round };
         match say {
             Say::Ack(Ack { origin, number: of, .. }) => {
@@ -33,7 +39,12 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
     }
 
     /// Whether a row will never be news here, in this life or a later one, in which suspicions are forgotten.
-    fn is_old(&self, id: Id, state: &MemberState<S>, Rumour { member, entry }: &Rumour) -> bool {
+    fn row_is_obsolete(
+        &self,
+        id: Id,
+        state: &MemberState<S>,
+        Rumour { member, entry }: &Rumour,
+    ) -> bool {
         let intact =
             [Mechanism::NewerRowsOnly, Mechanism::TombstonesOfMembers, Mechanism::RefutationSaved];
         let known = state.table.get(*member).filter(|_| {
@@ -50,6 +61,6 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
 
 impl<S: Store<Key, Row>, M: Mechanisms> Prune for Member<S, M> {
     fn is_obsolete(&self, id: Id, state: &Self::State, src: Id, msg: &Msg) -> bool {
-        state.as_ref().is_some_and(|state| self.is_past(id, state, src, msg))
+        state.as_ref().is_some_and(|state| Member::is_obsolete(self, id, state, src, msg))
     }
 }

@@ -179,7 +179,7 @@ fn said_by_member(msg: membership::Msg) -> Msg {
         membership::Msg::Report(membership::msg::Report { gone }) => {
             Msg::Views(coordinator::Msg::Report(Report::Members { gone }))
         }
-        msg => Msg::Members(msg),
+        msg @ (membership::Msg::Gossip(_) | membership::Msg::Leave) => Msg::Members(msg),
     }
 }
 

@@ -57,7 +57,16 @@ pub(super) fn is_believable(msg: &Msg) -> bool {
                 })
         }
         Msg::Scan(Scan { after, .. }) => after.as_ref().is_none_or(|(_, key)| fits(key)),
-        _ => true,
+        // What they hold is bounded by what is here already, or seen to elsewhere.
+        Msg::Opened(_)
+        | Msg::Invoke(_)
+        | Msg::Return(_)
+        | Msg::Vote(_)
+        | Msg::Accepted(_)
+        | Msg::Scanned(_)
+        | Msg::Belong(_)
+        | Msg::Views(_)
+        | Msg::Members(_) => true,
     }
 }
 

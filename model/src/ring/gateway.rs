@@ -198,10 +198,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             Msg::Promise(promise) => self.on_promise(state, src, promise, out),
             Msg::Accepted(accepted) => self.on_accepted(state, src, accepted, out),
             Msg::Refuse(refuse) => self.on_refuse(id, state, refuse, out),
-            Msg::Views(coordinator::Msg::Install(install)) => {
-                self.on_install(id, state, install, out);
-            }
-            Msg::Views(coordinator::Msg::Ask(ask)) => self.on_ask(state, src, ask, out),
+            Msg::Views(msg) => self.on_views(id, state, src, msg, out),
             // Not for gateways.
             Msg::Opened(_)
             | Msg::Return(_)
@@ -215,13 +212,35 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             | Msg::Scan(_)
             | Msg::Scanned(_)
             | Msg::Belong(_)
-            | Msg::Views(_)
             | Msg::Members(_)
             | Msg::Compare(_)
             | Msg::Compared(_)
             | Msg::Want(_)
             | Msg::Copies(_)
             | Msg::Behind(_) => {}
+        }
+    }
+
+    /// A coordinator knows a view, or a node asks for it.
+    fn on_views(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, GatewayState<S>>,
+        src: Id,
+        msg: coordinator::MsgOf<View>,
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        match msg {
+            coordinator::Msg::Install(install) => self.on_install(id, state, install, out),
+            coordinator::Msg::Ask(ask) => self.on_ask(state, src, ask, out),
+            // Not for gateways.
+            coordinator::Msg::Heartbeat(_)
+            | coordinator::Msg::Lease(_)
+            | coordinator::Msg::Report(_)
+            | coordinator::Msg::Prepare(_)
+            | coordinator::Msg::Promise(_)
+            | coordinator::Msg::Accept(_)
+            | coordinator::Msg::Accepted(_) => {}
         }
     }
 
@@ -476,7 +495,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let is_behind = match &pending.phase {
             Phase::Preparing { ballot, .. } if *ballot == of => pending.attempts == 1,
             Phase::Accepting { ballot, .. } if *ballot == of => false,
-            _ => return,
+            Phase::Reading { .. }
+            | Phase::Preparing { .. }
+            | Phase::Accepting { .. }
+            | Phase::Waiting => return,
         };
         let state = state.to_mut();
         if is_behind {
@@ -552,7 +574,13 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             }
             Timer::Deadline(lane) => self.on_deadline(id, state, *lane, out),
             Timer::Follow => self.on_follow(state, out),
-            _ => {}
+            // Not a gateway's.
+            Timer::Sweep
+            | Timer::Fetch
+            | Timer::Views(_)
+            | Timer::Members(_)
+            | Timer::Decide(_)
+            | Timer::Repair => {}
         }
     }
 
@@ -583,7 +611,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
                 self.attempt(gateway, state.to_mut(), number, out);
             }
             Phase::Waiting => {}
-            _ => self.ask(state, state.op_id(gateway, number, *seq), out),
+            Phase::Reading { .. } | Phase::Preparing { .. } | Phase::Accepting { .. } => {
+                self.ask(state, state.op_id(gateway, number, *seq), out)
+            }
         }
     }
 

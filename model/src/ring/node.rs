@@ -172,10 +172,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             Msg::Sweep(sweep) => self.on_sweep(id, state, src, sweep, out),
             Msg::Held(held) => self.on_held(id, state, src, held, out),
             Msg::Belong(belong) => self.on_belong(id, state, belong, out),
-            Msg::Views(coordinator::Msg::Install(install)) => {
-                self.on_install(id, state, install, out);
-            }
-            Msg::Views(coordinator::Msg::Ask(ask)) => self.on_ask(state, src, ask, out),
+            Msg::Views(msg) => self.on_views(id, state, src, msg, out),
             Msg::Fetch(fetch) => self.on_fetch(id, state, src, fetch, out),
             Msg::Rows(rows) => self.on_rows(id, state, src, rows, out),
             Msg::Scan(scan) => self.on_scan(id, state, src, scan, out),
@@ -193,8 +190,30 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             | Msg::Accepted(_)
             | Msg::Refuse(_)
             | Msg::Scanned(_)
-            | Msg::Members(_)
-            | Msg::Views(_) => {}
+            | Msg::Members(_) => {}
+        }
+    }
+
+    /// A coordinator knows a view, or another actor asks for it.
+    fn on_views(
+        &self,
+        id: Id,
+        state: &mut Cow<'_, NodeState<S>>,
+        src: Id,
+        msg: coordinator::MsgOf<View>,
+        out: &mut Out<RingActor<S, M>>,
+    ) {
+        match msg {
+            coordinator::Msg::Install(install) => self.on_install(id, state, install, out),
+            coordinator::Msg::Ask(ask) => self.on_ask(state, src, ask, out),
+            // Not for nodes.
+            coordinator::Msg::Heartbeat(_)
+            | coordinator::Msg::Lease(_)
+            | coordinator::Msg::Report(_)
+            | coordinator::Msg::Prepare(_)
+            | coordinator::Msg::Promise(_)
+            | coordinator::Msg::Accept(_)
+            | coordinator::Msg::Accepted(_) => {}
         }
     }
 
@@ -397,7 +416,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
                 out.set_timer(Timer::Fetch, self.timeouts.fetch.clone());
                 self.fetch_on(id, state, out);
             }
-            _ => {}
+            Timer::Fetch => {} // its view is stable: there is nothing to fetch
+            // Not a node's.
+            Timer::Resend(_)
+            | Timer::Backoff(_)
+            | Timer::Deadline(_)
+            | Timer::Views(_)
+            | Timer::Members(_)
+            | Timer::Decide(_) => {}
         }
     }
 
@@ -493,6 +519,16 @@ fn epoch_of(msg: &Msg) -> Option<u64> {
         Msg::Prepare(Prepare { ballot, .. }) | Msg::Accept(Accept { ballot, .. }) => {
             Some(ballot.epoch)
         }
-        _ => None,
+        Msg::Opened(_)
+        | Msg::Invoke(_)
+        | Msg::Return(_)
+        | Msg::Vote(_)
+        | Msg::Promise(_)
+        | Msg::Accepted(_)
+        | Msg::Refuse(_)
+        | Msg::Scanned(_)
+        | Msg::Belong(_)
+        | Msg::Views(_)
+        | Msg::Members(_) => None,
     }
 }

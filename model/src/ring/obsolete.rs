@@ -9,9 +9,7 @@ use crate::coordinator::msg::Install;
 use crate::kv::{self, OpId};
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::prune::Prune;
-use crate::ring::msg::{
-    Accepted, Compared, Copies, Held, Invoke, Opened, Promise, Refuse, Return, Rows, Vote,
-};
+use crate::ring::msg::{Accepted, Invoke, Opened, Promise, Refuse, Return, Vote};
 use crate::store::Store;
 use stateright::actor::Id;
 
@@ -25,66 +23,126 @@ impl<S: Store<Key, Row>, M: Mechanisms> Prune for RingActor<S, M> {
                 gateway.is_obsolete(state, src, msg)
             }
             (RingActor::Coordinator(coordinator), RingState::Coordinator(state)) => match msg {
-                Msg::Views(msg) => coordinator.is_past(state, msg),
-                _ => true,
+                Msg::Views(msg) => coordinator.is_obsolete(state, msg),
+                Msg::Opened(_)
+                | Msg::Invoke(_)
+                | Msg::Return(_)
+                | Msg::Read(_)
+                | Msg::Vote(_)
+                | Msg::Prepare(_)
+                | Msg::Promise(_)
+                | Msg::Accept(_)
+                | Msg::Accepted(_)
+                | Msg::Refuse(_)
+                | Msg::Sweep(_)
+                | Msg::Held(_)
+                | Msg::Fetch(_)
+                | Msg::Rows(_)
+                | Msg::Scan(_)
+                | Msg::Scanned(_)
+                | Msg::Belong(_)
+                | Msg::Members(_)
+                | Msg::Compare(_)
+                | Msg::Compared(_)
+                | Msg::Want(_)
+                | Msg::Copies(_)
+                | Msg::Behind(_) => true,
             },
             (RingActor::Member(member), RingState::Member(state)) => match msg {
-                Msg::Members(msg) => member.is_past(id, state, src, msg),
-                _ => true,
+                Msg::Members(msg) => member.is_obsolete(id, state, src, msg),
+                Msg::Opened(_)
+                | Msg::Invoke(_)
+                | Msg::Return(_)
+                | Msg::Read(_)
+                | Msg::Vote(_)
+                | Msg::Prepare(_)
+                | Msg::Promise(_)
+                | Msg::Accept(_)
+                | Msg::Accepted(_)
+                | Msg::Refuse(_)
+                | Msg::Sweep(_)
+                | Msg::Held(_)
+                | Msg::Fetch(_)
+                | Msg::Rows(_)
+                | Msg::Scan(_)
+                | Msg::Scanned(_)
+                | Msg::Belong(_)
+                | Msg::Views(_)
+                | Msg::Compare(_)
+                | Msg::Compared(_)
+                | Msg::Want(_)
+                | Msg::Copies(_)
+                | Msg::Behind(_) => true,
             },
             (RingActor::Oracle(oracle), RingState::Oracle(state)) => {
                 oracle.is_obsolete(state, src, msg)
             }
             (RingActor::Script(script), RingState::Script(state)) => script.is_obsolete(state, msg),
-            _ => false,
+            (
+                RingActor::Node(_)
+                | RingActor::Gateway(_)
+                | RingActor::Coordinator(_)
+                | RingActor::Member(_)
+                | RingActor::Oracle(_)
+                | RingActor::Script(_),
+                _, // it is down
+            ) => false,
         }
     }
 }
 
 impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
-    /// Old epochs stay old.
-    pub(super) fn is_obsolete(&self, id: Id, state: &NodeState<S>, src: Id, msg: &Msg) -> bool {
-        match msg {
-            Msg::Views(coordinator::Msg::Install(Install { view })) => {
-                view.epoch <= state.view.epoch
-            }
-            Msg::Held(Held { epoch, .. }) | Msg::Rows(Rows { epoch, .. })
-                if *epoch < state.view.epoch =>
-            {
-                self.mechanisms.has(Mechanism::RingEpochCheck)
-            }
-            Msg::Rows(Rows { epoch, span, after, .. }) if *epoch == state.view.epoch => {
-                let transfer = state.transfers.get(&span.upto);
-                transfer.is_none_or(|transfer| {
-                    transfer.done.contains(&src) || transfer.partly.get(&src) > after.as_ref()
-                })
-            }
-            msg => self.is_repaired(id, state, src, msg),
-        }
-    }
-
-    /// Whether what is said in a repair can matter no more, of an epoch that this node is in, or has left.
-    pub(super) fn is_repaired(&self, id: Id, state: &NodeState<S>, src: Id, msg: &Msg) -> bool {
-        let sound = [Mechanism::RepairNewer, Mechanism::RepairFloor, Mechanism::RingEpochCheck];
-        if !sound.into_iter().all(|mechanism| self.mechanisms.has(mechanism)) {
-            return false;
-        }
+    /// Old epochs stay old, what was given stays given, and what is newer here stays newer.
+    fn is_obsolete(&self, id: Id, state: &NodeState<S>, src: Id, msg: &Msg) -> bool {
+        let epoch = state.view.epoch;
+        let has = |mechanism| self.mechanisms.has(mechanism);
+        let leaves_epochs = has(Mechanism::RingEpochCheck);
+        let repairs = leaves_epochs && has(Mechanism::RepairNewer) && has(Mechanism::RepairFloor);
         let is_done = |key: &kv::Key, ballot: Ballot| !self.may_copy(id, state, src, key, ballot);
         match msg {
-            Msg::Compared(Compared { epoch, .. }) | Msg::Copies(Copies { epoch, .. })
-                if *epoch < state.view.epoch =>
-            {
-                true
+            Msg::Views(coordinator::Msg::Install(Install { view })) => view.epoch <= epoch,
+            Msg::Held(held) => held.epoch < epoch && leaves_epochs,
+            Msg::Rows(rows) if rows.epoch == epoch => {
+                let transfer = state.transfers.get(&rows.span.upto);
+                transfer.is_none_or(|transfer| {
+                    transfer.done.contains(&src) || transfer.partly.get(&src) > rows.after.as_ref()
+                })
             }
-            Msg::Compared(Compared { epoch, rows, looked: None, .. })
-                if *epoch == state.view.epoch =>
-            {
-                rows.iter().flatten().all(|row| is_done(&row.key, row.accepted))
+            Msg::Rows(rows) => rows.epoch < epoch && leaves_epochs,
+            Msg::Compared(compared) if compared.epoch == epoch => {
+                let mut rows = compared.rows.iter().flatten();
+                repairs
+                    && compared.looked.is_none()
+                    && rows.all(|row| is_done(&row.key, row.accepted))
             }
-            Msg::Copies(Copies { epoch, rows, rest, then: None }) if *epoch == state.view.epoch => {
-                rest.is_empty() && rows.iter().all(|row| is_done(&row.key, row.accepted))
+            Msg::Compared(compared) => compared.epoch < epoch && repairs,
+            Msg::Copies(copies) if copies.epoch == epoch => {
+                repairs
+                    && copies.then.is_none()
+                    && copies.rest.is_empty()
+                    && copies.rows.iter().all(|row| is_done(&row.key, row.accepted))
             }
-            _ => false,
+            Msg::Copies(copies) => copies.epoch < epoch && repairs,
+            Msg::Opened(_)
+            | Msg::Invoke(_)
+            | Msg::Return(_)
+            | Msg::Read(_)
+            | Msg::Vote(_)
+            | Msg::Prepare(_)
+            | Msg::Promise(_)
+            | Msg::Accept(_)
+            | Msg::Accepted(_)
+            | Msg::Refuse(_)
+            | Msg::Sweep(_)
+            | Msg::Fetch(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Belong(_)
+            | Msg::Views(_)
+            | Msg::Members(_)
+            | Msg::Compare(_)
+            | Msg::Want(_)
+            | Msg::Behind(_) => false,
         }
     }
 }
@@ -92,7 +150,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
 impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     /// Lanes only move on, an attempt's answers count while it lasts, and a new start makes every older
     /// operation foreign.
-    pub(super) fn is_obsolete(&self, state: &GatewayState<S>, src: Id, msg: &Msg) -> bool {
+    fn is_obsolete(&self, state: &GatewayState<S>, src: Id, msg: &Msg) -> bool {
         let sound =
             [Mechanism::BallotPerAttempt, Mechanism::BallotIncarnation, Mechanism::RingEpochCheck];
         if !sound.into_iter().all(|mechanism| self.mechanisms.has(mechanism)) {
@@ -144,29 +202,93 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             Msg::Views(coordinator::Msg::Install(Install { view })) => {
                 view.epoch <= state.view.epoch
             }
-            _ => false,
+            // Not for gateways, or asked without end.
+            Msg::Opened(_)
+            | Msg::Return(_)
+            | Msg::Read(_)
+            | Msg::Prepare(_)
+            | Msg::Accept(_)
+            | Msg::Sweep(_)
+            | Msg::Held(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Belong(_)
+            | Msg::Views(_)
+            | Msg::Members(_)
+            | Msg::Compare(_)
+            | Msg::Compared(_)
+            | Msg::Want(_)
+            | Msg::Copies(_)
+            | Msg::Behind(_) => false,
         }
     }
 }
 
 impl<M: Mechanisms> Oracle<M> {
-    pub(super) fn is_obsolete(&self, state: &OracleState, src: Id, msg: &Msg) -> bool {
+    fn is_obsolete(&self, state: &OracleState, src: Id, msg: &Msg) -> bool {
         match msg {
             Msg::Views(coordinator::Msg::Report(Report::Stabilized { epoch })) => {
                 *epoch < state.view.epoch
                     || (*epoch == state.view.epoch && state.reported.contains(&src))
             }
-            _ => false,
+            Msg::Opened(_)
+            | Msg::Invoke(_)
+            | Msg::Return(_)
+            | Msg::Read(_)
+            | Msg::Vote(_)
+            | Msg::Prepare(_)
+            | Msg::Promise(_)
+            | Msg::Accept(_)
+            | Msg::Accepted(_)
+            | Msg::Refuse(_)
+            | Msg::Sweep(_)
+            | Msg::Held(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Belong(_)
+            | Msg::Views(_)
+            | Msg::Members(_)
+            | Msg::Compare(_)
+            | Msg::Compared(_)
+            | Msg::Want(_)
+            | Msg::Copies(_)
+            | Msg::Behind(_) => false,
         }
     }
 }
 
 impl Script {
-    pub(super) fn is_obsolete(&self, state: &ScriptState, msg: &Msg) -> bool {
+    fn is_obsolete(&self, state: &ScriptState, msg: &Msg) -> bool {
         match msg {
             Msg::Return(Return { id, .. }) => !self.is_waiting_for(state, id),
             Msg::Opened(Opened { incarnation }) => *incarnation <= state.incarnation,
-            _ => false,
+            // Not for scripts.
+            Msg::Invoke(_)
+            | Msg::Read(_)
+            | Msg::Vote(_)
+            | Msg::Prepare(_)
+            | Msg::Promise(_)
+            | Msg::Accept(_)
+            | Msg::Accepted(_)
+            | Msg::Refuse(_)
+            | Msg::Sweep(_)
+            | Msg::Held(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Belong(_)
+            | Msg::Views(_)
+            | Msg::Members(_)
+            | Msg::Compare(_)
+            | Msg::Compared(_)
+            | Msg::Want(_)
+            | Msg::Copies(_)
+            | Msg::Behind(_) => false,
         }
     }
 }

@@ -90,7 +90,7 @@ impl Content {
     pub fn bytes(&self) -> usize {
         let outcome = |(_, outcome): &(OpId, Outcome)| match outcome {
             Outcome::Value(value) => 32 + value.len(),
-            _ => 32,
+            Outcome::Done | Outcome::Number(_) | Outcome::Refused(_) | Outcome::Unknown => 32,
         };
         self.value.as_ref().map_or(0, |value| value.len())
             + self.recent.iter().map(outcome).sum::<usize>()

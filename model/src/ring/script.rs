@@ -60,7 +60,31 @@ impl Script {
                     self.invoke_next(state, out);
                 }
             }
-            _ => {}
+            // Late, or not for scripts.
+            Msg::Opened(_)
+            | Msg::Invoke(_)
+            | Msg::Return(_)
+            | Msg::Read(_)
+            | Msg::Vote(_)
+            | Msg::Prepare(_)
+            | Msg::Promise(_)
+            | Msg::Accept(_)
+            | Msg::Accepted(_)
+            | Msg::Refuse(_)
+            | Msg::Sweep(_)
+            | Msg::Held(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Belong(_)
+            | Msg::Views(_)
+            | Msg::Members(_)
+            | Msg::Compare(_)
+            | Msg::Compared(_)
+            | Msg::Want(_)
+            | Msg::Copies(_)
+            | Msg::Behind(_) => {}
         }
     }
 

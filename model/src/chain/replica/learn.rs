@@ -450,7 +450,7 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
                 self.store.scan(Bound::Included(&first), Bound::Included(&last), limit)
             }
             Place::Done => self.store.scan(Bound::Included(&first), Bound::Unbounded, limit),
-            _ => return false,
+            Place::Emptying | Place::After(_) | Place::Resuming => return false,
         };
         for (key, _) in &behind {
             self.store.delete(key);

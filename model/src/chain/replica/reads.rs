@@ -118,12 +118,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         let most = limit.min(SCAN_KEYS) as usize;
         // Other tables come after this one.
         let keys = state.store.keys(from, Bound::Unbounded, most).into_iter();
-        let keys: Vec<_> = keys
-            .map_while(|key| match key {
-                Key::Data(key) => Some(key),
-                _ => None,
-            })
-            .collect();
+        let keys: Vec<_> =
+            keys.map_while(|key| if let Key::Data(key) = key { Some(key) } else { None }).collect();
         // A page that is not full goes to the end, and who asks for none wants to know of all.
         let is_full = most > 0 && keys.len() == most;
         let (after_all, upto) = (after.as_ref().filter(|_| most > 0), keys.last());

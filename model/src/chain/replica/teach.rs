@@ -300,7 +300,14 @@ fn touched_by(row: &Row) -> Option<(OpId, &kv::Key)> {
     match row {
         Row::Touched { id, key } => Some((*id, key)),
         Row::Entry(entry) => Some((entry.id, &entry.key)),
-        _ => None,
+        Row::View(_)
+        | Row::Committed { .. }
+        | Row::Incarnation(_)
+        | Row::Lane { .. }
+        | Row::Data { .. }
+        | Row::Views(_)
+        | Row::Transfer(_)
+        | Row::Tombstone { .. } => None,
     }
 }
 
@@ -309,7 +316,9 @@ pub(super) fn is_transferable(key: &Key) -> bool {
     match key {
         Key::Lane(..) => true,
         Key::Data(key) | Key::Tombstone(key) => Op::Get.check(key).is_ok(),
-        _ => false,
+        Key::View | Key::Committed | Key::Started | Key::Log(_) | Key::Views(_) | Key::Transfer => {
+            false
+        }
     }
 }
 

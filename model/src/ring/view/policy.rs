@@ -171,7 +171,11 @@ impl coordinator::View for View {
     fn unserved(&self, reports: &BTreeMap<Id, Report>) -> Option<BTreeSet<Id>> {
         let gone = reports.values().filter_map(|report| match report {
             Report::Members { gone } => Some(gone),
-            _ => None,
+            Report::Stabilized { .. }
+            | Report::Join
+            | Report::Leave
+            | Report::Reform { .. }
+            | Report::GiveUp { .. } => None,
         });
         let gone: BTreeSet<Id> = gone.flatten().copied().collect();
         let is_lost = !gone.is_empty() && !self.without_majority(&gone).is_empty();
