@@ -67,16 +67,14 @@
 mod budget;
 mod client;
 mod command;
+mod commands;
 mod connection;
 mod cursor;
-mod flush;
 mod glob;
 mod group;
-mod info;
 mod job;
 mod left_out;
 mod listing;
-mod sentinel;
 mod server;
 mod socket;
 mod tally;

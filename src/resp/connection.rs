@@ -20,18 +20,20 @@
 //! an earlier operation has its outcome; nobody can tell, because their replies wait in the queue, each
 //! with the version of the protocol that was spoken where its command stood.
 
+use super::Order;
+use super::Service;
 use super::budget::{BULK, Window};
 use super::client::{Choice, Client, Seat, client_name};
 use super::command::{self, Resolved, Verb, printable};
+use super::commands::info::{self, Wanted};
+use super::commands::sentinel;
 use super::glob::Pattern;
 use super::group::{Group, Verdict};
-use super::info::{self, Wanted};
 use super::job::{Answer, Condition, Fold, Job, Patience};
 use super::listing::Alone;
 use super::server::{Limits, Shared};
 use super::tally::Tally;
 use super::wire::{Protocol, Reader, Reply, WireError, Words};
-use super::{Order, Service, sentinel};
 use chainring_model::chain::Reads;
 use chainring_model::kv::{Key, Op, Outcome, Refusal, Value};
 use futures_util::FutureExt;

@@ -3,12 +3,13 @@
 //!
 //! Their work is done in slices: after a few milliseconds others have the thread.
 
+use super::commands::flush;
+use super::commands::info::{self, Wanted};
 use super::glob::Pattern;
-use super::info::{self, Wanted};
 use super::job;
 use super::server::Shared;
 use super::wire::Reply;
-use super::{Position, ScanPage, Service, flush};
+use super::{Position, ScanPage, Service};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -3,9 +3,9 @@
 use super::Service;
 use super::budget::Budget;
 use super::client::Clients;
+use super::commands::info::Memo;
 use super::connection::Session;
 use super::cursor::Cursors;
-use super::info::Memo;
 use super::job::Patience;
 use super::socket::{LINGER, converse};
 use super::wire::Bounds;

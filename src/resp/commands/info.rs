@@ -8,9 +8,9 @@
 //! asks every few seconds: so the count is remembered, and taken again when it is older than a second, and than
 //! twenty times what it took; it goes on where nobody waits for it any more.
 
-use super::server::Shared;
-use super::wire::{Reply, Words};
-use super::{Lines, Service};
+use crate::resp::server::Shared;
+use crate::resp::wire::{Reply, Words};
+use crate::resp::{Lines, Service};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 /// The version of Redis whose manners clients may expect.
-pub(super) const REDIS_DIALECT: &str = "7.2.0";
+pub(in crate::resp) const REDIS_DIALECT: &str = "7.2.0";
 
 /// How long `INFO` waits for a count of keys that is under way; an older one is told then.
 const COUNT_TIME: Duration = Duration::from_millis(500);
@@ -36,14 +36,14 @@ const SPAN: Duration = Duration::from_secs(1);
 
 /// Which sections are wanted.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(in crate::resp) struct Wanted {
     /// In lower case; empty for all.
     names: Vec<String>,
 }
 
 /// What a door remembers for `INFO`.
 #[derive(Debug)]
-pub(super) struct Memo {
+pub(in crate::resp) struct Memo {
     /// Of this start.
     run: String,
     counted: watch::Sender<Option<Count>>,
@@ -72,7 +72,7 @@ struct Rate {
 
 impl Wanted {
     /// The arguments of `INFO`.
-    pub(super) fn of(words: &Words<'_>) -> Self {
+    pub(in crate::resp) fn of(words: &Words<'_>) -> Self {
         let names: Vec<_> =
             words.iter().map(|word| String::from_utf8_lossy(word).to_ascii_lowercase()).collect();
         let is_all = |name: &String| ["all", "everything", "default"].contains(&&name[..]);
@@ -84,7 +84,7 @@ impl Wanted {
     }
 
     /// Whether it takes a count of all keys.
-    pub(super) fn counts_keys(&self) -> bool {
+    pub(in crate::resp) fn counts_keys(&self) -> bool {
         self.has("keyspace")
     }
 }
@@ -103,7 +103,7 @@ impl Default for Memo {
 
 impl Memo {
     /// What this start is called, by 40 hexadecimal digits.
-    pub(super) fn run(&self) -> &str {
+    pub(in crate::resp) fn run(&self) -> &str {
         &self.run
     }
 
@@ -160,7 +160,7 @@ async fn count<S: Service>(service: &S, shared: &Arc<Shared>) -> Option<u64> {
 }
 
 /// The reply to `INFO`, with a count of the keys where that is wanted.
-pub(super) async fn counted<S: Service>(
+pub(in crate::resp) async fn counted<S: Service>(
     wanted: &Wanted,
     service: &S,
     shared: &Arc<Shared>,
@@ -171,7 +171,7 @@ pub(super) async fn counted<S: Service>(
 }
 
 /// The reply to `INFO`.
-pub(super) fn reply<S: Service>(
+pub(in crate::resp) fn reply<S: Service>(
     wanted: &Wanted,
     service: &S,
     shared: &Shared,

@@ -6,9 +6,9 @@
 //! operations, takes as long as so many deletes take, and ends with its connection. It stops at the first page of
 //! which not all deletes were done, and says how many were.
 
-use super::job::UNAVAILABLE;
-use super::wire::Reply;
-use super::{Position, Service};
+use crate::resp::job::UNAVAILABLE;
+use crate::resp::wire::Reply;
+use crate::resp::{Position, Service};
 use chainring_model::chain::Reads;
 use chainring_model::kv::{Op, Outcome, Refusal};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -25,7 +25,7 @@ struct Tally {
 }
 
 /// Deletes every key that there is, page by page.
-pub(super) async fn flush<S: Service>(service: &S, page: usize) -> Reply {
+pub(in crate::resp) async fn flush<S: Service>(service: &S, page: usize) -> Reply {
     let (mut tally, mut from) = (Tally::default(), Position::default());
     loop {
         let Some(listed) = service.scan(from, page).await else {

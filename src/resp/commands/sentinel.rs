@@ -10,9 +10,9 @@
 //! this machine*, it is the one at which the client is connected. Nothing is pushed: there is no `+switch-master`, and a
 //! library that insists on subscribing to that finds out by its connection instead.
 
-use super::command::printable;
-use super::wire::{Reply, Words};
-use super::{Doors, Service};
+use crate::resp::command::printable;
+use crate::resp::wire::{Reply, Words};
+use crate::resp::{Doors, Service};
 use std::net::SocketAddr;
 
 /// What the master is called in lists: Redis' own example of a name, and ours.
@@ -28,18 +28,23 @@ fn own(doors: &Doors, local: SocketAddr) -> SocketAddr {
 }
 
 /// `SENTINEL GET-MASTER-ADDR-BY-NAME`.
-pub(super) fn address<S: Service>(service: &S, local: SocketAddr) -> Reply {
+pub(in crate::resp) fn address<S: Service>(service: &S, local: SocketAddr) -> Reply {
     let own = own(&service.doors(), local);
     Reply::Array(vec![Reply::text(&own.ip().to_string()), Reply::text(&own.port().to_string())])
 }
 
 /// `SENTINEL MASTERS`.
-pub(super) fn masters<S: Service>(service: &S, local: SocketAddr, run: &str) -> Reply {
+pub(in crate::resp) fn masters<S: Service>(service: &S, local: SocketAddr, run: &str) -> Reply {
     Reply::Array(NAMES.map(|name| master(service, local, name.as_bytes(), run)).into())
 }
 
 /// `SENTINEL MASTER name`.
-pub(super) fn master<S: Service>(service: &S, local: SocketAddr, name: &[u8], run: &str) -> Reply {
+pub(in crate::resp) fn master<S: Service>(
+    service: &S,
+    local: SocketAddr,
+    name: &[u8],
+    run: &str,
+) -> Reply {
     let doors = service.doors();
     let own = own(&doors, local);
     let others = doors.others.len().to_string();
@@ -58,7 +63,7 @@ pub(super) fn master<S: Service>(service: &S, local: SocketAddr, name: &[u8], ru
 }
 
 /// `SENTINEL SENTINELS name`: the other nodes.
-pub(super) fn sentinels<S: Service>(service: &S) -> Reply {
+pub(in crate::resp) fn sentinels<S: Service>(service: &S) -> Reply {
     let others = service.doors().others.into_iter();
     let others = others.filter(|(_, address)| !address.ip().is_unspecified());
     let each = |(node, address): (u32, SocketAddr)| {
@@ -70,7 +75,7 @@ pub(super) fn sentinels<S: Service>(service: &S) -> Reply {
 }
 
 /// `SENTINEL CKQUORUM name`.
-pub(super) fn quorum<S: Service>(service: &S) -> Reply {
+pub(in crate::resp) fn quorum<S: Service>(service: &S) -> Reply {
     let usable = service.doors().others.len() + 1;
     Reply::Simple(
         format!("OK {usable} usable Sentinels. Quorum and failover authorization can be reached")
@@ -79,7 +84,7 @@ pub(super) fn quorum<S: Service>(service: &S) -> Reply {
 }
 
 /// The name that a subcommand is about.
-pub(super) fn named<'a>(words: &'a Words<'_>) -> &'a [u8] {
+pub(in crate::resp) fn named<'a>(words: &'a Words<'_>) -> &'a [u8] {
     words.get(2).map_or(NAMES[0].as_bytes(), |name| name)
 }
 
