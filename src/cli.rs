@@ -19,9 +19,11 @@ macro_rules! show {
 mod check;
 mod cluster;
 mod demo;
+mod file;
 mod forget;
 mod join;
 mod log;
+mod mutant;
 mod node;
 mod plan;
 mod reform;
@@ -110,6 +112,12 @@ pub fn run() -> ExitCode {
 pub fn me() -> String {
     let typed = std::env::args().next().unwrap_or_default();
     if typed.is_empty() { "chainring".to_string() } else { typed }
+}
+
+/// Prints a value as JSON.
+pub fn print_json(value: &impl serde::Serialize) {
+    // Reports hold strings and numbers only, which always have a JSON form.
+    say!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -75,14 +75,18 @@ mod group;
 mod job;
 mod left_out;
 mod listing;
+mod memo;
+mod number;
 mod server;
+mod shared;
 mod socket;
 mod tally;
 mod wire;
 
 pub use command::markdown_table;
 pub use left_out::markdown_left_out;
-pub use server::{Limits, Server};
+pub use server::Server;
+pub use shared::Limits;
 
 use chainring_model::chain::Reads;
 use chainring_model::kv::{self, Key, Op, Outcome};

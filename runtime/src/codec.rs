@@ -50,8 +50,8 @@ pub const MAX_DEPTH: u8 = 128;
 /// What a value from a file may weigh when it is decoded.
 pub const MAX_WEIGHT: usize = 1 << 30;
 
-/// What a message may weigh when it is decoded. The largest honest ones are a view of a ring of a hundred nodes with four
-/// thousand tokens each, and a part of rows, of which none weighs half of this.
+/// What a message may weigh when it is decoded. It is for those who define messages to hold the largest honest ones
+/// below half of this.
 pub const MAX_MESSAGE_WEIGHT: usize = 64 << 20;
 
 /// What an allocation takes beside its content: its header, its rounding, and counters of references.

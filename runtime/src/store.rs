@@ -71,6 +71,8 @@
 
 mod disk;
 mod engine;
+mod identity;
+mod owner;
 mod pages;
 mod proof;
 
@@ -93,8 +95,9 @@ use serde::{Deserialize, Serialize};
 use crate::codec;
 use crate::disk::Failed;
 
-pub use disk::{Check, Identity, LmdbDisk, LmdbOptions, LmdbStats};
+pub use disk::{Check, LmdbDisk, LmdbOptions, LmdbStats};
 use engine::{Base, Open, Published, Row, layered, seal};
+pub use identity::Identity;
 
 /// LMDB takes keys of 1 to 511 bytes.
 const LONGEST_KEY: usize = 511;

@@ -3,8 +3,9 @@
 mod known;
 mod lines;
 
+use crate::cli::mutant::mechanism;
+use crate::cli::print_json;
 use crate::cli::simulate::{SimulateArgs, simulate};
-use chainring_model::Mechanism;
 use chainring_proofs::catalogue::{self, Effort, Entry};
 
 use chainring_proofs::checker::CAPTION;
@@ -309,18 +310,6 @@ pub fn explore(args: &ExploreArgs) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The mechanism that a mutant lacks.
-pub fn mechanism(mutant: &str) -> Result<Mechanism, String> {
-    let lacks = Mechanism::ALL.iter().find(|lacks| lacks.mutant() == mutant);
-    lacks.copied().ok_or_else(|| {
-        format!(
-            "there is no mutant `{mutant}`. Near to it are {}; `chainring check --mutants` runs all {}",
-            catalogue::nearest(mutant, Mechanism::ALL.iter().map(|lacks| lacks.mutant())),
-            Mechanism::ALL.len()
-        )
-    })
-}
-
 fn print_trace(report: &Report, property: &str, mutant: Option<&str>) {
     let Some(trace) = report.verdict(property).and_then(|verdict| verdict.trace.as_ref()) else {
         return;
@@ -337,10 +326,4 @@ fn print_trace(report: &Report, property: &str, mutant: Option<&str>) {
         trace.path
     );
     say!("  {CAPTION}");
-}
-
-/// Prints a value as JSON.
-pub fn print_json(value: &impl serde::Serialize) {
-    // Reports hold strings and numbers only, which always have a JSON form.
-    say!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
 }

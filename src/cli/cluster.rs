@@ -6,8 +6,9 @@ mod processes;
 pub use plan::{Plan, copies, somewhere};
 pub use processes::Processes;
 
+use crate::cli::file::CLUSTER_FILE;
 use crate::cli::status;
-use chainring::config::{Cluster, ConfigError, Protocol};
+use chainring::config::{Cluster, Protocol};
 use chainring::tell;
 use clap::{Args, ValueEnum};
 use std::fs::{self, File, TryLockError};
@@ -72,9 +73,6 @@ impl From<ProtocolName> for Protocol {
         }
     }
 }
-
-/// The name of the cluster file in its directory.
-pub const CLUSTER_FILE: &str = "cluster.toml";
 
 /// Starts the cluster, and waits until Ctrl-C, SIGTERM, or the end of its last node.
 pub fn run(args: &ClusterArgs) -> Result<ExitCode, String> {
@@ -154,33 +152,6 @@ fn say_who_is_left(cluster: &Cluster) {
                 node.id
             ));
         }
-    }
-}
-
-/// Reads a cluster file.
-pub fn read(file: &Path) -> Result<Cluster, String> {
-    Cluster::read(file).map_err(|error| explain(&error, file))
-}
-
-/// The same, and its text.
-pub fn read_text(file: &Path) -> Result<(String, Cluster), String> {
-    let failed = |source| ConfigError::Read { path: file.to_path_buf(), source };
-    let text = fs::read_to_string(file).map_err(|error| explain(&failed(error), file))?;
-    let cluster = Cluster::parse(&text).map_err(|error| explain(&error, file))?;
-    Ok((text, cluster))
-}
-
-/// What is wrong with a cluster file, and which.
-pub fn explain(error: &ConfigError, file: &Path) -> String {
-    match error {
-        ConfigError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            format!(
-                "{error}. Start a cluster (`{} cluster chain`), or say with --dir or --config where one is",
-                crate::cli::me()
-            )
-        }
-        ConfigError::Read { .. } => error.to_string(), // names the file
-        error => format!("{error} ({})", file.display()),
     }
 }
 

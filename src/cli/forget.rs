@@ -1,6 +1,6 @@
 //! `chainring forget`: removes from the cluster file what a wrong `join` has put there.
 
-use crate::cli::cluster::read_text;
+use crate::cli::file::read_text;
 use crate::cli::join::{base_of, lock};
 use crate::cli::status::{self, Answer, Report, Where};
 use chainring::config::{self, Cluster, NodeConfig, Protocol};

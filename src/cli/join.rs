@@ -1,7 +1,8 @@
 //! `chainring join`: adds a node to a cluster that may be running. `chainring leave`: takes one out
 //! of a ring.
 
-use crate::cli::cluster::{explain, read_text, somewhere};
+use crate::cli::cluster::somewhere;
+use crate::cli::file::{explain, read_text};
 use crate::cli::status::{self, RingReport, Where};
 use chainring::config::{self, Cluster, Protocol};
 use chainring::stores;

@@ -1,6 +1,6 @@
 //! `chainring init`, `chainring node` and `chainring replay`.
 
-use crate::cli::cluster;
+use crate::cli::file;
 use crate::cli::join::{base_of, lock};
 use chainring::config::{self, Cluster};
 use chainring::node::{Node, NodeOptions};
@@ -59,7 +59,7 @@ pub struct ReplayArgs {
 
 /// The cluster file, and the directory that its paths are relative to.
 fn read(config: &Path) -> Result<(Cluster, PathBuf), String> {
-    let cluster = cluster::read(config)?;
+    let cluster = file::read(config)?;
     let base = config.parent().unwrap_or(Path::new(""));
     Ok((cluster, base.to_path_buf()))
 }
@@ -74,7 +74,7 @@ pub fn init(args: &StoresArgs) -> Result<ExitCode, String> {
     let identity = stores::init(&cluster, node, &base).map_err(|error| error.to_string())?;
     say!("node {} has its stores in {}", node.id, node.directory(&base).display());
     if *write {
-        let (text, _) = cluster::read_text(config)?;
+        let (text, _) = file::read_text(config)?;
         let text = Cluster::with_store(&text, *id, &identity.to_string())?;
         config::write(config, &text).map_err(|error| {
             format!(

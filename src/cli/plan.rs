@@ -4,7 +4,8 @@
 //! as `chainring cluster` derives them, so no operator writes them; every node has the same ports
 //! on its machine.
 
-use crate::cli::cluster::{CLUSTER_FILE, Plan, ProtocolName, copies};
+use crate::cli::cluster::{Plan, ProtocolName, copies};
+use crate::cli::file::CLUSTER_FILE;
 use chainring::config::Cluster;
 use chainring::tell;
 use clap::Args;

@@ -61,11 +61,11 @@ pub fn simulate(args: &SimulateArgs, mutants: bool, json: bool) -> Result<ExitCo
     if mutants {
         return Ok(hunt(simulation, args, &options, terminal, json));
     }
-    let lacks = args.mutant.as_deref().map(crate::cli::check::mechanism).transpose()?;
+    let lacks = args.mutant.as_deref().map(crate::cli::mutant::mechanism).transpose()?;
     let report = simulation.run(args.seeds.clone(), lacks, &options);
     clear(terminal);
     if json {
-        crate::cli::check::print_json(&report);
+        crate::cli::print_json(&report);
     } else {
         say!("{}", report.to_string().trim_end());
         let only = (args.trace && report.seeds == 1).then_some(args.seeds.start);
@@ -131,7 +131,7 @@ fn hunt(
     }
     let found = reports.iter().filter(|report| !report.stands()).count();
     if json {
-        crate::cli::check::print_json(&reports);
+        crate::cli::print_json(&reports);
     } else {
         let Range { start, end } = args.seeds;
         say!("\n{found} of {} mutants found by seeds {start}..{end}", reports.len());

@@ -6,7 +6,7 @@ mod ring;
 mod verdict;
 mod words;
 
-use crate::cli::cluster::{CLUSTER_FILE, read};
+use crate::cli::file::{CLUSTER_FILE, read};
 use chainring::config::{Cluster, NodeConfig, Protocol};
 use chainring::tell;
 use clap::{Args, ValueEnum};

@@ -285,14 +285,14 @@ impl Choice {
                 choice.is_none = is_of_no_client(kind)?;
             }
             [word, numbers @ ..] if word.eq_ignore_ascii_case(b"id") && !numbers.is_empty() => {
-                let number = |word: &[u8]| super::connection::number(word);
+                let number = |word: &[u8]| super::number::number(word);
                 let numbers: Option<Vec<_>> = numbers
                     .iter()
                     .map(|word| number(word).and_then(|number| u64::try_from(number).ok()))
                     .collect();
                 choice.numbers = Some(numbers.ok_or(Reply::error("ERR Invalid client ID"))?);
             }
-            _ => return Err(Reply::error(super::connection::SYNTAX)),
+            _ => return Err(Reply::error(super::number::SYNTAX)),
         }
         Ok(choice)
     }
@@ -307,11 +307,11 @@ impl Choice {
         choice.skips = Some(own);
         for pair in words.chunks(2) {
             let [option, value] = pair else {
-                return Err(Reply::error(super::connection::SYNTAX));
+                return Err(Reply::error(super::number::SYNTAX));
             };
             match &option.to_ascii_lowercase()[..] {
                 b"id" => {
-                    let number = super::connection::number(value);
+                    let number = super::number::number(value);
                     let number = number.and_then(|number| u64::try_from(number).ok());
                     let number = number.filter(|number| *number > 0);
                     choice.numbers = Some(vec![
@@ -328,7 +328,7 @@ impl Choice {
                 }
                 b"skipme" if value.eq_ignore_ascii_case(b"yes") => choice.skips = Some(own),
                 b"skipme" if value.eq_ignore_ascii_case(b"no") => choice.skips = None,
-                _ => return Err(Reply::error(super::connection::SYNTAX)),
+                _ => return Err(Reply::error(super::number::SYNTAX)),
             }
         }
         Ok((choice, false))

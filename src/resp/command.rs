@@ -892,10 +892,10 @@ pub(super) fn list(filter: &Words<'_>) -> Result<Reply, Reply> {
                     let pattern = Pattern::new(value)?;
                     all.filter(|(name, _)| pattern.matches(name.as_bytes())).collect()
                 }
-                _ => return Err(Reply::error(super::connection::SYNTAX)),
+                _ => return Err(Reply::error(super::number::SYNTAX)),
             }
         }
-        _ => return Err(Reply::error(super::connection::SYNTAX)),
+        _ => return Err(Reply::error(super::number::SYNTAX)),
     };
     Ok(Reply::Array(chosen.into_iter().map(|(name, _)| Reply::text(&name)).collect()))
 }

@@ -31,7 +31,8 @@ use super::glob::Pattern;
 use super::group::{Group, Verdict};
 use super::job::{Answer, Condition, Fold, Job, Patience};
 use super::listing::Alone;
-use super::server::{Limits, Shared};
+use super::number::{NOT_AN_INTEGER, SYNTAX, integer, number};
+use super::shared::{Limits, Shared};
 use super::tally::Tally;
 use super::wire::{Protocol, Reader, Reply, WireError, Words};
 use chainring_model::chain::Reads;
@@ -1079,8 +1080,6 @@ const MOST_NAMES: usize = 256;
 
 const NO_TURN: &str = "TRYAGAIN other large replies are being read; nothing was changed: ask for \
                        fewer keys at once";
-pub(super) const SYNTAX: &str = "ERR syntax error";
-const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 const NO_PASSWORD: &str = "ERR AUTH <password> called without any password configured for the \
                            default user. Are you sure your configuration is correct?";
 const WRONG_PASS: &str = "WRONGPASS invalid username-password pair or user is disabled.";
@@ -1170,17 +1169,6 @@ fn scan(arguments: &Words<'_>, limits: &Limits) -> Result<Alone, Reply> {
         }
     }
     Ok(Alone::Scan { cursor, pattern, count, strings })
-}
-
-/// An argument that has to be a number, spelled as Redis wants it.
-fn integer(arguments: &Words<'_>, at: usize) -> Result<i64, Reply> {
-    arguments.get(at).and_then(|text| number(text)).ok_or(Reply::error(NOT_AN_INTEGER))
-}
-
-/// A number, spelled as Redis wants it.
-pub(super) fn number(text: &[u8]) -> Option<i64> {
-    // As long as i64::MIN at most, so that nothing long is copied to find out that it is no number.
-    if text.len() > 20 { None } else { Value::from(text).as_number() }
 }
 
 /// The words of a command that makes so much of each that they have to be few.

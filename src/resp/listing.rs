@@ -7,7 +7,7 @@ use super::commands::flush;
 use super::commands::info::{self, Wanted};
 use super::glob::Pattern;
 use super::job;
-use super::server::Shared;
+use super::shared::Shared;
 use super::wire::Reply;
 use super::{Position, ScanPage, Service};
 use std::net::SocketAddr;

@@ -7,7 +7,7 @@
 use super::Service;
 use super::budget::Account;
 use super::connection::Session;
-use super::server::Limits;
+use super::shared::Limits;
 use super::wire::{Protocol, Reply};
 use futures_util::StreamExt;
 use std::io;

@@ -2,20 +2,21 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::marker::PhantomData;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chainring_store::OrderedKey;
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, MdbError, RwTxn, WithoutTls};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use super::engine::{Batch, Engine, Published, RemapError, Tables, open};
+use super::identity::{IDENTITY, Identity};
+use super::owner::own;
 use super::pages::{self, ABOUT, Fault, Found, Look, RECORD, ROWS};
 use super::proof::{Newest, Record, Sum};
 use super::{LmdbStore, Position, Write, decode_key, decode_row};
@@ -23,13 +24,8 @@ use crate::disk::{Disk, DiskError};
 
 /// The name that LMDB gives its file in a directory.
 const DATA: &str = "data.mdb";
-/// The file whose lock says that a process has the store open.
-const OWNER: &str = "owner.lock";
 /// Where a store is made before it is one.
 const UNFINISHED: &str = "init.tmp";
-
-/// The key of the one record of the table `about`.
-pub(super) const IDENTITY: &[u8] = b"identity";
 
 /// The version of what this module writes. A store of another is refused, but for [`UNPROVED`].
 const FORMAT: u32 = 2;
@@ -67,12 +63,6 @@ pub struct LmdbDisk<K, V> {
     failed: bool,
     types: PhantomData<fn() -> (K, V)>,
 }
-
-/// Which store this is: drawn when it was made, and never again.
-///
-/// A cluster file names it, so that a store which was made anew after its disk was lost is not taken for the old one.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Identity(pub u128);
 
 /// How a store is made and opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -364,26 +354,6 @@ impl Default for LmdbOptions {
     }
 }
 
-impl Identity {
-    fn draw() -> io::Result<Self> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|why| io::Error::other(why.to_string()))?;
-        Ok(Identity(u128::from_le_bytes(bytes)))
-    }
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Identity({self})")
-    }
-}
-
 impl Write {
     fn row_len(&self) -> usize {
         self.row.as_ref().map_or(0, |row| row.len())
@@ -425,94 +395,6 @@ impl<'a> About<'a> {
             cluster: u64::from_le_bytes(*cluster),
             kind: str::from_utf8(kind).ok()?,
         })
-    }
-}
-
-/// The locked files of a store that this process has open.
-pub(super) struct Owner {
-    /// Of a store that is being made there is none yet.
-    data: Option<File>,
-    lock: File,
-}
-
-impl Owner {
-    /// Locks the data file too: `owner.lock` may be deleted, and then guards nothing.
-    fn and_data(mut self, path: &Path) -> Result<Self, DiskError> {
-        let data = File::open(path).map_err(|why| DiskError::io("open", path, why))?;
-        match data.try_lock() {
-            Ok(()) => {
-                self.data = Some(data);
-                Ok(self)
-            }
-            Err(TryLockError::WouldBlock) => Err(DiskError::Foreign {
-                path: path.to_path_buf(),
-                what: "another process has it open, and a store has one owner. Stop that one first"
-                    .to_string(),
-            }),
-            Err(TryLockError::Error(why)) => Err(DiskError::io("lock", path, why)),
-        }
-    }
-
-    /// The file of a store that is open.
-    pub(super) fn data(&self) -> &File {
-        self.data.as_ref().unwrap_or(&self.lock)
-    }
-
-    /// An error if the path leads to another file than the one that is locked, or to none.
-    pub(super) fn is_at(&self, path: &Path) -> Result<(), DiskError> {
-        let look = |why| DiskError::io("look at", path, why);
-        let ours = self.data().metadata().map_err(look)?;
-        match fs::metadata(path) {
-            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => Ok(()),
-            Err(why) if !is_absence(&why) => Err(look(why)),
-            _ => Err(DiskError::Gone { path: path.to_path_buf() }),
-        }
-    }
-}
-
-fn is_absence(why: &io::Error) -> bool {
-    matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-/// Keeps other processes, and this one, from opening the store a second time.
-fn own(dir: &Path) -> Result<Owner, DiskError> {
-    let path = dir.join(OWNER);
-    let mut options = OpenOptions::new();
-    let options = options.read(true).write(true).create(true).truncate(false);
-    let mut owner = options.open(&path).map_err(|why| DiskError::io("open", &path, why))?;
-    match owner.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // For the message only; an owner that has not written its number yet is "another".
-            let _ = owner.read_to_string(&mut holder);
-            let holder = match holder.trim() {
-                "" => "another process",
-                number => &format!("process {number}"),
-            };
-            return Err(DiskError::Foreign {
-                path: dir.to_path_buf(),
-                what: format!(
-                    "{holder} has it open, and a store has one owner. Stop that one first"
-                ),
-            });
-        }
-        Err(TryLockError::Error(why)) => return Err(DiskError::io("lock", &path, why)),
-    }
-    let number = format!("{}\n", std::process::id());
-    owner
-        .set_len(0)
-        .and_then(|()| owner.write_all(number.as_bytes()))
-        .map_err(|why| DiskError::io("write", &path, why))?;
-    Ok(Owner { data: None, lock: owner })
-}
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        // Closing the file is not enough: a child that this process is just starting has it open too until its `exec`.
-        // If this fails, that close is what remains.
-        let _ = self.data.as_ref().map(File::unlock);
-        let _ = self.lock.unlock();
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use heed::types::Bytes;
 use heed::{Database, Env, RoTxn, WithoutTls};
 
-use super::disk::Owner;
+use super::owner::Owner;
 use super::{Position, hex};
 use crate::disk::DiskError;
 

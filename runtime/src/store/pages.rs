@@ -422,7 +422,7 @@ impl<'a> Walk<'a> {
         let rules = Rules { name: ABOUT, order: Order::Bytes, nodes: &[0], longest: 0 };
         let mut identity = None;
         self.tree(&rules, tree, &mut |entry| {
-            if entry.key != super::disk::IDENTITY {
+            if entry.key != super::identity::IDENTITY {
                 return wrong(entry.page, "says more of the store than its identity");
             }
             identity = Some(entry.value.to_vec());

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::disk::Identity;
+use super::identity::Identity;
 use crate::disk::DiskError;
 
 /// The name of the file.

@@ -1,7 +1,7 @@
 //! The cluster file of `chainring cluster`: made once, with free ports and its nodes' stores, and
 //! from then on only read.
 
-use super::{CLUSTER_FILE, read};
+use crate::cli::file::{CLUSTER_FILE, read};
 use chainring::config::{
     Cluster, DoorConfig, GivenOut, NodeConfig, PerChain, Protocol, RingConfig, TimeoutsConfig,
     write,

@@ -1,6 +1,6 @@
 //! The nodes of a cluster as child processes.
 
-use super::CLUSTER_FILE;
+use crate::cli::file::CLUSTER_FILE;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -8,16 +8,15 @@
 //! asks every few seconds: so the count is remembered, and taken again when it is older than a second, and than
 //! twenty times what it took; it goes on where nobody waits for it any more.
 
-use crate::resp::server::Shared;
+use crate::resp::memo::Count;
+use crate::resp::shared::Shared;
 use crate::resp::wire::{Reply, Words};
 use crate::resp::{Lines, Service};
 use std::fs;
-use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::watch;
 
 /// The version of Redis whose manners clients may expect.
 pub(in crate::resp) const REDIS_DIALECT: &str = "7.2.0";
@@ -31,43 +30,11 @@ const FRESH: Duration = Duration::from_secs(1);
 /// How often as long as it takes a count is told again.
 const TIMES: u32 = 20;
 
-/// Over how long operations a second are counted at least.
-const SPAN: Duration = Duration::from_secs(1);
-
 /// Which sections are wanted.
 #[derive(Clone, Debug)]
 pub(in crate::resp) struct Wanted {
     /// In lower case; empty for all.
     names: Vec<String>,
-}
-
-/// What a door remembers for `INFO`.
-#[derive(Debug)]
-pub(in crate::resp) struct Memo {
-    /// Of this start.
-    run: String,
-    counted: watch::Sender<Option<Count>>,
-    rate: Mutex<Rate>,
-}
-
-/// How many keys there were.
-#[derive(Clone, Copy, Debug)]
-struct Count {
-    keys: u64,
-    at: Instant,
-    took: Duration,
-    /// Whether another count is under way, or this one is only said to be.
-    is_counting: bool,
-    /// Whether any was ever taken.
-    is_known: bool,
-}
-
-/// How many commands there were at some moment, and how many a second before that.
-#[derive(Debug)]
-struct Rate {
-    at: Instant,
-    commands: u64,
-    a_second: u64,
 }
 
 impl Wanted {
@@ -86,38 +53,6 @@ impl Wanted {
     /// Whether it takes a count of all keys.
     pub(in crate::resp) fn counts_keys(&self) -> bool {
         self.has("keyspace")
-    }
-}
-
-impl Default for Memo {
-    fn default() -> Self {
-        let random = RandomState::new();
-        let run = (0..3).map(|n| format!("{:016x}", random.hash_one(n))).collect::<String>();
-        Memo {
-            run: run[..40].to_string(),
-            counted: watch::Sender::new(None),
-            rate: Mutex::new(Rate { at: Instant::now(), commands: 0, a_second: 0 }),
-        }
-    }
-}
-
-impl Memo {
-    /// What this start is called, by 40 hexadecimal digits.
-    pub(in crate::resp) fn run(&self) -> &str {
-        &self.run
-    }
-
-    /// How many commands a second there were lately.
-    fn commands_a_second(&self, commands: u64) -> u64 {
-        let mut rate: MutexGuard<'_, Rate> =
-            self.rate.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = rate.at.elapsed();
-        if passed >= SPAN {
-            let more = commands.saturating_sub(rate.commands);
-            let a_second = (more as f64 / passed.as_secs_f64()).round() as u64;
-            *rate = Rate { at: Instant::now(), commands, a_second };
-        }
-        rate.a_second
     }
 }
 
@@ -227,7 +162,7 @@ fn server(shared: &Shared, local: SocketAddr) -> Lines {
         line("arch_bits", usize::BITS),
         line("multiplexing_api", "epoll"),
         line("process_id", std::process::id()),
-        line("run_id", &shared.memo.run),
+        line("run_id", shared.memo.run()),
         line("tcp_port", local.port()),
         line("server_time_usec", now.as_micros()),
         line("uptime_in_seconds", uptime),
@@ -325,7 +260,7 @@ fn replication(shared: &Shared) -> Lines {
         ("connected_slaves", "0"),
         ("master_failover_state", "no-failover"),
     ]);
-    all.push(line("master_replid", &shared.memo.run));
+    all.push(line("master_replid", shared.memo.run()));
     all.extend(lines(&[
         ("master_replid2", "0000000000000000000000000000000000000000"),
         ("master_repl_offset", "0"),
