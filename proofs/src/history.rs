@@ -134,7 +134,10 @@ impl History {
                         seen.denied.insert(id);
                     }
                 }
-                outcome => {
+                outcome @ (Outcome::Value(_)
+                | Outcome::Done
+                | Outcome::Number(_)
+                | Outcome::Refused(_)) => {
                     seen.begin(id);
                     seen.keys.entry(key).or_default().end(id, outcome);
                     if !op.is_read() {
@@ -331,7 +334,23 @@ impl Recorder<Msg> for History {
         match msg {
             Msg::Invoke(Invoke { id, key, op, .. }) => Some(self.call(src, *id, key, op)),
             Msg::Opened(Opened { incarnation }) => Some(self.start(src, *incarnation)),
-            _ => None,
+            Msg::Return(_)
+            | Msg::Request(_)
+            | Msg::Reply(_)
+            | Msg::Redirect(_)
+            | Msg::Update(_)
+            | Msg::Missing(_)
+            | Msg::Ack(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Caught(_)
+            | Msg::Changes(_)
+            | Msg::Views(_)
+            | Msg::ScanFor(_)
+            | Msg::Resume(_)
+            | Msg::Resumed(_) => None,
         }
     }
 
@@ -343,7 +362,21 @@ impl Recorder<Msg> for History {
             Msg::Scanned(Scanned { ticket, keys, total }) => {
                 self.listed(dst, *ticket, keys, *total)
             }
-            _ => None,
+            Msg::Opened(_)
+            | Msg::Invoke(_)
+            | Msg::Reply(_)
+            | Msg::Redirect(_)
+            | Msg::Update(_)
+            | Msg::Missing(_)
+            | Msg::Ack(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Caught(_)
+            | Msg::Changes(_)
+            | Msg::Views(_)
+            | Msg::ScanFor(_)
+            | Msg::Resume(_)
+            | Msg::Resumed(_) => None,
         }
     }
 
@@ -372,7 +405,28 @@ impl Recorder<ring::Msg> for History {
             ring::Msg::Opened(ring::msg::Opened { incarnation }) => {
                 Some(self.start(dst, *incarnation))
             }
-            _ => None,
+            ring::Msg::Return(_)
+            | ring::Msg::Read(_)
+            | ring::Msg::Vote(_)
+            | ring::Msg::Prepare(_)
+            | ring::Msg::Promise(_)
+            | ring::Msg::Accept(_)
+            | ring::Msg::Accepted(_)
+            | ring::Msg::Refuse(_)
+            | ring::Msg::Sweep(_)
+            | ring::Msg::Held(_)
+            | ring::Msg::Fetch(_)
+            | ring::Msg::Rows(_)
+            | ring::Msg::Scan(_)
+            | ring::Msg::Scanned(_)
+            | ring::Msg::Belong(_)
+            | ring::Msg::Views(_)
+            | ring::Msg::Members(_)
+            | ring::Msg::Compare(_)
+            | ring::Msg::Compared(_)
+            | ring::Msg::Want(_)
+            | ring::Msg::Copies(_)
+            | ring::Msg::Behind(_) => None,
         }
     }
 
@@ -385,7 +439,27 @@ impl Recorder<ring::Msg> for History {
                 let is_refused = matches!(outcome, Outcome::Refused(_));
                 Some(if is_refused { ended.refused(*id) } else { ended })
             }
-            _ => None,
+            ring::Msg::Opened(_)
+            | ring::Msg::Invoke(_)
+            | ring::Msg::Vote(_)
+            | ring::Msg::Promise(_)
+            | ring::Msg::Accept(_)
+            | ring::Msg::Accepted(_)
+            | ring::Msg::Refuse(_)
+            | ring::Msg::Sweep(_)
+            | ring::Msg::Held(_)
+            | ring::Msg::Fetch(_)
+            | ring::Msg::Rows(_)
+            | ring::Msg::Scan(_)
+            | ring::Msg::Scanned(_)
+            | ring::Msg::Belong(_)
+            | ring::Msg::Views(_)
+            | ring::Msg::Members(_)
+            | ring::Msg::Compare(_)
+            | ring::Msg::Compared(_)
+            | ring::Msg::Want(_)
+            | ring::Msg::Copies(_)
+            | ring::Msg::Behind(_) => None,
         }
     }
 

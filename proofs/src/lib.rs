@@ -16,6 +16,9 @@
 //! - [`simulate`] takes a random walk through systems that are too large to be explored, in virtual time, and
 //!   [`simulations`] lists those.
 
+// A match over an enum names all of its variants, so that a new message is seen to everywhere.
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
 pub mod catalogue;
 pub mod claim;
 pub mod history;

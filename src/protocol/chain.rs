@@ -1,5 +1,8 @@
 //! Chain replication, as a node sees it.
 
+// A match over an enum names all of its variants, so that a new message is seen to here, too.
+#![deny(clippy::wildcard_enum_match_arm)]
+
 use super::actors::followers;
 use super::{ActorConfig, Heard, Protocol, Role, StoreOf};
 use crate::config::{Cluster, NodeConfig};
@@ -135,7 +138,11 @@ impl Protocol for ChainProtocol {
             {
                 (store, incarnation, view, lanes.len()).hash(&mut hasher);
             }
-            state => state.hash(&mut hasher),
+            state @ (ChainState::Stopped
+            | ChainState::Replica(_)
+            | ChainState::Gateway(_)
+            | ChainState::Coordinator(_)
+            | ChainState::Script(_)) => state.hash(&mut hasher),
         }
         hasher.finish()
     }
@@ -149,7 +156,22 @@ impl Protocol for ChainProtocol {
             Msg::Opened(Opened { incarnation }) => Heard::Opened(incarnation),
             Msg::Return(Return { id, outcome }) => Heard::Returned(id, outcome),
             Msg::Scanned(Scanned { ticket, keys, total }) => Heard::Listed(ticket, (keys, total)),
-            _ => return None,
+            Msg::Invoke(_)
+            | Msg::Request(_)
+            | Msg::Reply(_)
+            | Msg::Redirect(_)
+            | Msg::Update(_)
+            | Msg::Missing(_)
+            | Msg::Ack(_)
+            | Msg::Scan(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Caught(_)
+            | Msg::Changes(_)
+            | Msg::Views(_)
+            | Msg::ScanFor(_)
+            | Msg::Resume(_)
+            | Msg::Resumed(_) => return None,
         })
     }
 }

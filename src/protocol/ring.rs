@@ -1,5 +1,8 @@
 //! The ring, as a node sees it.
 
+// A match over an enum names all of its variants, so that a new message is seen to here, too.
+#![deny(clippy::wildcard_enum_match_arm)]
+
 use super::actors::followers;
 use super::{ActorConfig, Heard, Protocol, Role, StoreOf};
 use crate::config::{Cluster, NodeConfig};
@@ -142,7 +145,13 @@ impl Protocol for RingProtocol {
             {
                 (store, incarnation, view.epoch, n, lanes.len()).hash(&mut hasher);
             }
-            state => state.hash(&mut hasher),
+            state @ (RingState::Stopped
+            | RingState::Node(_)
+            | RingState::Gateway(_)
+            | RingState::Coordinator(_)
+            | RingState::Member(_)
+            | RingState::Oracle(_)
+            | RingState::Script(_)) => state.hash(&mut hasher),
         }
         hasher.finish()
     }
@@ -159,7 +168,27 @@ impl Protocol for RingProtocol {
             Msg::Scanned(Scanned { epoch, ticket, rows, upto }) => {
                 Heard::Listed(ticket, Page { epoch, rows, upto })
             }
-            _ => return None,
+            Msg::Invoke(_)
+            | Msg::Read(_)
+            | Msg::Vote(_)
+            | Msg::Prepare(_)
+            | Msg::Promise(_)
+            | Msg::Accept(_)
+            | Msg::Accepted(_)
+            | Msg::Refuse(_)
+            | Msg::Sweep(_)
+            | Msg::Held(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Scan(_)
+            | Msg::Belong(_)
+            | Msg::Views(_)
+            | Msg::Members(_)
+            | Msg::Compare(_)
+            | Msg::Compared(_)
+            | Msg::Want(_)
+            | Msg::Copies(_)
+            | Msg::Behind(_) => return None,
         })
     }
 }

@@ -86,7 +86,7 @@ pub enum Reached {
 fn first_view<W: World>(world: &W) -> Option<View> {
     world.actors().iter().find_map(|actor| match actor {
         ChainActor::Gateway(gateway) => Some(gateway.view().clone()),
-        _ => None,
+        ChainActor::Replica(_) | ChainActor::Coordinator(_) | ChainActor::Script(_) => None,
     })
 }
 
@@ -236,7 +236,24 @@ fn duplicate_answered<W: World>(_: &W, state: &W::State) -> bool {
             heads.contains(&envelope.src)
                 && !matches!(outcome, Outcome::Value(_) | Outcome::Refused(_))
         }
-        _ => false,
+        Msg::Opened(_)
+        | Msg::Invoke(_)
+        | Msg::Return(_)
+        | Msg::Request(_)
+        | Msg::Redirect(_)
+        | Msg::Update(_)
+        | Msg::Missing(_)
+        | Msg::Ack(_)
+        | Msg::Scan(_)
+        | Msg::Scanned(_)
+        | Msg::Fetch(_)
+        | Msg::Rows(_)
+        | Msg::Caught(_)
+        | Msg::Changes(_)
+        | Msg::Views(_)
+        | Msg::ScanFor(_)
+        | Msg::Resume(_)
+        | Msg::Resumed(_) => false,
     })
 }
 
@@ -244,7 +261,24 @@ fn duplicate_answered<W: World>(_: &W, state: &W::State) -> bool {
 fn dirty_forwarded<W: World>(_: &W, state: &W::State) -> bool {
     messages(W::system(state)).any(|envelope| match envelope.msg {
         Msg::Request(Request { id, .. }) => id.gateway != envelope.src,
-        _ => false,
+        Msg::Opened(_)
+        | Msg::Invoke(_)
+        | Msg::Return(_)
+        | Msg::Reply(_)
+        | Msg::Redirect(_)
+        | Msg::Update(_)
+        | Msg::Missing(_)
+        | Msg::Ack(_)
+        | Msg::Scan(_)
+        | Msg::Scanned(_)
+        | Msg::Fetch(_)
+        | Msg::Rows(_)
+        | Msg::Caught(_)
+        | Msg::Changes(_)
+        | Msg::Views(_)
+        | Msg::ScanFor(_)
+        | Msg::Resume(_)
+        | Msg::Resumed(_) => false,
     })
 }
 
@@ -258,7 +292,24 @@ fn listing_forwarded<W: World>(_: &W, state: &W::State) -> bool {
 fn listed<W: World>(_: &W, state: &W::State) -> bool {
     messages(W::system(state)).any(|envelope| match envelope.msg {
         Msg::Scanned(Scanned { keys, total, .. }) => !keys.is_empty() || *total > 0,
-        _ => false,
+        Msg::Opened(_)
+        | Msg::Invoke(_)
+        | Msg::Return(_)
+        | Msg::Request(_)
+        | Msg::Reply(_)
+        | Msg::Redirect(_)
+        | Msg::Update(_)
+        | Msg::Missing(_)
+        | Msg::Ack(_)
+        | Msg::Scan(_)
+        | Msg::Fetch(_)
+        | Msg::Rows(_)
+        | Msg::Caught(_)
+        | Msg::Changes(_)
+        | Msg::Views(_)
+        | Msg::ScanFor(_)
+        | Msg::Resume(_)
+        | Msg::Resumed(_) => false,
     })
 }
 
@@ -288,7 +339,7 @@ fn redirected<W: World>(world: &W, state: &W::State) -> bool {
 fn window_full<W: World>(world: &W, state: &W::State) -> bool {
     members(W::system(state)).iter().any(|member| match &world.actors()[usize::from(member.id)] {
         ChainActor::Replica(replica) => member.log.len() == replica.window_bound(),
-        _ => false,
+        ChainActor::Gateway(_) | ChainActor::Coordinator(_) | ChainActor::Script(_) => false,
     })
 }
 
@@ -331,7 +382,10 @@ fn lease_lapsed<W: World>(_: &W, state: &W::State) -> bool {
     let states = W::system(state).states();
     let mut leases = states.filter_map(|state| match state {
         ChainState::Replica(state) => Some(&state.lease),
-        _ => None,
+        ChainState::Stopped
+        | ChainState::Gateway(_)
+        | ChainState::Coordinator(_)
+        | ChainState::Script(_) => None,
     });
     leases.any(|lease| lease.counted().next().is_none())
 }
@@ -422,7 +476,10 @@ fn kept_for_copies<W: World>(world: &W, state: &W::State) -> bool {
                 && state.proposal.is_none()
                 && members.any(|member| state.suspects.contains(member))
         }
-        _ => false,
+        ChainState::Stopped
+        | ChainState::Replica(_)
+        | ChainState::Gateway(_)
+        | ChainState::Script(_) => false,
     })
 }
 
@@ -433,6 +490,9 @@ fn vote_waits<W: World>(_: &W, state: &W::State) -> bool {
             let proposal = state.proposal.as_ref();
             proposal.is_some_and(|this| this.view.is_some() && this.votes.is_empty())
         }
-        _ => false,
+        ChainState::Stopped
+        | ChainState::Replica(_)
+        | ChainState::Gateway(_)
+        | ChainState::Script(_) => false,
     })
 }

@@ -24,7 +24,22 @@ pub fn equivalent_senders<M: Mechanisms>(
     match &*envelope.msg {
         Msg::Views(Install { .. }) => ids(|actor| matches!(actor, ChainActor::Coordinator(_))),
         Msg::Request(_) | Msg::Reply(_) | Msg::Redirect(_) => ids(|_| true),
-        _ => None,
+        Msg::Opened(_)
+        | Msg::Invoke(_)
+        | Msg::Return(_)
+        | Msg::Update(_)
+        | Msg::Missing(_)
+        | Msg::Ack(_)
+        | Msg::Scan(_)
+        | Msg::Scanned(_)
+        | Msg::Fetch(_)
+        | Msg::Rows(_)
+        | Msg::Caught(_)
+        | Msg::Changes(_)
+        | Msg::Views(_)
+        | Msg::ScanFor(_)
+        | Msg::Resume(_)
+        | Msg::Resumed(_) => None,
     }
 }
 
@@ -41,7 +56,22 @@ impl Setup {
             Msg::Opened(_) | Msg::Invoke(_) | Msg::Return(_) => !self.slow_clients,
             Msg::Views(Heartbeat { .. }) => !is_slow(src),
             Msg::Views(Lease { .. }) => !is_slow(dst),
-            _ => false,
+            Msg::Request(_)
+            | Msg::Reply(_)
+            | Msg::Redirect(_)
+            | Msg::Update(_)
+            | Msg::Missing(_)
+            | Msg::Ack(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Caught(_)
+            | Msg::Changes(_)
+            | Msg::Views(_)
+            | Msg::ScanFor(_)
+            | Msg::Resume(_)
+            | Msg::Resumed(_) => false,
         }
     }
 
@@ -89,7 +119,9 @@ impl Setup {
                     _ => true,
                 };
             }
-            _ => return true,
+            ActorModelAction::Crash(_)
+            | ActorModelAction::Recover(_)
+            | ActorModelAction::SelectRandom { .. } => return true,
         };
         match (timer, state(*id)) {
             (Timer::Heartbeat, ChainState::Replica(state)) => state.lease.n <= self.heartbeats,
@@ -136,7 +168,25 @@ fn awaits_end<M: Mechanisms>(system: &System<M>, coordinator: Id, member: Id) ->
             Msg::Views(coordinator::Msg::Accept(coordinator::msg::Accept { view, .. })) => {
                 envelope.dst == coordinator && without(view)
             }
-            _ => false,
+            Msg::Opened(_)
+            | Msg::Invoke(_)
+            | Msg::Return(_)
+            | Msg::Request(_)
+            | Msg::Reply(_)
+            | Msg::Redirect(_)
+            | Msg::Update(_)
+            | Msg::Missing(_)
+            | Msg::Ack(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Caught(_)
+            | Msg::Changes(_)
+            | Msg::Views(_)
+            | Msg::ScanFor(_)
+            | Msg::Resume(_)
+            | Msg::Resumed(_) => false,
         })
 }
 
@@ -146,6 +196,13 @@ pub(super) fn measured(id: Id, timer: &Timer) -> Option<Id> {
     match timer {
         Timer::Lapse(_) => Some(id),
         Timer::Views(coordinator::Timer::Expire(member)) => Some(*member),
-        _ => None,
+        Timer::Resend
+        | Timer::Heartbeat
+        | Timer::Silence
+        | Timer::Learn
+        | Timer::Follow
+        | Timer::Views(_)
+        | Timer::Retry(_)
+        | Timer::Deadline(_) => None,
     }
 }

@@ -214,7 +214,22 @@ impl<M: Mechanisms> Subject for Simulated<M> {
         match envelope.msg {
             Msg::Invoke(Invoke { id, .. }) => Link::Thinking(id.lane),
             Msg::Return(_) | Msg::Opened(_) => Link::Inside,
-            _ => Link::Network,
+            Msg::Request(_)
+            | Msg::Reply(_)
+            | Msg::Redirect(_)
+            | Msg::Update(_)
+            | Msg::Missing(_)
+            | Msg::Ack(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Caught(_)
+            | Msg::Changes(_)
+            | Msg::Views(_)
+            | Msg::ScanFor(_)
+            | Msg::Resume(_)
+            | Msg::Resumed(_) => Link::Network,
         }
     }
 
@@ -255,7 +270,10 @@ impl<M: Mechanisms> Subject for Simulated<M> {
             Msg::Return(Return { outcome, .. }) => figures.add(
                 match outcome {
                     Outcome::Unknown => "operations unknown",
-                    _ => "operations returned",
+                    Outcome::Value(_)
+                    | Outcome::Done
+                    | Outcome::Number(_)
+                    | Outcome::Refused(_) => "operations returned",
                 },
                 1,
             ),
@@ -272,7 +290,10 @@ impl<M: Mechanisms> Subject for Simulated<M> {
             Msg::Reply(Reply { outcome: Outcome::Value(_), .. }) => {
                 let view = match &scene.states[usize::from(envelope.src)] {
                     ChainState::Replica(replica) => &replica.view,
-                    _ => return,
+                    ChainState::Stopped
+                    | ChainState::Gateway(_)
+                    | ChainState::Coordinator(_)
+                    | ChainState::Script(_) => return,
                 };
                 let which = match view.tail() == Some(envelope.src) {
                     true => "reads by tails",
@@ -288,7 +309,21 @@ impl<M: Mechanisms> Subject for Simulated<M> {
                     figures.add("retries suppressed", 1);
                 }
             }
-            _ => {}
+            Msg::Opened(_)
+            | Msg::Request(_)
+            | Msg::Redirect(_)
+            | Msg::Update(_)
+            | Msg::Missing(_)
+            | Msg::Ack(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Caught(_)
+            | Msg::Changes(_)
+            | Msg::Views(_)
+            | Msg::ScanFor(_)
+            | Msg::Resume(_) => {}
         }
     }
 

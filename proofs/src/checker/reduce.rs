@@ -54,7 +54,7 @@ where
                 let changes = step.state.is_some_and(|state| state != system.actor_states[index]);
                 let says = |effect: &EffectOf<A>| match effect {
                     Effect::Send(envelope) => !system.network.contains(&self.one_of(envelope)),
-                    _ => false,
+                    Effect::Set(..) | Effect::Cancel(_) | Effect::Save(_) => false,
                 };
                 (changes || step.effects.iter().any(says)).then_some((*envelope, step))
             });
@@ -130,7 +130,7 @@ where
             if self.only_sends(system, id, step, fired) {
                 sent.extend(step.effects.iter().filter_map(|effect| match effect {
                     Effect::Send(envelope) => Some(*envelope),
-                    _ => None,
+                    Effect::Set(..) | Effect::Cancel(_) | Effect::Save(_) => None,
                 }));
             }
         };
@@ -206,7 +206,7 @@ where
                     || spent.contains(envelope)
                     || known.any(|known| self.stands_for(known, envelope))
             }
-            _ => false,
+            Effect::Set(..) | Effect::Cancel(_) | Effect::Save(_) => false,
         };
         retired.iter().filter(up).all(|envelope| {
             let Reception { is_obsolete, step } = self.receive(system, envelope);

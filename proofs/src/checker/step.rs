@@ -133,7 +133,9 @@ where
                     }
                     system.network.insert(self.one_of(envelope));
                 }
-                effect => self.perform(system, id, effect),
+                effect @ (Effect::Set(..) | Effect::Cancel(_) | Effect::Save(_)) => {
+                    self.perform(system, id, effect)
+                }
             }
         }
     }

@@ -79,11 +79,23 @@ impl Setup {
                     || system.network.iter_deliverable().any(
                         |Envelope { dst, msg, .. }| match msg {
                             Msg::Accept(Accept { view, .. }) => dst == *id && waits(view),
-                            _ => false,
+                            Msg::Heartbeat(_)
+                            | Msg::Lease(_)
+                            | Msg::Ask(_)
+                            | Msg::Install(_)
+                            | Msg::Report(_)
+                            | Msg::Prepare(_)
+                            | Msg::Promise(_)
+                            | Msg::Accepted(_) => false,
                         },
                     )
             }
-            _ => true,
+            ActorModelAction::Deliver { .. }
+            | ActorModelAction::Drop(_)
+            | ActorModelAction::Timeout(..)
+            | ActorModelAction::Crash(_)
+            | ActorModelAction::Recover(_)
+            | ActorModelAction::SelectRandom { .. } => true,
         });
         of_coordinators().into_iter().chain(reached()).fold(model, Checked::property)
     }

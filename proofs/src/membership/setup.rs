@@ -128,7 +128,11 @@ impl Setup {
                 this.comparing.contains(&usize::from(*id))
             }
             ActorModelAction::Deliver { dst, .. } => this.cut_off != Some(usize::from(*dst)),
-            _ => true,
+            ActorModelAction::Drop(_)
+            | ActorModelAction::Timeout(..)
+            | ActorModelAction::Crash(_)
+            | ActorModelAction::Recover(_)
+            | ActorModelAction::SelectRandom { .. } => true,
         });
         let model = of_members().into_iter().fold(model, Checked::property);
         self.reached.iter().map(|reached| reached.property()).fold(model, Checked::property)

@@ -179,7 +179,10 @@ pub fn witness<M: Mechanisms>(
                     .any(|rumour| rumour.entry.version() >= after.version());
             }
         }
-        _ => {}
+        ActorModelAction::Drop(_)
+        | ActorModelAction::Timeout(..)
+        | ActorModelAction::Crash(_)
+        | ActorModelAction::SelectRandom { .. } => {}
     }
     (lives != after.history).then_some(lives)
 }

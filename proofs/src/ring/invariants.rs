@@ -153,7 +153,29 @@ fn contents(
         accepted.all(|(key, ballot, content)| judge(key, ballot, content))
     }) && system.messages().all(|envelope| match envelope.msg {
         Msg::Accept(Accept { key, ballot, content, .. }) => judge(key, *ballot, content),
-        _ => true,
+        Msg::Opened(_)
+        | Msg::Invoke(_)
+        | Msg::Return(_)
+        | Msg::Read(_)
+        | Msg::Vote(_)
+        | Msg::Prepare(_)
+        | Msg::Promise(_)
+        | Msg::Accepted(_)
+        | Msg::Refuse(_)
+        | Msg::Sweep(_)
+        | Msg::Held(_)
+        | Msg::Fetch(_)
+        | Msg::Rows(_)
+        | Msg::Scan(_)
+        | Msg::Scanned(_)
+        | Msg::Belong(_)
+        | Msg::Views(_)
+        | Msg::Members(_)
+        | Msg::Compare(_)
+        | Msg::Compared(_)
+        | Msg::Want(_)
+        | Msg::Copies(_)
+        | Msg::Behind(_) => true,
     })
 }
 

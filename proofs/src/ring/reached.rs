@@ -156,7 +156,7 @@ fn found_built_upon<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
             content.outcome(&id).is_some()
                 && content.recent.last().is_some_and(|(last, _)| *last != id)
         }
-        _ => false,
+        Phase::Reading { .. } | Phase::Preparing { .. } | Phase::Waiting => false,
     })
 }
 
@@ -166,7 +166,7 @@ fn refusal_proposed<M: Mechanisms>(_: &RingModel<M>, state: &State<M>) -> bool {
         Phase::Accepting { outcome, .. } => {
             !pending.op.is_read() && matches!(outcome, Outcome::Refused(_))
         }
-        _ => false,
+        Phase::Reading { .. } | Phase::Preparing { .. } | Phase::Waiting => false,
     })
 }
 

@@ -95,7 +95,30 @@ impl<M: Mechanisms> Reductions<M> {
             Msg::Views(coordinator::Msg::Install(_)) if !self.is_coordinator(envelope.dst) => {
                 Some((0..self.actors.len()).map(Id::from).collect())
             }
-            _ => None,
+            Msg::Opened(_)
+            | Msg::Invoke(_)
+            | Msg::Return(_)
+            | Msg::Read(_)
+            | Msg::Vote(_)
+            | Msg::Prepare(_)
+            | Msg::Promise(_)
+            | Msg::Accept(_)
+            | Msg::Accepted(_)
+            | Msg::Refuse(_)
+            | Msg::Sweep(_)
+            | Msg::Held(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Belong(_)
+            | Msg::Views(_)
+            | Msg::Members(_)
+            | Msg::Compare(_)
+            | Msg::Compared(_)
+            | Msg::Want(_)
+            | Msg::Copies(_)
+            | Msg::Behind(_) => None,
         }
     }
 
@@ -140,7 +163,10 @@ impl<M: Mechanisms> Reductions<M> {
                 ActorModelAction::Deliver { dst, msg, .. } => {
                     *dst == id && matches!(&**msg, Msg::Views(coordinator::Msg::Install(_)))
                 }
-                _ => false,
+                ActorModelAction::Drop(_)
+                | ActorModelAction::Crash(_)
+                | ActorModelAction::Recover(_)
+                | ActorModelAction::SelectRandom { .. } => false,
             },
             (Some((id, Occupation::Counts)), ActorModelAction::Deliver { src, dst, msg }) => {
                 *dst == id && self.counts(system, *src, *dst, msg) == Some(true)
@@ -277,7 +303,13 @@ impl<M: Mechanisms> Reductions<M> {
                     }
                     Interned::new(RingState::Node(state))
                 }
-                _ => system.actor_states[*old],
+                RingState::Stopped
+                | RingState::Node(_)
+                | RingState::Gateway(_)
+                | RingState::Coordinator(_)
+                | RingState::Member(_)
+                | RingState::Oracle(_)
+                | RingState::Script(_) => system.actor_states[*old],
             };
             next.timers_set[new] = system.timers_set[*old];
             next.crashed[new] = system.crashed[*old];
@@ -313,7 +345,11 @@ impl<M: Mechanisms> Reductions<M> {
                     && transfers.any(|transfer| transfer.done.iter().any(|done| *done != id));
                 (counts || fetches).then_some(Occupation::Counts)
             }
-            _ => None,
+            RingState::Stopped
+            | RingState::Coordinator(_)
+            | RingState::Member(_)
+            | RingState::Oracle(_)
+            | RingState::Script(_) => None,
         }
     }
 
@@ -396,7 +432,28 @@ impl<M: Mechanisms> Reductions<M> {
                 let (key, ballot) = match msg {
                     Msg::Held(Held { key, ballot, .. }) => (key, ballot),
                     Msg::Rows(_) => return self.counts_rows(system, state, src, dst, msg),
-                    _ => return None,
+                    Msg::Opened(_)
+                    | Msg::Invoke(_)
+                    | Msg::Return(_)
+                    | Msg::Read(_)
+                    | Msg::Vote(_)
+                    | Msg::Prepare(_)
+                    | Msg::Promise(_)
+                    | Msg::Accept(_)
+                    | Msg::Accepted(_)
+                    | Msg::Refuse(_)
+                    | Msg::Sweep(_)
+                    | Msg::Fetch(_)
+                    | Msg::Scan(_)
+                    | Msg::Scanned(_)
+                    | Msg::Belong(_)
+                    | Msg::Views(_)
+                    | Msg::Members(_)
+                    | Msg::Compare(_)
+                    | Msg::Compared(_)
+                    | Msg::Want(_)
+                    | Msg::Copies(_)
+                    | Msg::Behind(_) => return None,
                 };
                 let (swept, held) = state.sweeping.get(key)?;
                 let awaited = awaited(state, dst, key);
@@ -428,7 +485,29 @@ impl Count<'_> {
         match self {
             Count::Rows(epoch, span) => match msg {
                 Msg::Rows(Rows { epoch: of, span: this, .. }) => of == epoch && this == span,
-                _ => false,
+                Msg::Opened(_)
+                | Msg::Invoke(_)
+                | Msg::Return(_)
+                | Msg::Read(_)
+                | Msg::Vote(_)
+                | Msg::Prepare(_)
+                | Msg::Promise(_)
+                | Msg::Accept(_)
+                | Msg::Accepted(_)
+                | Msg::Refuse(_)
+                | Msg::Sweep(_)
+                | Msg::Held(_)
+                | Msg::Fetch(_)
+                | Msg::Scan(_)
+                | Msg::Scanned(_)
+                | Msg::Belong(_)
+                | Msg::Views(_)
+                | Msg::Members(_)
+                | Msg::Compare(_)
+                | Msg::Compared(_)
+                | Msg::Want(_)
+                | Msg::Copies(_)
+                | Msg::Behind(_) => false,
             },
             Count::Quorum(pending) => match (&pending.phase, msg) {
                 (Phase::Reading { .. }, Msg::Vote(_)) => true,
@@ -440,7 +519,29 @@ impl Count<'_> {
             },
             Count::Held(key, ballot) => match msg {
                 Msg::Held(Held { key: of, ballot: swept, .. }) => of == *key && swept == ballot,
-                _ => false,
+                Msg::Opened(_)
+                | Msg::Invoke(_)
+                | Msg::Return(_)
+                | Msg::Read(_)
+                | Msg::Vote(_)
+                | Msg::Prepare(_)
+                | Msg::Promise(_)
+                | Msg::Accept(_)
+                | Msg::Accepted(_)
+                | Msg::Refuse(_)
+                | Msg::Sweep(_)
+                | Msg::Fetch(_)
+                | Msg::Rows(_)
+                | Msg::Scan(_)
+                | Msg::Scanned(_)
+                | Msg::Belong(_)
+                | Msg::Views(_)
+                | Msg::Members(_)
+                | Msg::Compare(_)
+                | Msg::Compared(_)
+                | Msg::Want(_)
+                | Msg::Copies(_)
+                | Msg::Behind(_) => false,
             },
         }
     }
@@ -453,7 +554,27 @@ fn pending_for<'a, S>(state: &'a GatewayState<S>, msg: &Msg) -> Option<&'a Pendi
             state.pending(id).filter(|_| *epoch == state.view.epoch)
         }
         Msg::Promise(Promise { id, .. }) | Msg::Accepted(Accepted { id, .. }) => state.pending(id),
-        _ => None,
+        Msg::Opened(_)
+        | Msg::Invoke(_)
+        | Msg::Return(_)
+        | Msg::Read(_)
+        | Msg::Prepare(_)
+        | Msg::Accept(_)
+        | Msg::Refuse(_)
+        | Msg::Sweep(_)
+        | Msg::Held(_)
+        | Msg::Fetch(_)
+        | Msg::Rows(_)
+        | Msg::Scan(_)
+        | Msg::Scanned(_)
+        | Msg::Belong(_)
+        | Msg::Views(_)
+        | Msg::Members(_)
+        | Msg::Compare(_)
+        | Msg::Compared(_)
+        | Msg::Want(_)
+        | Msg::Copies(_)
+        | Msg::Behind(_) => None,
     }
 }
 
@@ -481,7 +602,7 @@ fn is_read_through<M: Mechanisms>(this: &Reductions<M>, system: &System<M>, id: 
             let at = position(&pending.key);
             gateway.is_quorum(&state.view, at, |id| votes.contains_key(&id))
         }
-        _ => false,
+        Phase::Preparing { .. } | Phase::Accepting { .. } | Phase::Waiting => false,
     })
 }
 
@@ -522,7 +643,25 @@ fn answer_of(node: &NodeState<ProofStore>, msg: &Msg, install: Msg) -> Option<Ms
         | Msg::Sweep(Sweep { epoch, .. })
         | Msg::Fetch(Fetch { epoch, .. }) => *epoch,
         Msg::Prepare(Prepare { ballot, .. }) | Msg::Accept(Accept { ballot, .. }) => ballot.epoch,
-        _ => return None,
+        Msg::Opened(_)
+        | Msg::Invoke(_)
+        | Msg::Return(_)
+        | Msg::Vote(_)
+        | Msg::Promise(_)
+        | Msg::Accepted(_)
+        | Msg::Refuse(_)
+        | Msg::Held(_)
+        | Msg::Rows(_)
+        | Msg::Scan(_)
+        | Msg::Scanned(_)
+        | Msg::Belong(_)
+        | Msg::Views(_)
+        | Msg::Members(_)
+        | Msg::Compare(_)
+        | Msg::Compared(_)
+        | Msg::Want(_)
+        | Msg::Copies(_)
+        | Msg::Behind(_) => return None,
     };
     if epoch != node.view.epoch {
         return (epoch < node.view.epoch).then_some(install);
@@ -551,6 +690,25 @@ fn answer_of(node: &NodeState<ProofStore>, msg: &Msg, install: Msg) -> Option<Ms
             more: false,
             floors: Floors::default(),
         })),
-        _ => None,
+        Msg::Opened(_)
+        | Msg::Invoke(_)
+        | Msg::Return(_)
+        | Msg::Vote(_)
+        | Msg::Promise(_)
+        | Msg::Accepted(_)
+        | Msg::Refuse(_)
+        | Msg::Sweep(_)
+        | Msg::Held(_)
+        | Msg::Rows(_)
+        | Msg::Scan(_)
+        | Msg::Scanned(_)
+        | Msg::Belong(_)
+        | Msg::Views(_)
+        | Msg::Members(_)
+        | Msg::Compare(_)
+        | Msg::Compared(_)
+        | Msg::Want(_)
+        | Msg::Copies(_)
+        | Msg::Behind(_) => None,
     }
 }

@@ -311,7 +311,12 @@ impl<M: Mechanisms> Subject for Simulated<M> {
                 _ if self.gateways.contains(&id) => ('g', id - self.gateways.start),
                 _ if self.coordinators.contains(&id) => ('c', id - self.coordinators.start),
                 _ if self.watchers.contains(&id) => ('x', id - self.watchers.start),
-                _ => ('s', id - self.gateways.end),
+                RingActor::Node(_)
+                | RingActor::Gateway(_)
+                | RingActor::Coordinator(_)
+                | RingActor::Member(_)
+                | RingActor::Oracle(_)
+                | RingActor::Script(_) => ('s', id - self.gateways.end),
             };
             let process = match letter {
                 's' => None,
@@ -333,7 +338,27 @@ impl<M: Mechanisms> Subject for Simulated<M> {
         match envelope.msg {
             Msg::Invoke(Invoke { id, .. }) => Link::Thinking(id.lane),
             Msg::Return(_) | Msg::Opened(_) => Link::Inside,
-            _ => Link::Network,
+            Msg::Read(_)
+            | Msg::Vote(_)
+            | Msg::Prepare(_)
+            | Msg::Promise(_)
+            | Msg::Accept(_)
+            | Msg::Accepted(_)
+            | Msg::Refuse(_)
+            | Msg::Sweep(_)
+            | Msg::Held(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Belong(_)
+            | Msg::Views(_)
+            | Msg::Members(_)
+            | Msg::Compare(_)
+            | Msg::Compared(_)
+            | Msg::Want(_)
+            | Msg::Copies(_)
+            | Msg::Behind(_) => Link::Network,
         }
     }
 
@@ -393,7 +418,25 @@ impl<M: Mechanisms> Subject for Simulated<M> {
             Msg::Views(coordinator::Msg::Report(Report::Members { gone })) if !gone.is_empty() => {
                 "suspicions told"
             }
-            _ => return,
+            Msg::Opened(_)
+            | Msg::Read(_)
+            | Msg::Vote(_)
+            | Msg::Prepare(_)
+            | Msg::Promise(_)
+            | Msg::Accept(_)
+            | Msg::Accepted(_)
+            | Msg::Sweep(_)
+            | Msg::Held(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Views(_)
+            | Msg::Members(_)
+            | Msg::Compare(_)
+            | Msg::Compared(_)
+            | Msg::Want(_)
+            | Msg::Copies(_) => return,
         };
         figures.add(what, 1);
     }
@@ -467,7 +510,9 @@ fn is_settled<M: Mechanisms>(this: &Simulated<M>, scene: &RingScene<M>) -> bool 
         RingState::Node(node) => Some(&node.view),
         RingState::Gateway(gateway) => Some(&gateway.view),
         RingState::Coordinator(coordinator) => Some(&coordinator.decided),
-        _ => None,
+        RingState::Stopped | RingState::Member(_) | RingState::Oracle(_) | RingState::Script(_) => {
+            None
+        }
     };
     let newest = this.coordinators.clone().filter_map(view).max_by_key(|view| view.epoch);
     newest.is_some_and(|newest| {

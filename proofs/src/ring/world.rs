@@ -180,7 +180,12 @@ pub fn pending<M: Mechanisms>(system: &System<M>) -> impl Iterator<Item = (OpId,
     let gateways =
         system.actor_states.iter().enumerate().filter_map(|(id, state)| match &**state {
             RingState::Gateway(gateway) => Some((Id::from(id), gateway)),
-            _ => None,
+            RingState::Stopped
+            | RingState::Node(_)
+            | RingState::Coordinator(_)
+            | RingState::Member(_)
+            | RingState::Oracle(_)
+            | RingState::Script(_) => None,
         });
     gateways.flat_map(|(gateway, state)| {
         state.lanes.iter().filter_map(move |(lane, known)| {

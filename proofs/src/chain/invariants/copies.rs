@@ -17,7 +17,7 @@ pub fn copies<W: World>() -> Property<W> {
         let Some(newest) = newest(system) else { return true };
         let kept = world.actors().iter().find_map(|actor| match actor {
             ChainActor::Replica(replica) => Some(replica.copies_bound()),
-            _ => None,
+            ChainActor::Gateway(_) | ChainActor::Coordinator(_) | ChainActor::Script(_) => None,
         });
         let enough = newest.enough(kept.unwrap_or(1));
         let chain = chain(system);

@@ -20,7 +20,24 @@ pub fn one_view<W: World>() -> Property<W> {
                 coordinator::Msg::Install(Install { view })
                 | coordinator::Msg::Prepare(Prepare { decided: view, .. }),
             ) => Some(view),
-            _ => None,
+            Msg::Opened(_)
+            | Msg::Invoke(_)
+            | Msg::Return(_)
+            | Msg::Request(_)
+            | Msg::Reply(_)
+            | Msg::Update(_)
+            | Msg::Missing(_)
+            | Msg::Ack(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Caught(_)
+            | Msg::Changes(_)
+            | Msg::Views(_)
+            | Msg::ScanFor(_)
+            | Msg::Resume(_)
+            | Msg::Resumed(_) => None,
         });
         let mut known: BTreeMap<u64, &View> = BTreeMap::new();
         let mut all = saved.iter().chain(told);

@@ -21,6 +21,10 @@ fn gave_up<M: Mechanisms>(model: &RingModel<M>, system: &System<M>) -> bool {
     let mut pending = pending(system);
     pending.any(|(id, pending)| match &model.actors()[usize::from(id.gateway)] {
         ProofActor::Gateway(gateway) => gateway.is_given_up(pending),
-        _ => false,
+        ProofActor::Node(_)
+        | ProofActor::Coordinator(_)
+        | ProofActor::Member(_)
+        | ProofActor::Oracle(_)
+        | ProofActor::Script(_) => false,
     })
 }

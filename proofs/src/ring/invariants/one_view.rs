@@ -26,7 +26,30 @@ pub fn is_one_view(system: &impl Sight) -> bool {
     });
     let told = system.messages().filter_map(|envelope| match envelope.msg {
         Msg::Views(coordinator::Msg::Install(coordinator::msg::Install { view })) => Some(view),
-        _ => None,
+        Msg::Opened(_)
+        | Msg::Invoke(_)
+        | Msg::Return(_)
+        | Msg::Read(_)
+        | Msg::Vote(_)
+        | Msg::Prepare(_)
+        | Msg::Promise(_)
+        | Msg::Accept(_)
+        | Msg::Accepted(_)
+        | Msg::Refuse(_)
+        | Msg::Sweep(_)
+        | Msg::Held(_)
+        | Msg::Fetch(_)
+        | Msg::Rows(_)
+        | Msg::Scan(_)
+        | Msg::Scanned(_)
+        | Msg::Belong(_)
+        | Msg::Views(_)
+        | Msg::Members(_)
+        | Msg::Compare(_)
+        | Msg::Compared(_)
+        | Msg::Want(_)
+        | Msg::Copies(_)
+        | Msg::Behind(_) => None,
     });
     system.history().decisions().are_unique()
         && views.by_ref().chain(told).all(|view| *known.entry(view.epoch).or_insert(view) == view)

@@ -49,7 +49,12 @@ impl Setup {
     ) -> bool {
         let open = |id: &Id| match &*system.actor_states[usize::from(*id)] {
             RingState::Coordinator(state) => state.decided.epoch < EPOCH + self.views,
-            _ => true,
+            RingState::Stopped
+            | RingState::Node(_)
+            | RingState::Gateway(_)
+            | RingState::Member(_)
+            | RingState::Oracle(_)
+            | RingState::Script(_) => true,
         };
         match action {
             ActorModelAction::Timeout(_, Timer::Follow) => false,
@@ -61,9 +66,36 @@ impl Setup {
             }
             ActorModelAction::Deliver { dst, msg, .. } => match Interned::get(*msg) {
                 Msg::Views(coordinator::Msg::Report(_)) => open(dst),
-                _ => true,
+                Msg::Opened(_)
+                | Msg::Invoke(_)
+                | Msg::Return(_)
+                | Msg::Read(_)
+                | Msg::Vote(_)
+                | Msg::Prepare(_)
+                | Msg::Promise(_)
+                | Msg::Accept(_)
+                | Msg::Accepted(_)
+                | Msg::Refuse(_)
+                | Msg::Sweep(_)
+                | Msg::Held(_)
+                | Msg::Fetch(_)
+                | Msg::Rows(_)
+                | Msg::Scan(_)
+                | Msg::Scanned(_)
+                | Msg::Belong(_)
+                | Msg::Views(_)
+                | Msg::Members(_)
+                | Msg::Compare(_)
+                | Msg::Compared(_)
+                | Msg::Want(_)
+                | Msg::Copies(_)
+                | Msg::Behind(_) => true,
             },
-            _ => true,
+            ActorModelAction::Drop(_)
+            | ActorModelAction::Timeout(..)
+            | ActorModelAction::Crash(_)
+            | ActorModelAction::Recover(_)
+            | ActorModelAction::SelectRandom { .. } => true,
         }
     }
 }
@@ -78,6 +110,6 @@ pub(in crate::ring) fn is_within<M: Mechanisms>(system: &System<M>, rounds: u64)
     let mut pending = world::pending(system);
     pending.all(|(_, pending)| match &pending.phase {
         Phase::Preparing { ballot, .. } => ballot.round() <= rounds,
-        _ => true,
+        Phase::Reading { .. } | Phase::Accepting { .. } | Phase::Waiting => true,
     })
 }
