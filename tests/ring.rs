@@ -228,7 +228,7 @@ fn rivals_for_a_key_all_get_on() {
             let mut connection = cluster.connect(rival);
             let (all_have, unknown) = (&all_have, &unknown);
             scope.spawn(move || {
-                // Whoever has enough goes on, for the others' sake.
+                // A client that has enough goes on, for the others' sake.
                 eventually("all rivals have written a hundred times", || {
                     match connection.incr::<_, _, u64>("key", 1) {
                         Ok(_) => count.fetch_add(1, Ordering::Relaxed),

@@ -301,7 +301,7 @@ fn a_node_is_added_to_a_running_cluster() {
     let _: () = connection.set("key", 3).unwrap();
     assert_eq!((0..4).map(refused).collect::<Vec<_>>(), [1; 4]);
 
-    // Nobody joins what has no such chain, and nothing is left behind.
+    // No node joins what has no such chain, and nothing is left behind.
     let out = run(&["join", "--config", file.to_str().unwrap(), "--chain", "7"]);
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(!out.status.success() && said.contains("there is no chain 7"), "{said}");

@@ -105,7 +105,7 @@ pub fn run(args: &ClusterArgs) -> Result<ExitCode, String> {
         let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals.map(signal) else {
             return Err("cannot wait for signals".to_string());
         };
-        // Nobody may read this; the cluster runs all the same.
+        // Even if this is not read, the cluster runs.
         tell::say("ready");
         for node in &cluster.nodes {
             let (id, resp) = (node.id, node.resp);

@@ -120,7 +120,7 @@ async fn unfinished_commands_of_many_share_one_bound() {
     let begun = [b"*2\r\n$4\r\nECHO\r\n$8000000\r\n".to_vec(), vec![b'x'; 4 * MIB]].concat();
     for _ in 0..40 {
         let mut client = door.connect().await;
-        // Who is closed may see that while it sends.
+        // A client that is closed may see that while it sends.
         let _ = client.0.write_all(&begun).await;
         clients.push(client);
         assert!(says(&door, "mem_clients").await <= 32 * MIB);

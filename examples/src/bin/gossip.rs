@@ -144,7 +144,7 @@ struct Ring {
     count: u64,
     loss: u64,
     random: Random,
-    /// Whom each node holds gone, as it has reported.
+    /// Which others each node holds gone, as it has reported.
     gone: Vec<BTreeSet<Id>>,
     /// How often that has changed.
     reported: u64,

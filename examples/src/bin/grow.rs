@@ -140,7 +140,7 @@ fn compare(one: &mut Connection, other: &mut Connection) -> Anything<u64> {
 }
 
 /// What both say, as soon as it is the same: the tail answers clients when it tells its
-/// predecessor, who may be a moment behind. `None` if it never is.
+/// predecessor, which may be a moment behind. `None` if it never is.
 fn same<T: PartialEq>(
     one: &mut Connection,
     other: &mut Connection,

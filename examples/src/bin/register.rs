@@ -91,7 +91,7 @@ enum State {
         /// Which operation of the script.
         n: usize,
         round: Round,
-        /// Who has answered in this round.
+        /// The servers that have answered in this round.
         heard: BTreeSet<Id>,
         newest: (Stamp, Value),
     },
@@ -325,7 +325,7 @@ fn start(
     let say = Mutex::new(say);
     let routes = Routes::new().inbox(id, driver.inbox()).door(application, move |_, _, msg| {
         if let Ok(say) = say.lock() {
-            // Nobody listens any more when the program is about to end.
+            // There is no listener any more when the program is about to end.
             let _ = say.send(msg);
         }
     });

@@ -11,7 +11,7 @@ use chainring::status::NodeStatus;
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// Whom to give up in a chain.
+/// Which members of a chain to give up.
 #[derive(Debug, Eq, PartialEq)]
 struct Lost {
     chain: u32,
