@@ -10,11 +10,12 @@ mod ring;
 
 use crate::config::Cluster;
 use crate::protocol::{ActorConfig, Protocol, Role};
-use crate::trace::Tracer;
+use crate::trace::Trace;
 pub(crate) use ring::Repairs;
 
 use chainring_model::coordinator::View as _;
 use chainring_runtime::driver::{Observer, Step};
+use chainring_runtime::trace::Tracer;
 use stateright::actor::Id;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -191,7 +192,7 @@ impl<P: Observe> Observer<P::Actor> for Watch<P> {
         }
         P::look(&self.actor, &mut self.notes, &step);
         if let Some(tracer) = &mut self.tracer {
-            tracer.step::<P>(&step, trace);
+            tracer.step::<Trace<P>>(&step, trace);
         }
     }
 }

@@ -22,10 +22,10 @@ use crate::operate::{Context, Operate, greeting};
 use crate::protocol::{ActorConfig, ChainProtocol, Protocol, RingProtocol, Role, actors};
 use crate::resp::{Limits, Server};
 use crate::stores::{self, DiskOf, StoresError};
-use crate::trace::{TraceFile, Tracer};
 use chainring_runtime::driver::{
     Driver, DriverConfig, DriverError, Handle, Outbox, Router, Routes,
 };
+use chainring_runtime::trace::{TraceFile, Tracer};
 use chainring_runtime::transport::{
     AddressBook, Endpoint, Faults, Post, Transport, TransportConfig, TransportCounters,
     TransportError,
@@ -275,7 +275,8 @@ fn limits(cluster: &Cluster, stores: usize) -> Limits {
 }
 
 fn open_trace(path: PathBuf, cluster: &Cluster, node: u32) -> Result<TraceFile, NodeError> {
-    TraceFile::append(&path, cluster, node).map_err(|source| NodeError::Trace { path, source })
+    TraceFile::append(&path, node, &cluster.to_text())
+        .map_err(|source| NodeError::Trace { path, source })
 }
 
 fn transport_config(cluster: &Cluster, faults: Option<Faults>) -> TransportConfig {
