@@ -1,10 +1,10 @@
 //! Chain replication.
 //!
 //! van Renesse & Schneider, "Chain Replication for Supporting High Throughput and Availability"
-//! (OSDI '04), with reads of clean keys at every replica as in Terrace & Freedman, "Object Storage on
-//! CRAQ" (USENIX ATC '09). Replicas stand in a line. Updates enter at the *head*, each replica passes
-//! them to its *successor*, and an update is *committed* when the *tail* has it: then every replica has
-//! it. The tail replies, and acknowledgements travel back up.
+//! (OSDI '04), with reads of clean keys at every replica as in Terrace & Freedman, "Object Storage
+//! on CRAQ" (USENIX ATC '09). Replicas stand in a line. Updates enter at the *head*, each replica
+//! passes them to its *successor*, and an update is *committed* when the *tail* has it: then every
+//! replica has it. The tail replies, and acknowledgements travel back up.
 //!
 //! # Messages
 //!
@@ -25,12 +25,13 @@
 //! | [`Resume`](Msg::Resume) / [`Resumed`](Msg::Resumed) | learner ↔ tail | whether that suffices, for a member that returns | |
 //! | [`Views`](Msg::Views) | replica, gateway ↔ coordinator | which view holds, who lives, who may answer reads, who wants to join, who is ready: the table of [`coordinator`] | OSDI '04 §3.1 |
 //!
-//! Messages may be lost, duplicated and reordered. Every message of the chain carries the epoch of its
-//! sender's view, and a replica takes it only in that same epoch.
+//! Messages may be lost, duplicated and reordered. Every message of the chain carries the epoch of
+//! its sender's view, and a replica takes it only in that same epoch.
 //!
 //! # One write
 //!
-//! 1. A client invokes it; the gateway names it with an [`OpId`], and sends a `Request` to the head.
+//! 1. A client invokes it; the gateway names it with an [`OpId`], and sends a `Request` to the
+//!    head.
 //! 2. The head appends it to its log, saves, and sends an `Update` to its successor.
 //! 3. Each replica does the same, at the same index, until the tail has it: it is committed.
 //! 4. The tail applies it, sends the `Reply` to the gateway and an `Ack` to its predecessor.

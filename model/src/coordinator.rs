@@ -1,10 +1,11 @@
-//! Who decides the sequence of views: the "master" of chain replication, made of one, three or five.
+//! Who decides the sequence of views: the "master" of chain replication, made of one, three or
+//! five.
 //!
-//! A *view* says who serves in an *epoch*, and in which role. Coordinators decide one view an epoch, each
-//! by one instance of Paxos (Lamport, "Paxos Made Simple", 2001), whose acceptors are the coordinators
-//! that the view before it names. They also hear the members' heartbeats, and so suspect those that fall
-//! silent; and they grant *leases*, the right to answer reads. What a view is they do not know: a
-//! [`View`] says which successions it permits and which it would choose.
+//! A *view* says who serves in an *epoch*, and in which role. Coordinators decide one view an
+//! epoch, each by one instance of Paxos (Lamport, "Paxos Made Simple", 2001), whose acceptors are
+//! the coordinators that the view before it names. They also hear the members' heartbeats, and so
+//! suspect those that fall silent; and they grant *leases*, the right to answer reads. What a view
+//! is they do not know: a [`View`] says which successions it permits and which it would choose.
 //!
 //! | message | from → to | purpose |
 //! |---|---|---|
@@ -17,76 +18,83 @@
 //! # One view an epoch
 //!
 //! - **Acceptors work on one epoch**, the one after the newest view that they know to be decided. A
-//!   `Prepare` for epoch e+1 carries the decided view e: an acceptor that did not know it installs it, and
-//!   only then drops its promise and vote of epoch e. An acceptor that knows e+1 to be decided answers
-//!   with that view, and never promises. So a proposer that slept through an epoch learns it, and cannot
-//!   decide it a second time with acceptors that have dropped their votes.
-//! - **Ballots are never reused.** A proposer is an acceptor too. It promises its own ballot, durably,
-//!   before it asks anyone else, and a ballot is above all that it has promised: so a restart cannot
-//!   propose two views with one ballot, and needs no counter of its own.
-//! - **Refusals are silent.** Whoever gets nowhere begins a higher ballot after a random wait, and each
-//!   attempt of one is seen by the others, so ballots converge. No message of the protocol is sent again:
-//!   a new ballot does what sending again would.
-//! - **An undecided vote is finished.** An acceptor that has voted and hears of no decision for a while
-//!   proposes the epoch itself: the proposer may have died between the votes and the announcement.
+//!   `Prepare` for epoch e+1 carries the decided view e: an acceptor that did not know it installs
+//!   it, and only then drops its promise and vote of epoch e. An acceptor that knows e+1 to be
+//!   decided answers with that view, and never promises. So a proposer that slept through an epoch
+//!   learns it, and cannot decide it a second time with acceptors that have dropped their votes.
+//! - **Ballots are never reused.** A proposer is an acceptor too. It promises its own ballot,
+//!   durably, before it asks anyone else, and a ballot is above all that it has promised: so a
+//!   restart cannot propose two views with one ballot, and needs no counter of its own.
+//! - **Refusals are silent.** Whoever gets nowhere begins a higher ballot after a random wait, and
+//!   each attempt of one is seen by the others, so ballots converge. No message of the protocol is
+//!   sent again: a new ballot does what sending again would.
+//! - **An undecided vote is finished.** An acceptor that has voted and hears of no decision for a
+//!   while proposes the epoch itself: the proposer may have died between the votes and the
+//!   announcement.
 //! - **A lost announcement repairs itself**: heartbeats carry the member's epoch, and a coordinator
 //!   answers an older one with the view. Whoever sends no heartbeats asks.
 //!
 //! # Leases
 //!
-//! A lease lets a member answer reads without asking anyone, because no view leaves it out while the
-//! lease lives. (Gray & Cheriton, "Leases", SOSP '89.) The member sends a numbered heartbeat; a
-//! coordinator that knows the member to be in the newest view answers with a grant of the same number;
-//! grants of a majority for *one* heartbeat are a lease, which the member counts from when it *sent*
-//! that heartbeat, and which is over well before any granter's own timer for the same grant ends.
+//! A lease lets a member answer reads without asking anyone, because no view leaves it out while
+//! the lease lives. (Gray & Cheriton, "Leases", SOSP '89.) The member sends a numbered heartbeat; a
+//! coordinator that knows the member to be in the newest view answers with a grant of the same
+//! number; grants of a majority for *one* heartbeat are a lease, which the member counts from when
+//! it *sent* that heartbeat, and which is over well before any granter's own timer for the same
+//! grant ends.
 //!
 //! The wait is tied to the vote:
 //!
-//! - an acceptor refuses to vote for a view that leaves a member out while a grant of its own to that
-//!   member may be live;
-//! - once it has voted for such a view, it grants the member nothing: its vote is durable, and so is that;
-//! - once it is asked to vote for such a view, it grants the member nothing either, for the member may be alive,
-//!   and its grants would never end, while some have voted already and nothing else can be decided. This is
-//!   for progress alone, so it is volatile, and over when nobody asks again;
+//! - an acceptor refuses to vote for a view that leaves a member out while a grant of its own to
+//!   that member may be live;
+//! - once it has voted for such a view, it grants the member nothing: its vote is durable, and so
+//!   is that;
+//! - once it is asked to vote for such a view, it grants the member nothing either, for the member
+//!   may be alive, and its grants would never end, while some have voted already and nothing else
+//!   can be decided. This is for progress alone, so it is volatile, and over when nobody asks
+//!   again;
 //! - a coordinator that starts assumes that it granted every member a lease at that moment.
 //!
-//! So of the majority that granted and the majority that voted, someone is in both, and its grant had run
-//! out when it voted: *if a member holds a lease, then it is in every view from the one that it has
-//! installed to the newest decided one*. That sentence is all that reads need. It speaks of no particular
-//! epoch, so a lease outlives the installation of a view, and reads do not pause when somebody else is
-//! removed. (What that takes is that no grant ever answers another heartbeat than its own: numbers do not
-//! begin again within a start of the member, and starts are counted, durably, in `boot`; and that grants
-//! are remembered across epochs.)
+//! So of the majority that granted and the majority that voted, someone is in both, and its grant
+//! had run out when it voted: *if a member holds a lease, then it is in every view from the one
+//! that it has installed to the newest decided one*. That sentence is all that reads need. It
+//! speaks of no particular epoch, so a lease outlives the installation of a view, and reads do not
+//! pause when somebody else is removed. (What that takes is that no grant ever answers another
+//! heartbeat than its own: numbers do not begin again within a start of the member, and starts are
+//! counted, durably, in `boot`; and that grants are remembered across epochs.)
 //!
-//! The assumption about clocks is the only one, and it is about *rates*: the member's timer, set first
-//! and for less, ends before the granter's, set later and for longer.
+//! The assumption about clocks is the only one, and it is about *rates*: the member's timer, set
+//! first and for less, ends before the granter's, set later and for longer.
 //!
 //! # Copies
 //!
-//! A coordinator keeps a number of *copies*: it wishes for no view, and votes for none, that leaves members out
-//! so that fewer than these are left ([`View::keeps`]), whatever it suspects. Those who are gone may come back
-//! with their disks; a view without them would let what is acknowledged rest on one. An operator who knows that
-//! they will not may say so, and the view that follows says in turn how many suffice. The number is each
-//! coordinator's own: a majority of the same mind has its way, and no disagreement makes a lease unsafe.
+//! A coordinator keeps a number of *copies*: it wishes for no view, and votes for none, that leaves
+//! members out so that fewer than these are left ([`View::keeps`]), whatever it suspects. Those who
+//! are gone may come back with their disks; a view without them would let what is acknowledged rest
+//! on one. An operator who knows that they will not may say so, and the view that follows says in
+//! turn how many suffice. The number is each coordinator's own: a majority of the same mind has its
+//! way, and no disagreement makes a lease unsafe.
 //!
 //! # Suspicion
 //!
-//! A suspicion that is false costs no safety, and a copy for as long as it takes to make one. So views change for
-//! the dead, and not for the slow (after Dadgar, Phillips & Currey, "Lifeguard", 2018):
+//! A suspicion that is false costs no safety, and a copy for as long as it takes to make one. So
+//! views change for the dead, and not for the slow (after Dadgar, Phillips & Currey, "Lifeguard",
+//! 2018):
 //!
-//! - **After a false suspicion silence may last longer**, up to [eight times](Timeouts::doublings): whoever was
-//!   suspected, or left out, and is heard in the *same start* again, was alive. It shrinks back, step by step,
-//!   as heartbeats come in time.
-//! - **Where most are suspected at once**, a coordinator waits as long again before it proposes: it is likely that it
-//!   was late itself. A process that was paused finds all its timers due before it reads a message; whoever is
-//!   then heard is a suspect no more.
+//! - **After a false suspicion silence may last longer**, up to [eight times](Timeouts::doublings):
+//!   whoever was suspected, or left out, and is heard in the *same start* again, was alive. It
+//!   shrinks back, step by step, as heartbeats come in time.
+//! - **Where most are suspected at once**, a coordinator waits as long again before it proposes: it
+//!   is likely that it was late itself. A process that was paused finds all its timers due before
+//!   it reads a message; whoever is then heard is a suspect no more.
 //!
 //! # Giving up
 //!
-//! Where an operator has written so, coordinators give up those without whom parts of the data have no majority, after
-//! a while. That loses what only they had, and one coordinator that hears nobody holds everybody to be gone: so each
-//! says to the others whom it would give up, takes it back when it sees everything served again, and it counts when a
-//! majority of the coordinators say so. One that is not configured so says nothing, and is against it.
+//! Where an operator has written so, coordinators give up those without whom parts of the data have
+//! no majority, after a while. That loses what only they had, and one coordinator that hears nobody
+//! holds everybody to be gone: so each says to the others whom it would give up, takes it back when
+//! it sees everything served again, and it counts when a majority of the coordinators say so. One
+//! that is not configured so says nothing, and is against it.
 //!
 //! # What is left out
 //!
@@ -132,11 +140,11 @@ pub struct Coordinator<V, S, M = Intact> {
 pub struct CoordinatorState<V, R, S> {
     /// All that survives a crash. Invariant: equal to what was last saved, after every handler.
     pub store: S,
-    /// Mirrors [`Key::Decided`]: the newest view that it knows to be decided. Invariant: its epoch never
-    /// goes back.
+    /// Mirrors [`Key::Decided`]: the newest view that it knows to be decided. Invariant: its epoch
+    /// never goes back.
     pub decided: V,
-    /// Mirrors [`Key::Vote`], for the epoch after `decided`: it takes part in no ballot below this one.
-    /// Invariant: within an epoch, never goes back.
+    /// Mirrors [`Key::Vote`], for the epoch after `decided`: it takes part in no ballot below this
+    /// one. Invariant: within an epoch, never goes back.
     pub promised: Option<Ballot>,
     /// Mirrors [`Key::Vote`]: the newest vote, in the epoch after `decided`. Invariants: not above
     /// `promised`; whoever it leaves out is granted nothing.
@@ -147,22 +155,23 @@ pub struct CoordinatorState<V, R, S> {
     pub suspects: BTreeSet<Id>,
     /// What members have reported since the newest view, each one's newest.
     pub reports: BTreeMap<Id, R>,
-    /// Those that were to become members and fell silent: how often in a row, and how many more of their
-    /// reports to pass over before they are heeded again.
+    /// Those that were to become members and fell silent: how often in a row, and how many more of
+    /// their reports to pass over before they are heeded again.
     pub failed: BTreeMap<Id, (u32, u32)>,
     /// The newest heartbeat of each member, by its start and number.
     pub heard: BTreeMap<Id, (u32, u64)>,
-    /// Those that it granted leases to since it started, or assumes to have granted; true while a grant
-    /// may be live, false once its own timer for the newest one has ended.
+    /// Those that it granted leases to since it started, or assumes to have granted; true while a
+    /// grant may be live, false once its own timer for the newest one has ended.
     pub leases: BTreeMap<Id, bool>,
-    /// The newest view that it was asked to vote for and could not yet, in the epoch after `decided`, until nobody
-    /// insists on it. Whoever it leaves out is granted nothing: the grants of a member that lives would never end,
-    /// and where others have voted for the view already, nothing else can be decided.
+    /// The newest view that it was asked to vote for and could not yet, in the epoch after
+    /// `decided`, until nobody insists on it. Whoever it leaves out is granted nothing: the grants
+    /// of a member that lives would never end, and where others have voted for the view already,
+    /// nothing else can be decided.
     pub withheld: Option<V>,
     /// How far it doubts its own suspicions.
     pub doubt: Doubt,
-    /// Whether parts of the data have no majority as far as it was told, and it is configured to give up those who are
-    /// gone, after a while.
+    /// Whether parts of the data have no majority as far as it was told, and it is configured to
+    /// give up those who are gone, after a while.
     pub unserved: bool,
 }
 
@@ -193,8 +202,8 @@ pub enum Row<V> {
 pub type StateOf<V, S> = CoordinatorState<V, <V as View>::Report, S>;
 
 impl<V: View, S: Store<Key, Row<V>>> Coordinator<V, S> {
-    /// A coordinator that tells decided views to members, other coordinators and these `followers`, the
-    /// gateways. Who the coordinators are is in the views.
+    /// A coordinator that tells decided views to members, other coordinators and these `followers`,
+    /// the gateways. Who the coordinators are is in the views.
     pub fn new(followers: Vec<Id>, timeouts: Timeouts) -> Self {
         Self::with(followers, timeouts, Intact)
     }
@@ -211,14 +220,15 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         Coordinator { followers, timeouts, copies: 1, mechanisms, types: PhantomData }
     }
 
-    /// The same, keeping at least so many copies: it wishes for no view that leaves fewer members, and votes for
-    /// none.
+    /// The same, keeping at least so many copies: it wishes for no view that leaves fewer members,
+    /// and votes for none.
     pub fn copies(mut self, copies: usize) -> Self {
         self.copies = copies;
         self
     }
 
-    /// Resumes from the store. A coordinator without one refuses to run: it would have forgotten votes.
+    /// Resumes from the store. A coordinator without one refuses to run: it would have forgotten
+    /// votes.
     pub fn start(&self, id: Id, storage: Option<S>, out: &mut Out<Self>) -> Option<StateOf<V, S>> {
         let store = storage?;
         let Some(Row::Decided(decided)) = store.get(&Key::Decided) else {

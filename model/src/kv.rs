@@ -1,10 +1,10 @@
 //! What an operation on a key means: the one sequential specification.
 //!
 //! [`Op::apply`] is the *only* place where an operation means something. The replicas of every
-//! protocol call it when an operation commits, and the linearizability checker calls it to judge what
-//! clients saw. Linearizability is local (Herlihy & Wing, "Linearizability: A Correctness Condition
-//! for Concurrent Objects", TOPLAS 1990, section 3.2), so the specification speaks of one key only, and
-//! histories are checked key by key.
+//! protocol call it when an operation commits, and the linearizability checker calls it to judge
+//! what clients saw. Linearizability is local (Herlihy & Wing, "Linearizability: A Correctness
+//! Condition for Concurrent Objects", TOPLAS 1990, section 3.2), so the specification speaks of one
+//! key only, and histories are checked key by key.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use stateright::actor::Id;
@@ -65,8 +65,8 @@ pub enum Outcome {
     Number(i64),
     /// The operation changed nothing, and never will.
     Refused(Refusal),
-    /// The deadline passed, or a ring's register remembers too little to tell. The operation may have happened, may happen
-    /// later, or never.
+    /// The deadline passed, or a ring's register remembers too little to tell. The operation may
+    /// have happened, may happen later, or never.
     Unknown,
 }
 
@@ -85,15 +85,15 @@ pub enum Refusal {
     Overflow,
     /// The key is longer than [`MAX_KEY_BYTES`] or the value than [`MAX_VALUE_BYTES`].
     TooLarge,
-    /// The deadline passed before anything could happen: of a read, of a write that found no room or turn in time,
-    /// or of one that a ring had not proposed. Nothing about it is unknown.
+    /// The deadline passed before anything could happen: of a read, of a write that found no room
+    /// or turn in time, or of one that a ring had not proposed. Nothing about it is unknown.
     Unavailable,
 }
 
 /// The identity of an operation, the same in every retry of it.
 ///
-/// Invariant: a lane has at most one operation outstanding, and within an incarnation its `seq` only
-/// grows (gaps are allowed).
+/// Invariant: a lane has at most one operation outstanding, and within an incarnation its `seq`
+/// only grows (gaps are allowed).
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct OpId {
     /// The gateway that the operation came in through, where its reply goes.

@@ -1,5 +1,5 @@
-//! The protocols of Chainring, each written once, as [stateright](https://docs.rs/stateright/0.31.0)
-//! actors.
+//! The protocols of Chainring, each written once, as
+//! [stateright](https://docs.rs/stateright/0.31.0) actors.
 //!
 //! This crate is fully deterministic. It does no networking, reads no clock, draws no random number
 //! and touches no file; it depends on stateright and serde alone, and CI proves it. Durations,
@@ -10,7 +10,8 @@
 //! Start with [`kv`], which says what an operation on a key means, then read
 //! [`chain::Replica`] from top to bottom: it is the protocol.
 
-// A match over an enum names all of its variants, so that a new message or row is seen to everywhere.
+// A match over an enum names all of its variants, so that a new message or row is seen to
+// everywhere.
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
 pub mod chain;

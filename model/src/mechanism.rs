@@ -1,10 +1,10 @@
 //! Mechanisms that can be switched off by name, so that each is shown to be needed.
 //!
-//! A protocol is as good as the checks that fail without it. An actor asks `self.mechanisms.has(…)` before
-//! it acts by a mechanism; the actors that run are made with [`Intact`], for which the answer is the
-//! constant `true`, so that the question compiles to nothing. A *mutant* is the same actor made [`Without`]
-//! one mechanism, and the proofs hold, for each, which claim falls: their table of controls does not
-//! compile while one is missing.
+//! A protocol is as good as the checks that fail without it. An actor asks `self.mechanisms.has(…)`
+//! before it acts by a mechanism; the actors that run are made with [`Intact`], for which the
+//! answer is the constant `true`, so that the question compiles to nothing. A *mutant* is the same
+//! actor made [`Without`] one mechanism, and the proofs hold, for each, which claim falls: their
+//! table of controls does not compile while one is missing.
 //!
 //! Two mechanisms are no actor's, but of the process around it, so only the proofs ask for them:
 //! [`Mechanism::SaveThenSend`] (the order in which commands are carried out) and
@@ -51,7 +51,8 @@ macro_rules! mechanisms {
             /// Every mechanism, in the order of the protocol's text.
             pub const ALL: &[Mechanism] = &[$(Mechanism::$variant,)+];
 
-            /// The name of the mutant that lacks this mechanism, as `chainring check --mutants` prints it.
+            /// The name of the mutant that lacks this mechanism, as `chainring check --mutants`
+            /// prints it.
             pub fn mutant(self) -> &'static str {
                 match self {
                     $(Mechanism::$variant => $mutant,)+
@@ -198,7 +199,8 @@ mechanisms! {
     StoreRequired = "start without a store taken for a fresh node",
     /// An acceptor's promise is saved before it is given.
     PromiseSaved = "an acceptor forgets its promise",
-    /// For an epoch that is decided, an acceptor answers with the view, and never promises or votes.
+    /// For an epoch that is decided, an acceptor answers with the view, and never promises or
+    /// votes.
     DecidedAnswers = "an acceptor promises for a decided epoch",
     /// Ring: answers count as a quorum when they are a majority of a replica set.
     QuorumMajority = "quorum of one",
@@ -216,7 +218,8 @@ mechanisms! {
     Recent = "no recent",
     /// Ring: what an attempt finds is held against the smallest version that any attempt saw.
     SmallestBase = "base version of the last attempt",
-    /// Ring: an operation that was found among the recent ones is accepted at a quorum before it is told.
+    /// Ring: an operation that was found among the recent ones is accepted at a quorum before it is
+    /// told.
     FoundAccepted = "answer from recent without a quorum",
     /// Ring: what an operation is refused for is accepted at a quorum before that is told.
     RefusalAccepted = "refusal without a quorum",

@@ -1,15 +1,16 @@
 //! Who is there: the ring's failure detector, by gossip.
 //!
-//! Every node has a *member* beside its other actors. Each member keeps a table of all members, asks one
-//! of them at a time whether it is alive, and tells in passing what it has heard. What it finds is a
-//! *suggestion*: a crash cannot be told from slowness, and two members' tables may differ at any moment.
-//! Views are decided by [`coordinator`](crate::coordinator)s, to whom members [`Report`](Msg::Report) whose
-//! nodes are gone; if every suggestion were wrong, no safety property of the ring would notice.
+//! Every node has a *member* beside its other actors. Each member keeps a table of all members,
+//! asks one of them at a time whether it is alive, and tells in passing what it has heard. What it
+//! finds is a *suggestion*: a crash cannot be told from slowness, and two members' tables may
+//! differ at any moment. Views are decided by [`coordinator`](crate::coordinator)s, to whom members
+//! [`Report`](Msg::Report) whose nodes are gone; if every suggestion were wrong, no safety property
+//! of the ring would notice.
 //!
 //! The protocol is SWIM (Das, Gupta & Motivala, DSN '02) with two refinements of Lifeguard (Dadgar,
-//! Phillips & Currey, DSN-W '18) and an exchange of tables. Heartbeat tables that are gossiped whole (van
-//! Renesse, Minsky & Hayden, Middleware '98) are simpler, but each message of theirs grows with the number
-//! of members. Here nothing that is sent periodically does.
+//! Phillips & Currey, DSN-W '18) and an exchange of tables. Heartbeat tables that are gossiped
+//! whole (van Renesse, Minsky & Hayden, Middleware '98) are simpler, but each message of theirs
+//! grows with the number of members. Here nothing that is sent periodically does.
 //!
 //! | message | from → to | purpose |
 //! |---|---|---|
@@ -22,71 +23,80 @@
 //!
 //! # Rows, and which of two is the newer
 //!
-//! A row says of a member how it fares, *alive*, *suspect*, *dead* or *left*, and in which of its lives, its
-//! **incarnation**. A higher incarnation overrules a lower one; within one, the worse status overrules. So:
+//! A row says of a member how it fares, *alive*, *suspect*, *dead* or *left*, and in which of its
+//! lives, its **incarnation**. A higher incarnation overrules a lower one; within one, the worse
+//! status overrules. So:
 //!
-//! - **The dead stay dead.** A dead member's row stays on the table, a *tombstone*, and a row that says that it
-//!   lives in the same incarnation is old news, whoever brings it: somebody who was away, or a message that was.
-//!   Rows are never removed; an id is never used for another member, so there are no more of them than
-//!   the cluster's file has ever named.
-//! - **A restart is a new life.** The incarnation is durable and grows at each start, before anything is
-//!   said, so the row of a restarted member overrules its own tombstone. A member without its store does not
-//!   start: it would claim a life that has been lived.
-//! - **Nobody else speaks for a member's life.** A member alone raises its incarnation: at a start, and when it
-//!   hears something worse of itself than it knows. Then it *refutes*: it takes the next incarnation, durably
-//!   first, and says so.
+//! - **The dead stay dead.** A dead member's row stays on the table, a *tombstone*, and a row that
+//!   says that it lives in the same incarnation is old news, whoever brings it: somebody who was
+//!   away, or a message that was. Rows are never removed; an id is never used for another member,
+//!   so there are no more of them than the cluster's file has ever named.
+//! - **A restart is a new life.** The incarnation is durable and grows at each start, before
+//!   anything is said, so the row of a restarted member overrules its own tombstone. A member
+//!   without its store does not start: it would claim a life that has been lived.
+//! - **Nobody else speaks for a member's life.** A member alone raises its incarnation: at a start,
+//!   and when it hears something worse of itself than it knows. Then it *refutes*: it takes the
+//!   next incarnation, durably first, and says so.
 //! - **Leaving is final** for the incarnation, as death is. Who starts again is there again.
 //!
 //! # Suspicion
 //!
-//! 1. Once a period a member pings the next one, in an order that is a permutation of those alive, another one
-//!    in each pass and for each member. (SWIM, section 4.3: so each is asked within one pass by everybody.)
-//! 2. While no answer comes, it pings again, and asks some others to ping: a lost datagram, or one bad link, is not
-//!    a crash. The others keep nothing in mind: pings and answers carry whose question they belong to.
-//! 3. No answer within the period: *suspect*, and it tells the suspect at once, and again each period. A suspicion
-//!    is news that spreads. One who hears it as often as that spreads it, counts down by itself.
-//! 4. A refutation ends it. Else, after so many periods, *dead*. That many is a small multiple of the logarithm of the
-//!    number of members, since news takes as long to reach all. It begins at the largest, and each *further* member that
-//!    found the same brings it nearer to the smallest: a crashed member is found by all who ask it, whereas one whose
-//!    link is bad finds everybody else dead, and is alone with that. (Lifeguard's suspicion.)
-//! 5. Every message carries two rows before anything else, the sender's and what it knows of the receiver.
-//!    So whoever is thought ill of hears it from the next one that it talks to. (Lifeguard's "buddy".)
+//! 1. Once a period a member pings the next one, in an order that is a permutation of those alive,
+//!    another one in each pass and for each member. (SWIM, section 4.3: so each is asked within one
+//!    pass by everybody.)
+//! 2. While no answer comes, it pings again, and asks some others to ping: a lost datagram, or one
+//!    bad link, is not a crash. The others keep nothing in mind: pings and answers carry whose
+//!    question they belong to.
+//! 3. No answer within the period: *suspect*, and it tells the suspect at once, and again each
+//!    period. A suspicion is news that spreads. One who hears it as often as that spreads it,
+//!    counts down by itself.
+//! 4. A refutation ends it. Else, after so many periods, *dead*. That many is a small multiple of
+//!    the logarithm of the number of members, since news takes as long to reach all. It begins at
+//!    the largest, and each *further* member that found the same brings it nearer to the smallest:
+//!    a crashed member is found by all who ask it, whereas one whose link is bad finds everybody
+//!    else dead, and is alone with that. (Lifeguard's suspicion.)
+//! 5. Every message carries two rows before anything else, the sender's and what it knows of the
+//!    receiver. So whoever is thought ill of hears it from the next one that it talks to.
+//!    (Lifeguard's "buddy".)
 //!
-//! A period is also the clock of suspicions: they are counted in periods of the one who counts, not in time.
-//! A process that was suspended for a minute has missed no period when it goes on, and declares nobody dead.
+//! A period is also the clock of suspicions: they are counted in periods of the one who counts, not
+//! in time. A process that was suspended for a minute has missed no period when it goes on, and
+//! declares nobody dead.
 //!
 //! # News, and what repairs it
 //!
-//! What changed on a table is told with messages that are sent anyway, the least told first, a few rows a
-//! message, each as often as a multiple of the logarithm of the number of members. Nearly always that reaches all.
-//! *Nearly* is repaired by the **exchange**, seldom and in parts: a member sends the bounds of the next part of
-//! its table and a digest; who has other rows in there answers with them, and is told what it lacks. In every other
-//! round a member exchanges with one whom it holds *dead*, if there is any: two halves of a ring
-//! that have declared each other dead would otherwise never speak again. One who has just
-//! started compares its whole table, part after part, at once.
+//! What changed on a table is told with messages that are sent anyway, the least told first, a few
+//! rows a message, each as often as a multiple of the logarithm of the number of members. Nearly
+//! always that reaches all. *Nearly* is repaired by the **exchange**, seldom and in parts: a member
+//! sends the bounds of the next part of its table and a digest; who has other rows in there answers
+//! with them, and is told what it lacks. In every other round a member exchanges with one whom it
+//! holds *dead*, if there is any: two halves of a ring that have declared each other dead would
+//! otherwise never speak again. One who has just started compares its whole table, part after part,
+//! at once.
 //!
 //! # What it costs
 //!
-//! A member sends one ping a period, and answers one on the average; both have a bounded size. An exchange has two
-//! or three messages, of bounded size. None of it depends on how many members there are, but for the width
-//! of their ids. `examples/src/bin/gossip.rs` measures that with this actor.
+//! A member sends one ping a period, and answers one on the average; both have a bounded size. An
+//! exchange has two or three messages, of bounded size. None of it depends on how many members
+//! there are, but for the width of their ids. `examples/src/bin/gossip.rs` measures that with this
+//! actor.
 //!
 //! # Chance
 //!
-//! Nothing here is drawn at random but the moment at which a timer fires, within a range, by whoever runs
-//! the actor. Orders are permutations by a hash of who asks, of the pass and of who is asked. So a run can be
-//! repeated, and checked.
+//! Nothing here is drawn at random but the moment at which a timer fires, within a range, by
+//! whoever runs the actor. Orders are permutations by a hash of who asks, of the pass and of who is
+//! asked. So a run can be repeated, and checked.
 //!
 //! # Who speaks for which node
 //!
-//! Ids in here are those of members' own actors. Each row also names the node that the member speaks for,
-//! since coordinators speak of nodes; it is in the row, not in a file, so that those who join later
-//! are known by what they say. A node is gone when all who spoke for it are.
+//! Ids in here are those of members' own actors. Each row also names the node that the member
+//! speaks for, since coordinators speak of nodes; it is in the row, not in a file, so that those
+//! who join later are known by what they say. A node is gone when all who spoke for it are.
 //!
 //! # What is left out
 //!
-//! Liars: rows are believed. Lifeguard's third refinement, a member that slows down when it finds itself to be the
-//! slow one. Removing the rows of ids that will never come back.
+//! Liars: rows are believed. Lifeguard's third refinement, a member that slows down when it finds
+//! itself to be the slow one. Removing the rows of ids that will never come back.
 
 mod exchange;
 pub mod msg;
@@ -140,9 +150,9 @@ pub struct Member<S, M = Intact> {
 pub struct MemberState<S> {
     /// All that survives a crash. Invariant: equal to what was last saved, after every handler.
     pub store: S,
-    /// What is known of everybody, itself included. Invariants: no row goes back to an older version, nor goes;
-    /// its own row is [`Key::Own`]; the others, without suspicions, are those of [`Key::Member`], or of a
-    /// seed of whom nothing else was ever heard.
+    /// What is known of everybody, itself included. Invariants: no row goes back to an older
+    /// version, nor goes; its own row is [`Key::Own`]; the others, without suspicions, are those of
+    /// [`Key::Member`], or of a seed of whom nothing else was ever heard.
     pub table: Table,
     /// The incarnation with which it has started. Invariant: larger at each start.
     pub start: u64,
@@ -185,8 +195,9 @@ pub enum Row {
 type Part<'a, S> = Cow<'a, MemberState<S>>;
 
 impl<S: Store<Key, Row>> Member<S> {
-    /// A member that speaks for a node, and knows these members, each with the node that it speaks for, when it
-    /// starts for the first time. A `coordinator` that lives beside it hears who is gone.
+    /// A member that speaks for a node, and knows these members, each with the node that it speaks
+    /// for, when it starts for the first time. A `coordinator` that lives beside it hears who is
+    /// gone.
     pub fn new(
         node: Id,
         seeds: BTreeMap<Id, Id>,
@@ -214,7 +225,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         Member { node, seeds, coordinator, timeouts, mechanisms, store: PhantomData }
     }
 
-    /// Begins a new life. A member without a store refuses to run: it would have forgotten in which.
+    /// Begins a new life. A member without a store refuses to run: it would have forgotten in
+    /// which.
     pub fn start(&self, id: Id, storage: Option<S>, out: &mut Out<Self>) -> Option<MemberState<S>> {
         let mut store = storage?;
         let Some(Row::Own { incarnation: before }) = store.get(&Key::Own) else {
@@ -302,8 +314,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         }
     }
 
-    /// The operator takes this member out of the ring. It goes on gossiping until its process ends, so that
-    /// this gets about.
+    /// The operator takes this member out of the ring. It goes on gossiping until its process ends,
+    /// so that this gets about.
     fn on_leave(&self, id: Id, state: &mut Part<'_, S>, src: Id, out: &mut Out<Self>) {
         let Some(own) = state.table.get(id).copied() else { return };
         if src != id || own.status.is_gone() {
@@ -336,7 +348,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         }
     }
 
-    /// Says something, and with it the own row, what is known of the receiver, and the news that were told least.
+    /// Says something, and with it the own row, what is known of the receiver, and the news that
+    /// were told least.
     fn say(&self, id: Id, state: &mut Part<'_, S>, dst: Id, say: Say, out: &mut Out<Self>) {
         let row = |member| {
             let entry = state.table.get(member);

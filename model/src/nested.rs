@@ -1,18 +1,19 @@
 //! Actors inside the actors of a system.
 //!
-//! An interpreter runs many actors of one type, so each system joins its kinds of actors in an enum, and
-//! their states in another. The coordinator is the same in every system, and a member knows of none: their messages,
-//! timers and rows are variants of the system's.
+//! An interpreter runs many actors of one type, so each system joins its kinds of actors in an
+//! enum, and their states in another. The coordinator is the same in every system, and a member
+//! knows of none: their messages, timers and rows are variants of the system's.
 
 use stateright::actor::{Actor, Command, Out};
 use std::borrow::Cow;
 
-/// A coordinator's store, or a member's, inside that of a system's actor: its keys and rows are variants of the
-/// system's.
+/// A coordinator's store, or a member's, inside that of a system's actor: its keys and rows are
+/// variants of the system's.
 #[derive(Clone, Debug, Hash, PartialEq)]
 pub struct Nested<S>(pub S);
 
-/// Makes an inner actor's commands those of the actor around it. (The inner one chooses nothing at random.)
+/// Makes an inner actor's commands those of the actor around it. (The inner one chooses nothing at
+/// random.)
 pub(crate) fn lift<A: Actor, B: Actor>(
     nested: Out<A>,
     out: &mut Out<B>,
@@ -31,8 +32,8 @@ pub(crate) fn lift<A: Actor, B: Actor>(
     }
 }
 
-/// Handles something with the state of an actor that runs, which has none where it does not; a state that was
-/// borrowed and not changed stays so, and one that was owned is not copied.
+/// Handles something with the state of an actor that runs, which has none where it does not; a
+/// state that was borrowed and not changed stays so, and one that was owned is not copied.
 pub(crate) fn with_some<T: Clone>(
     state: &mut Cow<'_, Option<T>>,
     handle: impl FnOnce(&mut Cow<'_, T>),
@@ -55,8 +56,8 @@ pub(crate) fn with_some<T: Clone>(
     }
 }
 
-/// Runs `$call` with the part of the state that belongs to the actor, and puts it back; a part that was
-/// borrowed and not changed leaves the whole borrowed. An actor that is stopped does nothing.
+/// Runs `$call` with the part of the state that belongs to the actor, and puts it back; a part that
+/// was borrowed and not changed leaves the whole borrowed. An actor that is stopped does nothing.
 macro_rules! with_part {
     ($state:ident, $whole:ident :: $variant:ident, |$part:ident| $call:expr) => {
         match std::mem::replace($state, Cow::Owned($whole::Stopped)) {
@@ -80,8 +81,8 @@ macro_rules! with_part {
     };
 }
 
-/// Makes [`Nested`] a store of these inner keys and rows inside a store of the outer ones, where both are in these
-/// variants.
+/// Makes [`Nested`] a store of these inner keys and rows inside a store of the outer ones, where
+/// both are in these variants.
 macro_rules! nested_store {
     ($inner_key:ty, $inner_row:ty, $key:ident :: $keys:ident, $row:ident :: $rows:ident) => {
         impl<S: Store<$key, $row>> Store<$inner_key, $inner_row> for Nested<S> {

@@ -1,19 +1,22 @@
 //! The gateway: where operations come in, and where exactly-once begins.
 //!
-//! Replicated stores go wrong where clients retry, so the client's side is an actor too, and checked. A
-//! gateway gives an operation an identity that every retry of it shares, sends it to the replica that its
-//! view names, sends it again while nothing comes back, follows redirects, and, when its deadline has
-//! passed, says what is known: a read is *unavailable*, a write is *unknown*.
+//! Replicated stores go wrong where clients retry, so the client's side is an actor too, and
+//! checked. A gateway gives an operation an identity that every retry of it shares, sends it to the
+//! replica that its view names, sends it again while nothing comes back, follows redirects, and,
+//! when its deadline has passed, says what is known: a read is *unavailable*, a write is *unknown*.
 //!
-//! - **Lanes.** A lane has one operation outstanding; many operations at a time take many lanes. So the
-//!   replicas need to remember one outcome a lane, and the table is bounded.
-//! - **Incarnations.** A gateway counts its starts, durably, before it says anything. An operation of an
-//!   earlier start can never be taken for one of this start; its client was told that it is unknown.
-//! - **Views.** A gateway follows the newest view that it hears of, durably: coordinators tell it, replicas
-//!   redirect it, and while neither does it asks. What is under way then goes to where the new view says,
-//!   under the same identity; so an operation whose head or tail died ends by itself, exactly once.
-//! - **Copies.** While its view has fewer members than copies are to be kept, a gateway holds updates back, for the
-//!   head would not take them. What was never sent when its deadline passes has not happened: it is *unavailable*.
+//! - **Lanes.** A lane has one operation outstanding; many operations at a time take many lanes. So
+//!   the replicas need to remember one outcome a lane, and the table is bounded.
+//! - **Incarnations.** A gateway counts its starts, durably, before it says anything. An operation
+//!   of an earlier start can never be taken for one of this start; its client was told that it is
+//!   unknown.
+//! - **Views.** A gateway follows the newest view that it hears of, durably: coordinators tell it,
+//!   replicas redirect it, and while neither does it asks. What is under way then goes to where the
+//!   new view says, under the same identity; so an operation whose head or tail died ends by
+//!   itself, exactly once.
+//! - **Copies.** While its view has fewer members than copies are to be kept, a gateway holds
+//!   updates back, for the head would not take them. What was never sent when its deadline passes
+//!   has not happened: it is *unavailable*.
 //! - **Clients** are told of a start with [`Msg::Opened`], and name operations after it. A late
 //!   [`Msg::Invoke`] of an earlier start, or a duplicate, is refused.
 
@@ -70,8 +73,8 @@ pub struct Lane {
 }
 
 impl<S: Store<Key, Row>> Gateway<S> {
-    /// A gateway for one client (a front door, or a script), which first starts with this view, and reads
-    /// from the `nearest` replica, or from the tail.
+    /// A gateway for one client (a front door, or a script), which first starts with this view, and
+    /// reads from the `nearest` replica, or from the tail.
     pub fn new(client: Id, nearest: Option<Id>, view: View, timeouts: Timeouts) -> Self {
         Self::with(client, nearest, view, timeouts, Intact)
     }
@@ -94,7 +97,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         Gateway { client, nearest, view, timeouts, copies: 1, mechanisms, store: PhantomData }
     }
 
-    /// The same, for a chain that keeps so many copies: it holds updates back while there are fewer.
+    /// The same, for a chain that keeps so many copies: it holds updates back while there are
+    /// fewer.
     pub fn copies(mut self, copies: usize) -> Self {
         self.copies = copies;
         self
@@ -105,8 +109,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         &self.view
     }
 
-    /// Counts the start, durably, and tells the client. A gateway without its store refuses to run: it
-    /// would use an incarnation again, and be given other operations' outcomes.
+    /// Counts the start, durably, and tells the client. A gateway without its store refuses to run:
+    /// it would use an incarnation again, and be given other operations' outcomes.
     pub(super) fn on_start(
         &self,
         storage: &Option<S>,
@@ -224,7 +228,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         self.end(state.to_mut(), id, outcome, out);
     }
 
-    /// A replica or a coordinator knows a view: if it is newer, what is under way goes where it says.
+    /// A replica or a coordinator knows a view: if it is newer, what is under way goes where it
+    /// says.
     fn on_view(
         &self,
         id: Id,
@@ -307,8 +312,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         }
     }
 
-    /// The operation has taken too long. A read changes nothing, and so does what was held back; any other write may
-    /// have happened, or still may.
+    /// The operation has taken too long. A read changes nothing, and so does what was held back;
+    /// any other write may have happened, or still may.
     fn on_deadline(
         &self,
         id: Id,
@@ -357,7 +362,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         out.set_timer(Timer::Retry(id.lane), self.timeouts.retry.clone());
     }
 
-    /// Where an operation goes first: updates to the head, reads to the nearest member that may answer.
+    /// Where an operation goes first: updates to the head, reads to the nearest member that may
+    /// answer.
     fn target(&self, state: &GatewayState<S>, op: &Op, reads: Reads) -> Option<Id> {
         if !op.is_read() {
             return self.head(state);
@@ -369,7 +375,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         nearest.or(state.view.tail())
     }
 
-    /// Where updates go, if anywhere: a head of fewer members than copies are to be kept takes none.
+    /// Where updates go, if anywhere: a head of fewer members than copies are to be kept takes
+    /// none.
     fn head(&self, state: &GatewayState<S>) -> Option<Id> {
         let has_copies = state.view.has_copies(self.copies);
         let sends = has_copies || !self.mechanisms.has(Mechanism::CopiesAwaited);

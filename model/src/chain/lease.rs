@@ -1,26 +1,27 @@
 //! A replica's side of its lease: the right to answer reads without asking anyone.
 //!
-//! See [`coordinator`](crate::coordinator), section "Leases". A lease is counted from when the heartbeat
-//! that asked for it was *sent*: its timer is set then, not when the grants arrive. So each heartbeat has a
-//! timer of its own, as long as it may become the lease, and grants may take longer than the time between
-//! two heartbeats.
+//! See [`coordinator`](crate::coordinator), section "Leases". A lease is counted from when the
+//! heartbeat that asked for it was *sent*: its timer is set then, not when the grants arrive. So
+//! each heartbeat has a timer of its own, as long as it may become the lease, and grants may take
+//! longer than the time between two heartbeats.
 
 use stateright::actor::Id;
 use std::collections::BTreeSet;
 
-/// How many heartbeats may wait for their grants, or be the lease; more than are sent in a lease's time.
+/// How many heartbeats may wait for their grants, or be the lease; more than are sent in a lease's
+/// time.
 const SLOTS: u8 = 8;
 
 /// What a replica knows of its lease. All of it is volatile, but for `boot`.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Lease {
-    /// Which start of the replica this is. Invariant: greater than at any earlier start. So grants of an
-    /// earlier start answer nothing.
+    /// Which start of the replica this is. Invariant: greater than at any earlier start. So grants
+    /// of an earlier start answer nothing.
     pub boot: u32,
     /// The number of the newest heartbeat. Invariant: grows with each.
     pub n: u64,
-    /// Heartbeats whose time is not over, newer than the one that is held, by number. Invariant: no two have the
-    /// same slot.
+    /// Heartbeats whose time is not over, newer than the one that is held, by number. Invariant: no
+    /// two have the same slot.
     pub asked: Vec<Heartbeat>,
     /// The newest heartbeat that a majority has granted a lease for, while its time is not over.
     pub held: Option<Heartbeat>,
@@ -54,8 +55,8 @@ impl Lease {
         self.n
     }
 
-    /// A heartbeat is sent that may become the lease: the number for it, and the timer that counts its time. Where
-    /// all timers are taken, the oldest heartbeat that waits is given up for it.
+    /// A heartbeat is sent that may become the lease: the number for it, and the timer that counts
+    /// its time. Where all timers are taken, the oldest heartbeat that waits is given up for it.
     pub(super) fn ask(&mut self, has_own_timers: bool) -> (u64, u8) {
         let n = self.number();
         if !has_own_timers {
@@ -73,8 +74,8 @@ impl Lease {
         self.asked.iter().any(|asked| asked.n == n && !asked.grants.contains(&src))
     }
 
-    /// Counts a grant that it [`awaits`](Self::awaits). With a majority the heartbeat becomes the lease,
-    /// and the timers of those before it are returned: they are not needed any more.
+    /// Counts a grant that it [`awaits`](Self::awaits). With a majority the heartbeat becomes the
+    /// lease, and the timers of those before it are returned: they are not needed any more.
     pub(super) fn count(&mut self, src: Id, n: u64, majority: usize) -> Vec<u8> {
         let Some(place) = self.asked.iter().position(|asked| asked.n == n) else {
             return Vec::new();

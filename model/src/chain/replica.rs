@@ -1,42 +1,44 @@
 //! A replica of a chain.
 //!
-//! The protocol is van Renesse & Schneider's (OSDI '04): updates enter at the head, each replica passes
-//! them on to its successor in the order of its log, the tail commits, and acknowledgements travel back.
-//! Reads of *clean* keys are answered by every replica (Terrace & Freedman, ATC '09): a key is clean when
-//! no entry above `committed` touches it. A committed update has passed every replica, so at each it is
-//! either applied already, or still in the window, and then the key is dirty and the read goes to the
-//! tail. A dirty key is never answered locally.
+//! The protocol is van Renesse & Schneider's (OSDI '04): updates enter at the head, each replica
+//! passes them on to its successor in the order of its log, the tail commits, and acknowledgements
+//! travel back. Reads of *clean* keys are answered by every replica (Terrace & Freedman, ATC '09):
+//! a key is clean when no entry above `committed` touches it. A committed update has passed every
+//! replica, so at each it is either applied already, or still in the window, and then the key is
+//! dirty and the read goes to the tail. A dirty key is never answered locally.
 //!
 //! Six decisions to know before reading on:
 //!
-//! - **Entries are operations, and they apply when they commit, never before.** A replica's data is the
-//!   outcome of a prefix of one history, so no replica ever rolls data back, and an outcome is the same
-//!   everywhere.
-//! - **Exactly once.** An operation's identity is `(gateway, incarnation, lane, seq)`. The head admits it
-//!   only if its `(incarnation, seq)` is greater than the newest of its lane in log *and* operation table.
-//!   What is committed is answered with its recorded outcome; what is in the log is under way and needs
-//!   nothing; all else is stale. (Lanes are compared one by one and are never forgotten, so an operation
-//!   of an older incarnation in a lane that the newer one has not used may still be admitted, once. Its
-//!   client was told that it is unknown, and so it is.)
-//! - **Links lose, duplicate and reorder.** Updates are taken at `last + 1` only. A gap is asked for when
-//!   it appears, and what came too early is asked for when the gap is filled, once each; a duplicate is
-//!   acknowledged with the receiver's *own* `committed`; and a timer sends the window again, at growing
-//!   intervals, while the successor is silent. Losing any one message loses nothing.
-//! - **The window is bounded.** A head whose window is full logs nothing more. So a chain whose tail is
-//!   away for a day has not filled a disk, and what did not fit has not happened.
-//! - **Copies are awaited.** A head of fewer members than [copies](Replica::copies) are to be kept logs nothing new:
-//!   what is acknowledged is on so many disks, and what would have been on fewer has not happened. (Views with fewer
-//!   are not decided but where a chain began with fewer, or an operator said that fewer suffice.)
-//! - **Crashes lose what was not saved, and nothing else.** An entry is saved before it is passed on, so
-//!   a replica that recovers resumes with the window that its log holds.
+//! - **Entries are operations, and they apply when they commit, never before.** A replica's data is
+//!   the outcome of a prefix of one history, so no replica ever rolls data back, and an outcome is
+//!   the same everywhere.
+//! - **Exactly once.** An operation's identity is `(gateway, incarnation, lane, seq)`. The head
+//!   admits it only if its `(incarnation, seq)` is greater than the newest of its lane in log *and*
+//!   operation table. What is committed is answered with its recorded outcome; what is in the log
+//!   is under way and needs nothing; all else is stale. (Lanes are compared one by one and are
+//!   never forgotten, so an operation of an older incarnation in a lane that the newer one has not
+//!   used may still be admitted, once. Its client was told that it is unknown, and so it is.)
+//! - **Links lose, duplicate and reorder.** Updates are taken at `last + 1` only. A gap is asked
+//!   for when it appears, and what came too early is asked for when the gap is filled, once each; a
+//!   duplicate is acknowledged with the receiver's *own* `committed`; and a timer sends the window
+//!   again, at growing intervals, while the successor is silent. Losing any one message loses
+//!   nothing.
+//! - **The window is bounded.** A head whose window is full logs nothing more. So a chain whose
+//!   tail is away for a day has not filled a disk, and what did not fit has not happened.
+//! - **Copies are awaited.** A head of fewer members than [copies](Replica::copies) are to be kept
+//!   logs nothing new: what is acknowledged is on so many disks, and what would have been on fewer
+//!   has not happened. (Views with fewer are not decided but where a chain began with fewer, or an
+//!   operator said that fewer suffice.)
+//! - **Crashes lose what was not saved, and nothing else.** An entry is saved before it is passed
+//!   on, so a replica that recovers resumes with the window that its log holds.
 //!
-//! The rest of a replica is in `replica/`: `reads` has who answers them, `views` what happens when the
-//! view changes, `teach` and `learn` how a chain grows, at the tail and at the newcomer. The epoch is in
-//! every message of this file.
+//! The rest of a replica is in `replica/`: `reads` has who answers them, `views` what happens when
+//! the view changes, `teach` and `learn` how a chain grows, at the tail and at the newcomer. The
+//! epoch is in every message of this file.
 //!
-//! A node's *successor* is the next in the chain; of a tail that has handed over to a learner it is the
-//! learner, and the learner's *predecessor* is the tail. Whoever has no successor is the *last in deed*:
-//! it commits on receipt, and replies.
+//! A node's *successor* is the next in the chain; of a tail that has handed over to a learner it is
+//! the learner, and the learner's *predecessor* is the tail. Whoever has no successor is the *last
+//! in deed*: it commits on receipt, and replies.
 
 mod learn;
 mod reads;
@@ -100,17 +102,18 @@ pub struct ReplicaState<S> {
     pub store: S,
     /// Mirrors [`Key::View`]. Invariant: its epoch never goes back.
     pub view: View,
-    /// Mirrors [`Key::Committed`]: the data is the outcome of the entries up to here. Invariants: never
-    /// goes back; not greater than the successor's.
+    /// Mirrors [`Key::Committed`]: the data is the outcome of the entries up to here. Invariants:
+    /// never goes back; not greater than the successor's.
     pub committed: u64,
     /// Mirrors [`Key::Committed`]: how many client keys are present.
     pub keys: u64,
-    /// Mirrors the log above `committed`. Invariants: no gaps; contains what the successor lacks; empty
-    /// at the last in deed.
+    /// Mirrors the log above `committed`. Invariants: no gaps; contains what the successor lacks;
+    /// empty at the last in deed.
     pub window: Window,
-    /// The lowest index of the log that is *retained*: committed, but not known to be caught up with by
-    /// the learner, or kept for a member that returns; `committed + 1` where there is none. Invariant: what the
-    /// learner lacks of what is committed is in the log. (What nobody needs is removed a part at a time.)
+    /// The lowest index of the log that is *retained*: committed, but not known to be caught up
+    /// with by the learner, or kept for a member that returns; `committed + 1` where there is none.
+    /// Invariant: what the learner lacks of what is committed is in the log. (What nobody needs is
+    /// removed a part at a time.)
     pub retained: u64,
     /// How much that is.
     pub held: Held,
@@ -137,8 +140,8 @@ pub struct Held {
     pub bytes: usize,
 }
 
-/// What a row of the log counts for where a bound says how many bytes are retained: its key and values, and about
-/// what a store needs for the rest.
+/// What a row of the log counts for where a bound says how many bytes are retained: its key and
+/// values, and about what a store needs for the rest.
 pub fn retained_bytes(row: &Row) -> usize {
     64 + row.bytes()
 }
@@ -146,8 +149,8 @@ pub fn retained_bytes(row: &Row) -> usize {
 /// How far a replica is in the extension of its chain.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Transfer {
-    /// It is a tail that has handed over to its view's learner: it commits nothing any more but what the
-    /// learner has acknowledged.
+    /// It is a tail that has handed over to its view's learner: it commits nothing any more but
+    /// what the learner has acknowledged.
     HandedOver,
     /// It is a learner.
     Learning {
@@ -222,8 +225,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         self
     }
 
-    /// Resumes from the store. A replica without one refuses to run: it cannot tell a new disk from a lost
-    /// one, and answering from a lost one would be answering "absent".
+    /// Resumes from the store. A replica without one refuses to run: it cannot tell a new disk from
+    /// a lost one, and answering from a lost one would be answering "absent".
     pub(super) fn on_start(
         &self,
         id: Id,
@@ -517,7 +520,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         state.view.predecessor(id).or_else(tail)
     }
 
-    /// Takes the entry at `index`: the last in deed commits it, everyone else logs it and passes it on.
+    /// Takes the entry at `index`: the last in deed commits it, everyone else logs it and passes it
+    /// on.
     fn take(
         &self,
         id: Id,
@@ -561,8 +565,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         out.send(successor, Msg::Update(Update { epoch, index, entry }));
     }
 
-    /// Applies an entry. It is retained by a tail that teaches, and by whoever retains for members that return:
-    /// what they need no more goes meanwhile, except where a learner may need it.
+    /// Applies an entry. It is retained by a tail that teaches, and by whoever retains for members
+    /// that return: what they need no more goes meanwhile, except where a learner may need it.
     fn commit(
         &self,
         id: Id,
@@ -736,8 +740,8 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
         }
     }
 
-    /// Applies an entry: data, operation table (at `lane`) and `committed` move together. What it touched is
-    /// retained, if that is given.
+    /// Applies an entry: data, operation table (at `lane`) and `committed` move together. What it
+    /// touched is retained, if that is given.
     fn apply(&mut self, index: u64, entry: &Entry, lane: Key, retained: Option<Row>) -> Outcome {
         let before = self.value(&entry.key);
         let (after, outcome) = entry.op.apply(before.as_ref());

@@ -18,8 +18,9 @@ pub enum Key {
     Started,
     /// The last operation applied of a gateway's lane; holds a [`Row::Lane`].
     Lane(Id, u32),
-    /// An entry that is received and not yet known committed, which holds a [`Row::Entry`]; or one that is
-    /// committed, and *retained* for a learner or for a member that returns, which holds a [`Row::Touched`].
+    /// An entry that is received and not yet known committed, which holds a [`Row::Entry`]; or one
+    /// that is committed, and *retained* for a learner or for a member that returns, which holds a
+    /// [`Row::Touched`].
     Log(u64),
     /// A client's key; holds a [`Row::Data`].
     Data(kv::Key),

@@ -8,9 +8,9 @@ use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::borrow::Cow;
 
-/// Uses some lanes of one gateway at a time. In each it invokes operations one after the other, each when
-/// the one before it has ended. It does not crash; when its gateway does, it gives up what was under way
-/// and goes on.
+/// Uses some lanes of one gateway at a time. In each it invokes operations one after the other,
+/// each when the one before it has ended. It does not crash; when its gateway does, it gives up
+/// what was under way and goes on.
 #[derive(Clone, Debug)]
 pub struct Script {
     /// Through which gateway.
@@ -19,8 +19,8 @@ pub struct Script {
     pub reads: Reads,
     /// What to do in each lane, in order.
     pub lanes: Vec<Vec<(kv::Key, Op)>>,
-    /// Where its reads are listings of all keys, of so many at the most: which replicas it asks. The first answer is
-    /// the one that it takes.
+    /// Where its reads are listings of all keys, of so many at the most: which replicas it asks.
+    /// The first answer is the one that it takes.
     pub lists: Option<(Vec<Id>, u32)>,
 }
 

@@ -12,7 +12,8 @@ pub enum Timer {
     Resend,
     /// When a replica has to say that it lives.
     Heartbeat,
-    /// When the time of a heartbeat, and of the lease that it became, is over: one of a few that take turns.
+    /// When the time of a heartbeat, and of the lease that it became, is over: one of a few that
+    /// take turns.
     Lapse(u8),
     /// When a tail has heard nothing from its learner for a long time.
     Silence,
@@ -28,15 +29,17 @@ pub enum Timer {
     Deadline(u32),
 }
 
-/// How long to wait for what. Ranges are drawn from by the runtime, so that actors do not beat in step.
+/// How long to wait for what. Ranges are drawn from by the runtime, so that actors do not beat in
+/// step.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Timeouts {
     /// Of [`Timer::Resend`].
     pub resend: Range<Duration>,
     /// How often the wait before sending again doubles at the most, while nothing is acknowledged.
     pub resend_doublings: u32,
-    /// How often in a row the window is sent again, with nothing heard at all from the successor, before a replica
-    /// reports that; with it, a tail reports a learner that it hears nothing from. `None` reports neither.
+    /// How often in a row the window is sent again, with nothing heard at all from the successor,
+    /// before a replica reports that; with it, a tail reports a learner that it hears nothing from.
+    /// `None` reports neither.
     pub unheard: Option<u32>,
     /// Of [`Timer::Retry`].
     pub retry: Range<Duration>,

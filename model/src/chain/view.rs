@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Who is in the chain, in order, during one epoch.
 ///
-/// Invariants: `chain` is not empty and names nobody twice; the learner is not in it; there is one view
-/// an epoch; `coordinators` is the same in every view.
+/// Invariants: `chain` is not empty and names nobody twice; the learner is not in it; there is one
+/// view an epoch; `coordinators` is the same in every view.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(from = "Form", into = "Form")]
 pub struct View {
@@ -18,8 +18,8 @@ pub struct View {
     pub chain: Vec<Id>,
     /// Who is being taught to become the next tail, and the epoch in which that began.
     pub learner: Option<(Id, u64)>,
-    /// Those who decide the next view. A chain without coordinators keeps its view for ever, and its
-    /// members read without leases.
+    /// Those who decide the next view. A chain without coordinators keeps its view for ever, and
+    /// its members read without leases.
     pub coordinators: Vec<Id>,
     /// How many copies suffice by an operator's word, where fewer were left than are to be kept.
     pub allowed: Option<u32>,
@@ -77,8 +77,8 @@ pub enum Report {
         /// Which teaching it was.
         since: u64,
     },
-    /// When a member has not heard from whoever comes after it for a long time, though coordinators may: its
-    /// successor, or the tail's learner.
+    /// When a member has not heard from whoever comes after it for a long time, though coordinators
+    /// may: its successor, or the tail's learner.
     Silent {
         /// The member's epoch.
         epoch: u64,
@@ -161,7 +161,8 @@ impl View {
         next
     }
 
-    /// The view that an operator asked for, who gave members up: so many copies as it leaves suffice.
+    /// The view that an operator asked for, who gave members up: so many copies as it leaves
+    /// suffice.
     fn reformed(&self, copies: usize, reports: &BTreeMap<Id, Report>) -> Option<View> {
         let lost = reports.values().find_map(|report| match report {
             Report::Reform { lost, .. } => Some(lost),
@@ -178,8 +179,8 @@ impl View {
         Some(next)
     }
 
-    /// Whom to leave out of those who do not stay, so that so many copies are left: those closest to the tail first.
-    /// The one before them is then the tail, and can teach.
+    /// Whom to leave out of those who do not stay, so that so many copies are left: those closest
+    /// to the tail first. The one before them is then the tail, and can teach.
     fn leaving(&self, copies: usize, stays: impl Fn(&Id) -> bool) -> BTreeSet<Id> {
         let most = self.chain.len().saturating_sub(self.enough(copies).max(1));
         let gone = self.chain.iter().rev().filter(|id| !stays(id)).take(most);
@@ -187,15 +188,16 @@ impl View {
         gone.copied().chain(learner).collect()
     }
 
-    /// Whom the member closest to the tail of those who complain hears nothing from. (Who waits for somebody that
-    /// waits in turn does hear from it.)
+    /// Whom the member closest to the tail of those who complain hears nothing from. (Who waits for
+    /// somebody that waits in turn does hear from it.)
     fn silent(&self, reports: &BTreeMap<Id, Report>) -> Option<Id> {
         let complains = |id: &&Id| matches!(reports.get(id), Some(Report::Silent { .. }));
         let last = self.chain.iter().rfind(complains)?;
         self.successor(*last).or_else(|| self.learner())
     }
 
-    /// Whether this learner may follow: none, the same under the same tail, or one that begins anew.
+    /// Whether this learner may follow: none, the same under the same tail, or one that begins
+    /// anew.
     fn permits_learner(&self, next: &View) -> bool {
         let Some((learner, since)) = next.learner else { return true };
         let goes_on = next.learner == self.learner && next.tail() == self.tail();
@@ -222,8 +224,8 @@ impl coordinator::View for View {
         &self.chain
     }
 
-    /// Remove some members, but not all, in order, with or without a change of learner; or append the
-    /// learner. (That it was ready is its proposer's to know, and so is what an operator said.)
+    /// Remove some members, but not all, in order, with or without a change of learner; or append
+    /// the learner. (That it was ready is its proposer's to know, and so is what an operator said.)
     fn permits(&self, next: &View) -> bool {
         let mut old = self.chain.iter();
         let in_order = next.chain.iter().all(|member| old.any(|other| other == member));
@@ -242,8 +244,9 @@ impl coordinator::View for View {
         self.next_keeping(1, suspects, reports)
     }
 
-    /// A learner that is ready goes first, for it may be all that is left; then what an operator says. Then suspects
-    /// are removed, all at once, and whoever is silent, as far as copies are kept; then a newcomer is named.
+    /// A learner that is ready goes first, for it may be all that is left; then what an operator
+    /// says. Then suspects are removed, all at once, and whoever is silent, as far as copies are
+    /// kept; then a newcomer is named.
     fn next_keeping(
         &self,
         copies: usize,
@@ -362,8 +365,8 @@ mod tests {
         }
     }
 
-    /// Two copies are kept, whoever is suspected: those closest to the tail go first, and a member that stays for
-    /// want of others keeps nobody from joining.
+    /// Two copies are kept, whoever is suspected: those closest to the tail go first, and a member
+    /// that stays for want of others keeps nobody from joining.
     #[test]
     fn copies_are_kept() {
         let ids = |ids: &[usize]| ids.iter().copied().map(Id::from).collect::<BTreeSet<_>>();
@@ -389,7 +392,8 @@ mod tests {
         assert!(two.has_copies(2) && !two.has_copies(3));
     }
 
-    /// An operator gives members up: what is left suffices, until the chain has grown, and no disk has to be read anew.
+    /// An operator gives members up: what is left suffices, until the chain has grown, and no disk
+    /// has to be read anew.
     #[test]
     fn an_operator_allows_fewer_copies() {
         let lost = |lost: &[usize]| Report::Reform {

@@ -6,8 +6,9 @@ use stateright::actor::Id;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// The entries above `committed`, by index, and two indexes over them, so that a request costs a few
-/// look-ups however long the window is. All of it is volatile: the entries are mirrors of the store's log.
+/// The entries above `committed`, by index, and two indexes over them, so that a request costs a
+/// few look-ups however long the window is. All of it is volatile: the entries are mirrors of the
+/// store's log.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Window {
     entries: BTreeMap<u64, Entry>,

@@ -189,8 +189,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         self.note_promise(id, state, id, accepted, out);
     }
 
-    /// Counts a promise; a majority of them fixes what is proposed: the newest vote among them, which may
-    /// have been decided already, or else what this coordinator would like.
+    /// Counts a promise; a majority of them fixes what is proposed: the newest vote among them,
+    /// which may have been decided already, or else what this coordinator would like.
     fn note_promise(
         &self,
         id: Id,
@@ -257,8 +257,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         out.broadcast(&audience, &Msg::Install(Install { view }));
     }
 
-    /// Moves on to the epoch after a decided view. What was promised and voted for up to it is dropped;
-    /// grants are not: a member keeps its lease from one view to the next.
+    /// Moves on to the epoch after a decided view. What was promised and voted for up to it is
+    /// dropped; grants are not: a member keeps its lease from one view to the next.
     fn install(&self, id: Id, state: &mut StateOf<V, S>, view: V, out: &mut Out<Self>) {
         let members = view.members();
         self.note_failed(state, &view);

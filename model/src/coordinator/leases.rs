@@ -77,8 +77,8 @@ impl<V: View, S: Store<Key, Row<V>>> StateOf<V, S> {
         left_out.all(|member| self.leases.get(member) != Some(&true))
     }
 
-    /// Whether its newest vote, in an epoch that it does not know to be decided, leaves the member out, or a view
-    /// that it is asked to vote for.
+    /// Whether its newest vote, in an epoch that it does not know to be decided, leaves the member
+    /// out, or a view that it is asked to vote for.
     pub(super) fn is_against(&self, member: Id, has_voted_alone: bool) -> bool {
         let without = |view: &V| !view.leased().contains(&member);
         self.withheld.as_ref().is_some_and(without)

@@ -20,7 +20,8 @@ pub struct Doubt {
     pub level: u32,
     /// How many heartbeats it has heard since the last false suspicion, or since the level fell.
     pub calm: u32,
-    /// How many suspicions were false since it started: who was suspected, or left out, was alive all the time.
+    /// How many suspicions were false since it started: who was suspected, or left out, was alive
+    /// all the time.
     pub wrong: u64,
     /// Those who were left out, each in the start in which it was heard last.
     pub left_out: BTreeMap<Id, u32>,
@@ -73,7 +74,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         }
     }
 
-    /// They have had none for long: it says to all coordinators, and to itself, whom it would give up; again and again.
+    /// They have had none for long: it says to all coordinators, and to itself, whom it would give
+    /// up; again and again.
     pub(super) fn give_up(&self, id: Id, state: &mut StateOf<V, S>, out: &mut Out<Self>) {
         let alone = !self.mechanisms.has(Mechanism::GiveUpByMajority);
         let lost = state.decided.unserved(&state.reports);
@@ -85,8 +87,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         self.propose(id, state, out);
     }
 
-    /// Who was to become a member, and is dropped, has to wait longer each time; who became one is trusted
-    /// again.
+    /// Who was to become a member, and is dropped, has to wait longer each time; who became one is
+    /// trusted again.
     pub(super) fn note_failed(&self, state: &mut StateOf<V, S>, view: &V) {
         let (members, learners) = (view.members(), view.on_probation());
         state.failed.retain(|id, _| !members.contains(id) || learners.contains(id));
@@ -99,7 +101,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         }
     }
 
-    /// How long a member may be silent. One that is none yet is given long as it is, and others wait behind it.
+    /// How long a member may be silent. One that is none yet is given long as it is, and others
+    /// wait behind it.
     pub(super) fn suspect(&self, view: &V, id: Id, member: Id, doubt: u32) -> Range<Duration> {
         let is_newcomer = !view.leased().contains(&member);
         let Timeouts { suspect, suspect_newcomer, .. } = &self.timeouts;
@@ -109,8 +112,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         self.in_turn(view, id, &(silence.start * factor..silence.end * factor))
     }
 
-    /// How long to wait for more suspicions, and for whoever is heard again. Where most are suspected at once, it is
-    /// likely that this coordinator was late itself, or its machine.
+    /// How long to wait for more suspicions, and for whoever is heard again. Where most are
+    /// suspected at once, it is likely that this coordinator was late itself, or its machine.
     pub(super) fn gathering(&self, state: &StateOf<V, S>) -> Range<Duration> {
         let Timeouts { gather, suspect, .. } = &self.timeouts;
         let most = state.suspects.len() * 2 > state.decided.watched().len();
@@ -138,7 +141,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         }
     }
 
-    /// Who is left out is remembered, in the start in which it was heard: heard in the same again, it had not died.
+    /// Who is left out is remembered, in the start in which it was heard: heard in the same again,
+    /// it had not died.
     pub(super) fn note_left_out(&self, state: &mut StateOf<V, S>, members: &[Id]) {
         if self.timeouts.doublings > 0 {
             let (doubt, heard) = (&mut state.doubt, &state.heard);

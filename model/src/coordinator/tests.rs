@@ -7,8 +7,9 @@ use crate::coordinator::msg::{Accept, Heartbeat, Install};
 use crate::store::MapStore;
 use stateright::actor::Command;
 
-/// Another coordinator has voted for a view without a member that is alive, so that nothing else can be
-/// decided: this one's grants to that member end, and it votes. Where nobody insists, grants go on.
+/// Another coordinator has voted for a view without a member that is alive, so that nothing else
+/// can be decided: this one's grants to that member end, and it votes. Where nobody insists, grants
+/// go on.
 #[test]
 fn a_vote_that_others_insist_on_ends_grants() {
     let (this, other, third) = (Id::from(0), Id::from(1), Id::from(2));
@@ -47,8 +48,8 @@ fn a_vote_that_others_insist_on_ends_grants() {
     assert!(state.accepted.is_some() && !is_granted(&mut state, 4));
 }
 
-/// Joins again and again, and is dropped each time: it is named later each time, and at once again when it
-/// has become a member.
+/// Joins again and again, and is dropped each time: it is named later each time, and at once again
+/// when it has become a member.
 #[test]
 fn who_keeps_failing_is_named_after_a_growing_pause() {
     let (this, member, newcomer) = (Id::from(0), Id::from(1), Id::from(2));
@@ -85,8 +86,8 @@ fn who_keeps_failing_is_named_after_a_growing_pause() {
     assert!(state.failed.is_empty());
 }
 
-/// Two have died, and one of them is left out: that is no sign of life of the other, which is found out when it
-/// would have been.
+/// Two have died, and one of them is left out: that is no sign of life of the other, which is found
+/// out when it would have been.
 #[test]
 fn silence_goes_on_when_somebody_else_is_left_out() {
     let (this, other) = (Id::from(0), Id::from(1));
@@ -119,8 +120,9 @@ fn silence_goes_on_when_somebody_else_is_left_out() {
     );
 }
 
-/// Members fall silent and are heard again in the same start: silence may last twice as long each time, eight times
-/// at the most, and shorter again as heartbeats come in time. One that starts anew had died, and is no reason.
+/// Members fall silent and are heard again in the same start: silence may last twice as long each
+/// time, eight times at the most, and shorter again as heartbeats come in time. One that starts
+/// anew had died, and is no reason.
 #[test]
 fn false_suspicions_take_longer_each_time() {
     type Heard = Out<Coordinator<Chain, Nested<MapStore<ChainKey, ChainRow>>>>;
@@ -176,8 +178,8 @@ fn false_suspicions_take_longer_each_time() {
     assert_eq!((state.doubt.level, state.doubt.wrong), (1, 5));
 }
 
-/// A coordinator that was late itself finds everyone silent, and then hears them one after the other: it waits for
-/// as long as it would have waited for one.
+/// A coordinator that was late itself finds everyone silent, and then hears them one after the
+/// other: it waits for as long as it would have waited for one.
 #[test]
 fn who_suspects_most_waits_again() {
     type Told = Out<Coordinator<Chain, Nested<MapStore<ChainKey, ChainRow>>>>;

@@ -5,9 +5,9 @@ use stateright::actor::Id;
 use std::ops::Range;
 use std::time::Duration;
 
-/// How much the clocks of two machines may differ: the slower one runs at 5/6 of the rate of the faster one, at
-/// least. So a lease ends before its grant, which is armed later, if `lease * 6 <= grant * 5`. This is the one
-/// assumption about clocks.
+/// How much the clocks of two machines may differ: the slower one runs at 5/6 of the rate of the
+/// faster one, at least. So a lease ends before its grant, which is armed later, if `lease * 6 <=
+/// grant * 5`. This is the one assumption about clocks.
 pub const RATES: (u32, u32) = (5, 6);
 
 /// The timers of a coordinator.
@@ -28,32 +28,34 @@ pub enum Timer {
 pub struct Timeouts {
     /// How often a member sends a heartbeat.
     pub heartbeat: Range<Duration>,
-    /// How long a lease lasts, from when its heartbeat was sent. It must be less than `grant` by more than
-    /// the rates of two clocks may differ: see [`RATES`].
+    /// How long a lease lasts, from when its heartbeat was sent. It must be less than `grant` by
+    /// more than the rates of two clocks may differ: see [`RATES`].
     pub lease: Duration,
     /// How long a coordinator waits for a lease that it granted to end ([`Timer::Expire`]).
     pub grant: Duration,
     /// After how much silence a member is suspected ([`Timer::Suspect`]).
     pub suspect: Range<Duration>,
-    /// The same, of a member that a coordinator has not heard from since it started itself: the nodes of
-    /// a cluster do not all start in the same instant, and whoever is removed has to join anew.
+    /// The same, of a member that a coordinator has not heard from since it started itself: the
+    /// nodes of a cluster do not all start in the same instant, and whoever is removed has to join
+    /// anew.
     pub first_heartbeat: Range<Duration>,
     /// How much later each further coordinator acts on the same thing, so that one proposes and the
     /// others find it done.
     pub stagger: Duration,
-    /// The same, of a member that may hold no lease: it is not one yet, and what it has learned so far would be
-    /// lost. Nothing waits for it.
+    /// The same, of a member that may hold no lease: it is not one yet, and what it has learned so
+    /// far would be lost. Nothing waits for it.
     pub suspect_newcomer: Range<Duration>,
-    /// How long a coordinator waits after a suspicion before it proposes: what fails together is left out
-    /// together, and whoever hears nobody hears it.
+    /// How long a coordinator waits after a suspicion before it proposes: what fails together is
+    /// left out together, and whoever hears nobody hears it.
     pub gather: Duration,
     /// Of [`Timer::Drive`].
     pub drive: Range<Duration>,
-    /// How often the silence after which a coordinator suspects is doubled at the most: once for each suspicion that
-    /// proves false, and once less after each while of calm. 0 never doubles it.
+    /// How often the silence after which a coordinator suspects is doubled at the most: once for
+    /// each suspicion that proves false, and once less after each while of calm. 0 never doubles
+    /// it.
     pub doublings: u32,
-    /// How many reports of one who was to become a member, and fell silent, are passed over; twice as many
-    /// each time, up to 64 times as many. They come as often as heartbeats do.
+    /// How many reports of one who was to become a member, and fell silent, are passed over; twice
+    /// as many each time, up to 64 times as many. They come as often as heartbeats do.
     pub pause: u32,
     /// Of [`Timer::GiveUp`]; `None` waits for those who are gone.
     pub give_up: Option<Duration>,

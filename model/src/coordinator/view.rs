@@ -19,28 +19,29 @@ pub trait View: Clone + Debug + Eq + Hash + Ord {
     /// Everyone who serves, in whatever role.
     fn members(&self) -> Vec<Id>;
 
-    /// Those of them who send heartbeats, and are suspected when they fall silent. None, where somebody else
-    /// detects failures and reports them.
+    /// Those of them who send heartbeats, and are suspected when they fall silent. None, where
+    /// somebody else detects failures and reports them.
     fn watched(&self) -> Vec<Id> {
         self.members()
     }
 
-    /// Those of them who are still to become what the others are: who is dropped from among these has to wait
-    /// before it is heeded again.
+    /// Those of them who are still to become what the others are: who is dropped from among these
+    /// has to wait before it is heeded again.
     fn on_probation(&self) -> Vec<Id> {
         let mut members = self.members();
         members.retain(|member| !self.leased().contains(member));
         members
     }
 
-    /// Those of them who may hold leases. Whoever is in here and not in the next view's is *left out* by it.
+    /// Those of them who may hold leases. Whoever is in here and not in the next view's is *left
+    /// out* by it.
     fn leased(&self) -> &[Id];
 
     /// Whether `next` may follow this view.
     fn permits(&self, next: &Self) -> bool;
 
-    /// The view to have next, if another one than this: a permitted one, a function of what is known. The
-    /// reports are those that this view [`heeds`](Self::heeds).
+    /// The view to have next, if another one than this: a permitted one, a function of what is
+    /// known. The reports are those that this view [`heeds`](Self::heeds).
     fn next(&self, suspects: &BTreeSet<Id>, reports: &BTreeMap<Id, Self::Report>) -> Option<Self>;
 
     /// The same, where no more members may be left out than leave so many [copies](Self::keeps).
@@ -53,7 +54,8 @@ pub trait View: Clone + Debug + Eq + Hash + Ord {
         self.next(suspects, reports)
     }
 
-    /// Whether `next`, if it leaves anyone out, leaves so many copies, or as many as an operator said suffice.
+    /// Whether `next`, if it leaves anyone out, leaves so many copies, or as many as an operator
+    /// said suffice.
     fn keeps(&self, _next: &Self, _copies: usize) -> bool {
         true
     }
@@ -66,8 +68,8 @@ pub trait View: Clone + Debug + Eq + Hash + Ord {
         None
     }
 
-    /// What a coordinator says that would give these up; nothing where nobody is ever given up. `alone`, it speaks for
-    /// all, which only a mutant does.
+    /// What a coordinator says that would give these up; nothing where nobody is ever given up.
+    /// `alone`, it speaks for all, which only a mutant does.
     fn would_give_up(&self, _lost: BTreeSet<Id>, _alone: bool) -> Option<Self::Report> {
         None
     }

@@ -90,8 +90,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         }
     }
 
-    /// Who has just started goes on at once to the next part, until it has been through the whole table. If no
-    /// answer comes, the timer goes on from there, with somebody else.
+    /// Who has just started goes on at once to the next part, until it has been through the whole
+    /// table. If no answer comes, the timer goes on from there, with somebody else.
     fn go_on(
         &self,
         id: Id,
@@ -128,7 +128,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         until
     }
 
-    /// With whom to compare tables: the next one around the table, of those alive and of the dead in turns.
+    /// With whom to compare tables: the next one around the table, of those alive and of the dead
+    /// in turns.
     fn next_partner(&self, id: Id, state: &mut Part<'_, S>) -> Option<Id> {
         let Exchange { partner, dead, is_of_the_dead, .. } = state.exchange;
         let next = |after, status_fits: fn(Status) -> bool| {

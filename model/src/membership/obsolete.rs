@@ -38,7 +38,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         }
     }
 
-    /// Whether a row will never be news here, in this life or a later one, in which suspicions are forgotten.
+    /// Whether a row will never be news here, in this life or a later one, in which suspicions are
+    /// forgotten.
     fn row_is_obsolete(
         &self,
         id: Id,

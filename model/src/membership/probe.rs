@@ -63,7 +63,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         out: &mut Out<Self>,
     ) {
         if origin != id {
-            // Only what comes from the target itself is passed on, so nothing goes round in circles.
+            // Only what comes from the target itself is passed on, so nothing goes round in
+            // circles.
             if src == target && state.table.get(origin).is_some() {
                 self.say(id, state, origin, Say::Ack(Ack { origin, target, number }), out);
             }
@@ -76,8 +77,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         }
     }
 
-    /// A period is over: whoever did not answer is suspect, suspicions that have lasted are deaths, and the
-    /// next one is asked.
+    /// A period is over: whoever did not answer is suspect, suspicions that have lasted are deaths,
+    /// and the next one is asked.
     pub(super) fn on_probe(&self, id: Id, state: &mut Part<'_, S>, out: &mut Out<Self>) {
         out.set_timer(Timer::Probe, self.timeouts.period.clone());
         if state.table.alive().all(|member| member == id) {

@@ -84,7 +84,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
                 && matches!(&entry.status, Status::Suspect { by } if is_confirmed(by))
     }
 
-    /// Somebody says worse of this member than it knows: from now on it lives in the incarnation after that.
+    /// Somebody says worse of this member than it knows: from now on it lives in the incarnation
+    /// after that.
     fn refute(&self, id: Id, state: &mut MemberState<S>, rumour: &Rumour) -> bool {
         let (Some(own), Some(incarnation)) =
             (state.table.get(id).copied(), rumour.entry.incarnation.checked_add(1))
@@ -117,15 +118,17 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         dead.collect()
     }
 
-    /// How many periods a suspicion lasts that so many have found right: the largest at first, and the smallest
-    /// when as many as could be asked for confirm it, by the logarithm of their number.
+    /// How many periods a suspicion lasts that so many have found right: the largest at first, and
+    /// the smallest when as many as could be asked for confirm it, by the logarithm of their
+    /// number.
     pub(super) fn patience(&self, logarithm: u32, alive: usize, by: usize) -> u32 {
         /// In percent, by how many could confirm and how many did.
         const SHARES: [&[u32]; CONFIRMATIONS + 1] =
             [&[100], &[0, 100], &[0, 63, 100], &[0, 50, 79, 100]];
         let Range { start, end } = self.timeouts.suspicion;
         let (least, most) = ((start * logarithm).max(1), (end * logarithm).max(1));
-        // The suspect and the first to find out cannot confirm. Where nobody can, there is nothing to wait for.
+        // The suspect and the first to find out cannot confirm. Where nobody can, there is nothing
+        // to wait for.
         let shares = SHARES[alive.saturating_sub(2).min(CONFIRMATIONS)];
         let share = shares[by.saturating_sub(1).min(shares.len() - 1)];
         most - most.saturating_sub(least) * share / 100

@@ -55,14 +55,15 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// What is known of a seed before anything was heard of it: that it is in its first life. So a ring that
-    /// starts for the first time has no news to tell.
+    /// What is known of a seed before anything was heard of it: that it is in its first life. So a
+    /// ring that starts for the first time has no news to tell.
     pub fn expected(node: Id) -> Entry {
         Entry { node, incarnation: 1, status: Status::Alive }
     }
 
-    /// What makes one row newer than another of the same member: the incarnation, then the status. So a
-    /// member overrules what is said of it by a higher incarnation, and nobody else overrules death.
+    /// What makes one row newer than another of the same member: the incarnation, then the status.
+    /// So a member overrules what is said of it by a higher incarnation, and nobody else overrules
+    /// death.
     pub fn version(&self) -> (u64, u8) {
         (self.incarnation, self.status.rank())
     }
@@ -112,7 +113,8 @@ impl Table {
         self.iter().filter(|(_, entry)| !entry.status.is_gone()).map(|(member, _)| member)
     }
 
-    /// The nodes for which nobody speaks any more: every member that spoke for them is dead or has left.
+    /// The nodes for which nobody speaks any more: every member that spoke for them is dead or has
+    /// left.
     pub fn gone(&self) -> BTreeSet<Id> {
         let is_gone = |entry: &&Entry| entry.status.is_gone();
         let mut gone: BTreeSet<Id> =
@@ -129,8 +131,8 @@ impl Table {
         behind.chain(self.0.range(..=after)).map(|(member, entry)| (*member, entry))
     }
 
-    /// The rows of the members from `from` to `until`, which is not in it, at most `most` of them; and where
-    /// they end: at `until`, or before the first that found no room. Without suspicions.
+    /// The rows of the members from `from` to `until`, which is not in it, at most `most` of them;
+    /// and where they end: at `until`, or before the first that found no room. Without suspicions.
     pub(super) fn part(
         &self,
         from: Id,
@@ -177,8 +179,8 @@ fn id(id: Id) -> u64 {
     usize::from(id) as u64
 }
 
-/// A permutation of 64 bits in which every bit depends on every other one (the finalizer of SplitMix64;
-/// Steele, Lea & Flood, OOPSLA 2014).
+/// A permutation of 64 bits in which every bit depends on every other one (the finalizer of
+/// SplitMix64; Steele, Lea & Flood, OOPSLA 2014).
 fn mix(word: u64) -> u64 {
     let mut word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -30,8 +30,8 @@ pub struct Timeouts {
     pub tries: u32,
     /// How many others help.
     pub relays: usize,
-    /// How many periods a suspicion lasts, times the logarithm (to the base of 2) of the number of members: the
-    /// smallest and the largest.
+    /// How many periods a suspicion lasts, times the logarithm (to the base of 2) of the number of
+    /// members: the smallest and the largest.
     pub suspicion: Range<u32>,
     /// How often news is told, times the same logarithm.
     pub retell: u32,

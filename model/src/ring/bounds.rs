@@ -1,7 +1,9 @@
-//! What no actor of a ring sends: keys that no store takes, places outside of their span, numbers that nobody counts to.
+//! What no actor of a ring sends: keys that no store takes, places outside of their span, numbers
+//! that nobody counts to.
 //!
-//! Whoever sends it all the same is not listened to. A handler may rely on the rest: a store unwinds at a key that is
-//! too long for it, a range that ends before it begins is nobody's to scan, and what is counted on is counted on.
+//! Whoever sends it all the same is not listened to. A handler may rely on the rest: a store
+//! unwinds at a key that is too long for it, a range that ends before it begins is nobody's to
+//! scan, and what is counted on is counted on.
 
 use super::place::position;
 use super::{Ballot, Content, Copied, MAX_KEY_BYTES, Msg, Slice, Span};
@@ -113,7 +115,8 @@ mod tests {
     use stateright::actor::{Actor, Id, Out};
     use std::borrow::Cow;
 
-    /// A node is told what no node says, and does nothing; the same within the bounds has an answer.
+    /// A node is told what no node says, and does nothing; the same within the bounds has an
+    /// answer.
     #[test]
     fn what_nobody_sends_is_not_listened_to() {
         let node: RingActor<MapStore<Key, Row>, Intact> =

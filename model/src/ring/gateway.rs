@@ -1,12 +1,13 @@
 //! The gateway: the proposer of the operations that come in through it.
 //!
-//! Every attempt of an operation comes from here, so that the smallest version that any of them saw is
-//! remembered in one place. Lanes, incarnations and clients are those of the chain's gateway: a lane has
-//! one operation outstanding; a gateway counts its starts, durably, before it says anything; a client is
-//! told of a start with [`Msg::Opened`], and what it had under way is unknown.
+//! Every attempt of an operation comes from here, so that the smallest version that any of them saw
+//! is remembered in one place. Lanes, incarnations and clients are those of the chain's gateway: a
+//! lane has one operation outstanding; a gateway counts its starts, durably, before it says
+//! anything; a client is told of a start with [`Msg::Opened`], and what it had under way is
+//! unknown.
 //!
-//! A message that got no answer is sent again as it is; only a refusal begins a new attempt. So ballots
-//! rise with contention, not with loss.
+//! A message that got no answer is sent again as it is; only a refusal begins a new attempt. So
+//! ballots rise with contention, not with loss.
 
 use super::bounds::is_believable;
 use super::node::install;
@@ -28,7 +29,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// How far beyond a rival's ballot one that has to wait goes on: more than the rival makes meanwhile.
+/// How far beyond a rival's ballot one that has to wait goes on: more than the rival makes
+/// meanwhile.
 pub(super) const STRIDE: u64 = 1 << 16;
 
 /// A gateway, as a value: what it is configured with. Its state is a [`GatewayState`].
@@ -51,7 +53,8 @@ pub struct GatewayState<S> {
     pub incarnation: u32,
     /// The newest view that it heard of. Invariant: its epoch never goes back.
     pub view: View,
-    /// Counts attempts; what ballots are made of. Invariant: only grows, and no attempt has used more.
+    /// Counts attempts; what ballots are made of. Invariant: only grows, and no attempt has used
+    /// more.
     pub n: u64,
     /// The lanes in use.
     pub lanes: BTreeMap<u32, Lane>,
@@ -64,8 +67,8 @@ pub struct Lane {
     pub seq: u64,
     /// What it is, while it is under way.
     pub pending: Option<Pending>,
-    /// Which ballot of which key it was answered by, if it was a read that not all replicas have agreed with: those who
-    /// are behind are told.
+    /// Which ballot of which key it was answered by, if it was a read that not all replicas have
+    /// agreed with: those who are behind are told.
     pub read: Option<(kv::Key, Ballot)>,
 }
 
@@ -80,8 +83,8 @@ pub struct Pending {
     pub op: Op,
     /// How many attempts it has made.
     pub attempts: u32,
-    /// The smallest version that any attempt saw, or a later one that was chosen without the operation. Invariant: the
-    /// operation can only be part of a lineage as a later one.
+    /// The smallest version that any attempt saw, or a later one that was chosen without the
+    /// operation. Invariant: the operation can only be part of a lineage as a later one.
     pub base: Option<u64>,
     /// Whether an `Accept` that holds its effect has left: only then can it have happened.
     pub proposed: bool,
@@ -107,7 +110,8 @@ pub enum Phase {
         accepted: Ballot,
         /// Its content.
         content: Content,
-        /// Whether all who have promised have voted for that ballot: with a quorum of them, it was chosen.
+        /// Whether all who have promised have voted for that ballot: with a quorum of them, it was
+        /// chosen.
         agreed: bool,
     },
     /// Acceptance.
@@ -126,8 +130,8 @@ pub enum Phase {
 }
 
 impl<S: Store<Key, Row>> Gateway<S> {
-    /// A gateway for these clients (a front door, or scripts). `recent` says how many operations a register
-    /// remembers, the same in the whole cluster.
+    /// A gateway for these clients (a front door, or scripts). `recent` says how many operations a
+    /// register remembers, the same in the whole cluster.
     pub fn new(clients: Vec<Id>, recent: usize, timeouts: Timeouts) -> Self {
         Self::with(clients, recent, None, timeouts, Intact)
     }
@@ -151,8 +155,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         Gateway { clients, recent, attempts, timeouts, mechanisms, store: PhantomData }
     }
 
-    /// Counts the start, durably, and tells the clients. A gateway without its store refuses to run: it
-    /// would use an incarnation again, and with it ballots.
+    /// Counts the start, durably, and tells the clients. A gateway without its store refuses to
+    /// run: it would use an incarnation again, and with it ballots.
     pub(super) fn on_start(
         &self,
         storage: &Option<S>,
@@ -282,8 +286,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         }
     }
 
-    /// A node answers a read; only its first answer counts. Votes are of different moments: each is of one
-    /// since the read began, and a ballot that a quorum has voted for at whatever moments is chosen.
+    /// A node answers a read; only its first answer counts. Votes are of different moments: each is
+    /// of one since the read began, and a ballot that a quorum has voted for at whatever moments is
+    /// chosen.
     fn on_vote(
         &self,
         gateway: Id,
@@ -329,8 +334,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         }
     }
 
-    /// A read is about to be answered by what a quorum has voted for: whoever has shown less is told so, and who has not
-    /// answered may yet show less.
+    /// A read is about to be answered by what a quorum has voted for: whoever has shown less is
+    /// told so, and who has not answered may yet show less.
     fn note_read(
         &self,
         state: &mut GatewayState<S>,
@@ -355,7 +360,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         }
     }
 
-    /// A node answers a read that has ended. If it has missed the write that the read returned, it is told so.
+    /// A node answers a read that has ended. If it has missed the write that the read returned, it
+    /// is told so.
     fn on_late_vote(
         &self,
         state: &GatewayState<S>,
@@ -435,13 +441,15 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
                 if !pending.op.is_read() && !is_told && self.mechanisms.has(Mechanism::Recent) {
                     return self.end(state, id, Outcome::Unknown, out);
                 }
-                // What is chosen without the operation is settled: no attempt that saw less can make it happen.
+                // What is chosen without the operation is settled: no attempt that saw less can
+                // make it happen.
                 pending.base = Some(if is_chosen { newest.version } else { base });
                 let (value, outcome) = pending.op.apply(newest.value.as_ref());
                 let is_refused = matches!(outcome, Outcome::Refused(_));
                 if pending.op.is_read() || is_refused {
                     let is_sure = self.mechanisms.has(Mechanism::RefusalAccepted);
-                    // An earlier attempt that saw more than this may still be built upon, until this is accepted.
+                    // An earlier attempt that saw more than this may still be built upon, until
+                    // this is accepted.
                     let is_open = pending.proposed && self.mechanisms.has(Mechanism::RefusalOfAll);
                     if (is_chosen && !is_open) || (is_refused && !is_sure) {
                         return self.end(state, id, outcome, out);
@@ -481,9 +489,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         }
     }
 
-    /// A node has promised a higher ballot: begin again, above it. A first `Prepare` may only have been behind
-    /// what others have counted, for other keys too, and is made good at once. Whoever is refused later has a rival, and waits a
-    /// random while, at the end of which its ballot has to be above all that the rival has made meanwhile.
+    /// A node has promised a higher ballot: begin again, above it. A first `Prepare` may only have
+    /// been behind what others have counted, for other keys too, and is made good at once. Whoever
+    /// is refused later has a rival, and waits a random while, at the end of which its ballot has
+    /// to be above all that the rival has made meanwhile.
     fn on_refuse(
         &self,
         gateway: Id,
@@ -591,8 +600,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         out.set_timer(Timer::Follow, self.timeouts.follow.clone());
     }
 
-    /// No answers for a while: ask again. A read that has a quorum of answers and no agreement waits no
-    /// longer for the others.
+    /// No answers for a while: ask again. A read that has a quorum of answers and no agreement
+    /// waits no longer for the others.
     fn on_resend(
         &self,
         gateway: Id,
@@ -617,8 +626,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         }
     }
 
-    /// The operation has taken too long. If nothing left that could make it happen, it did not, and never
-    /// will; else it may have happened, or still may.
+    /// The operation has taken too long. If nothing left that could make it happen, it did not, and
+    /// never will; else it may have happened, or still may.
     fn on_deadline(
         &self,
         gateway: Id,
@@ -679,8 +688,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         self.ask(state, id, out);
     }
 
-    /// Sends what an operation's phase says to all replicas of its key that have not answered it, and makes
-    /// sure that it is sent again.
+    /// Sends what an operation's phase says to all replicas of its key that have not answered it,
+    /// and makes sure that it is sent again.
     fn ask(&self, state: &GatewayState<S>, id: OpId, out: &mut Out<RingActor<S, M>>) {
         let Some(pending) = state.pending(&id) else { return };
         let key = || pending.key.clone();
@@ -760,7 +769,8 @@ impl<S> GatewayState<S> {
         lane.pending.as_ref().filter(|_| is_this)
     }
 
-    /// What the newest operation of a lane was answered by, if it is this one, a read, and may have to be repaired.
+    /// What the newest operation of a lane was answered by, if it is this one, a read, and may have
+    /// to be repaired.
     pub(super) fn last_read(&self, id: &OpId) -> Option<&(kv::Key, Ballot)> {
         let lane = self.lanes.get(&id.lane)?;
         let is_this = id.incarnation == self.incarnation && lane.seq == id.seq;

@@ -1,8 +1,8 @@
 //! The node: an acceptor of the registers in its ranges.
 //!
-//! Every handler refuses first, and changes state last: persist, then speak. What a newcomer does is in
-//! `node/fetch.rs`, how deleted keys are forgotten in `node/sweep.rs`, how keys are listed in `node/list.rs`, how what was
-//! missed is made good in `node/repair.rs`.
+//! Every handler refuses first, and changes state last: persist, then speak. What a newcomer does
+//! is in `node/fetch.rs`, how deleted keys are forgotten in `node/sweep.rs`, how keys are listed in
+//! `node/list.rs`, how what was missed is made good in `node/repair.rs`.
 
 mod fetch;
 mod list;
@@ -49,8 +49,8 @@ pub struct NodeState<S> {
     pub view: View,
     /// How what is missing reads. Invariants: as in the store; neither part goes back.
     pub floors: Floors,
-    /// What it still has to fetch, by the end of the span. Invariant: as in the store; empty in a stable
-    /// view.
+    /// What it still has to fetch, by the end of the span. Invariant: as in the store; empty in a
+    /// stable view.
     pub transfers: BTreeMap<u64, Transfer>,
     /// Which other replicas hold the tombstones that it shows around. Volatile.
     pub sweeping: BTreeMap<kv::Key, (Ballot, BTreeSet<Id>)>,
@@ -72,8 +72,8 @@ pub struct Walk {
 }
 
 impl<S: Store<Key, Row>> Node<S> {
-    /// A node; which ring it belongs to is in its store. `recent` says how many operations a register
-    /// remembers, the same in the whole cluster.
+    /// A node; which ring it belongs to is in its store. `recent` says how many operations a
+    /// register remembers, the same in the whole cluster.
     pub fn new(recent: usize, timeouts: Timeouts) -> Self {
         Self::with(recent, timeouts, Intact)
     }
@@ -101,8 +101,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         Node { spans: spans.max(1), ..self }
     }
 
-    /// Resumes from the store. A node without one refuses to run: it cannot tell a new disk from a lost
-    /// one, and would have forgotten what it promised.
+    /// Resumes from the store. A node without one refuses to run: it cannot tell a new disk from a
+    /// lost one, and would have forgotten what it promised.
     pub(super) fn on_start(
         &self,
         id: Id,
@@ -341,7 +341,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             if !self.mechanisms.has(Mechanism::FetchEachView) && last.must_fetch(span.upto, id) {
                 continue;
             }
-            // An old replica that has to fetch, where sets of unequal size meet, is one of its own sources.
+            // An old replica that has to fetch, where sets of unequal size meet, is one of its own
+            // sources.
             let is_source = state.view.old_replicas(span.upto).contains(&id);
             let transfer = Transfer { from: span.from, ..Transfer::default() };
             if is_source {
@@ -427,8 +428,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         }
     }
 
-    /// Whether this node answers gateways for what is at a position: it is a replica in either ring, and
-    /// has fetched what it must.
+    /// Whether this node answers gateways for what is at a position: it is a replica in either
+    /// ring, and has fetched what it must.
     fn serves(&self, id: Id, state: &NodeState<S>, at: u64) -> bool {
         let is_fetching = |(upto, transfer): (&u64, &Transfer)| transfer.from <= at && at <= *upto;
         state.view.replicas(at).contains(&id)
@@ -436,8 +437,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
                 || !state.transfers.iter().any(is_fetching))
     }
 
-    /// The promise because of which a ballot is refused. Under a floor, also an equal one is: a register
-    /// that was purged must not come back by a duplicate.
+    /// The promise because of which a ballot is refused. Under a floor, also an equal one is: a
+    /// register that was purged must not come back by a duplicate.
     fn outranks(
         &self,
         state: &NodeState<S>,

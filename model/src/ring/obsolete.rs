@@ -148,8 +148,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
 }
 
 impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
-    /// Lanes only move on, an attempt's answers count while it lasts, and a new start makes every older
-    /// operation foreign.
+    /// Lanes only move on, an attempt's answers count while it lasts, and a new start makes every
+    /// older operation foreign.
     fn is_obsolete(&self, state: &GatewayState<S>, src: Id, msg: &Msg) -> bool {
         let sound =
             [Mechanism::BallotPerAttempt, Mechanism::BallotIncarnation, Mechanism::RingEpochCheck];

@@ -1,9 +1,10 @@
 //! The oracle: a stand-in for the coordinators, in models.
 //!
-//! It decides views in one place and never fails, so that models of the ring need not contain a consensus
-//! as well. When it decides, and what, is arbitrary within its plan: a suspicion may be wrong at any time.
-//! What it guarantees is what the coordinators guarantee: one view an epoch, permitted successions only, a
-//! new ring alone only when every newcomer of that very epoch has reported.
+//! It decides views in one place and never fails, so that models of the ring need not contain a
+//! consensus as well. When it decides, and what, is arbitrary within its plan: a suspicion may be
+//! wrong at any time. What it guarantees is what the coordinators guarantee: one view an epoch,
+//! permitted successions only, a new ring alone only when every newcomer of that very epoch has
+//! reported.
 
 use super::node::install;
 use super::{Key, Msg, Report, Ring, RingActor, Row, Timer, View};

@@ -1,12 +1,13 @@
 //! Where keys live: tokens on a circle, and the replica sets that follow from them.
 //!
-//! Karger et al., "Consistent Hashing and Random Trees" (STOC '97), with virtual nodes as in DeCandia et
-//! al., "Dynamo" (SOSP '07), section 4.2. Positions on the circle are numbers of 64 bits. A member owns
-//! some of them, its *tokens*; a key's replicas are the owners of the first tokens at or after the key's
-//! position, as many different ones as there are to be replicas.
+//! Karger et al., "Consistent Hashing and Random Trees" (STOC '97), with virtual nodes as in
+//! DeCandia et al., "Dynamo" (SOSP '07), section 4.2. Positions on the circle are numbers of 64
+//! bits. A member owns some of them, its *tokens*; a key's replicas are the owners of the first
+//! tokens at or after the key's position, as many different ones as there are to be replicas.
 //!
-//! Tokens are explicit in a [`View`](super::View): nobody has to compute the same ones. [`position`] and [`Ring::of`]
-//! depend on bytes and on small ids alone, so a model and a production cluster place alike.
+//! Tokens are explicit in a [`View`](super::View): nobody has to compute the same ones.
+//! [`position`] and [`Ring::of`] depend on bytes and on small ids alone, so a model and a
+//! production cluster place alike.
 
 use serde::{Deserialize, Serialize};
 use stateright::actor::Id;
@@ -39,8 +40,9 @@ pub struct Span {
     pub upto: u64,
 }
 
-/// The position of some bytes: FNV-1a with 64 bits, then the finalizer of MurmurHash3, since FNV alone
-/// leaves the high bits of short keys much alike. It is part of the stored format: never change it.
+/// The position of some bytes: FNV-1a with 64 bits, then the finalizer of MurmurHash3, since FNV
+/// alone leaves the high bits of short keys much alike. It is part of the stored format: never
+/// change it.
 pub fn position(bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in bytes {
@@ -57,8 +59,8 @@ impl Ring {
         Ring::with(members, TOKENS, REPLICAS)
     }
 
-    /// A ring of these members. Token `i` of a member is the [`position`] of its id and `i`, 8 and 4
-    /// bytes in big-endian order. Should two members meet at a token, the smaller id has it.
+    /// A ring of these members. Token `i` of a member is the [`position`] of its id and `i`, 8 and
+    /// 4 bytes in big-endian order. Should two members meet at a token, the smaller id has it.
     pub fn with(members: impl IntoIterator<Item = Id>, tokens: u32, replicas: u8) -> Self {
         let mut owners = BTreeMap::new();
         for id in members {
@@ -72,8 +74,8 @@ impl Ring {
         Ring { tokens: Arc::new(owners), replicas }
     }
 
-    /// This ring, changed to have these members: who stays keeps its tokens, who comes gets as many as others
-    /// have.
+    /// This ring, changed to have these members: who stays keeps its tokens, who comes gets as many
+    /// as others have.
     pub fn changed_to(&self, members: &BTreeSet<Id>) -> Self {
         let own = |id: &Id| self.tokens.values().filter(|owner| *owner == id).count();
         let each = self.members().iter().map(own).max().unwrap_or(1);

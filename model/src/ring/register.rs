@@ -8,11 +8,11 @@ use stateright::actor::Id;
 /// How many operations a register remembers, unless told otherwise.
 pub const RECENT: usize = 16;
 
-/// The number of an attempt to change a register. An epoch's ballots are higher than those of all epochs
-/// before, so that nothing promised or sent there outranks a newer one.
+/// The number of an attempt to change a register. An epoch's ballots are higher than those of all
+/// epochs before, so that nothing promised or sent there outranks a newer one.
 ///
-/// Invariant: no two attempts of any operations share a ballot: `n` counts the attempts of one start of a
-/// gateway.
+/// Invariant: no two attempts of any operations share a ballot: `n` counts the attempts of one
+/// start of a gateway.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Ballot {
     /// In which epoch.
@@ -32,14 +32,15 @@ pub struct Content {
     pub version: u64,
     /// What the key holds, if anything.
     pub value: Option<Value>,
-    /// The last of those operations, the newest at the end. Invariant: all different, K at the most.
+    /// The last of those operations, the newest at the end. Invariant: all different, K at the
+    /// most.
     pub recent: Vec<(OpId, Outcome)>,
 }
 
 /// One key at one node.
 ///
-/// Invariants: `promised >= accepted`, and neither goes back in an epoch's span of serving; two registers
-/// of a key that accepted the same ballot have equal contents.
+/// Invariants: `promised >= accepted`, and neither goes back in an epoch's span of serving; two
+/// registers of a key that accepted the same ballot have equal contents.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Register {
     /// The highest ballot that the node has promised: it accepts no lower one.

@@ -63,7 +63,8 @@ pub enum Row {
 pub struct Transfer {
     /// Where the span begins.
     pub from: u64,
-    /// Whether what was there before is forgotten. Invariant: nothing is asked for and nothing is given before that.
+    /// Whether what was there before is forgotten. Invariant: nothing is asked for and nothing is
+    /// given before that.
     pub begun: bool,
     /// The old replicas that have given everything. Invariant: not a majority of them.
     pub done: BTreeSet<Id>,

@@ -8,8 +8,9 @@ use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::borrow::Cow;
 
-/// Invokes operations one after the other, through one lane of one gateway, each when the one before it
-/// has ended. It does not crash; when its gateway does, it gives up what was under way and goes on.
+/// Invokes operations one after the other, through one lane of one gateway, each when the one
+/// before it has ended. It does not crash; when its gateway does, it gives up what was under way
+/// and goes on.
 #[derive(Clone, Debug)]
 pub struct Script {
     /// Through which gateway.

@@ -31,7 +31,8 @@ pub enum Timer {
     Repair,
 }
 
-/// How long to wait for what. Ranges are drawn from by the runtime, so that actors do not beat in step.
+/// How long to wait for what. Ranges are drawn from by the runtime, so that actors do not beat in
+/// step.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Timeouts {
     /// Of [`Timer::Resend`].

@@ -1,9 +1,9 @@
 //! Which rings serve, and what may follow.
 //!
-//! A view has two rings, *stable* when both are one, else *joint*: a joint view moves from one to the other,
-//! and every operation needs majorities of both (as in Ongaro & Ousterhout, "Raft", ATC '14, section 6).
-//! Neighbouring views share a ring whose majorities every operation of either needs, so nothing that was
-//! chosen in one is missed in the next.
+//! A view has two rings, *stable* when both are one, else *joint*: a joint view moves from one to
+//! the other, and every operation needs majorities of both (as in Ongaro & Ousterhout, "Raft", ATC
+//! '14, section 6). Neighbouring views share a ring whose majorities every operation of either
+//! needs, so nothing that was chosen in one is missed in the next.
 //!
 //! | from | to | when |
 //! |---|---|---|
@@ -13,38 +13,40 @@
 //! | joint(A, B) | stable(B) | every newcomer has reported *in that epoch* that it has fetched |
 //! | any | joint(A, B) without some of A | an operator has asked for it: see below |
 //!
-//! That the reports are there, and that an operator has asked, is for the proposer to know; the acceptors see
-//! that the form is right. A report names its epoch, and one of another epoch is forgotten: a newcomer that
-//! had everything in one joint view lacks what was written in the next.
+//! That the reports are there, and that an operator has asked, is for the proposer to know; the
+//! acceptors see that the form is right. A report names its epoch, and one of another epoch is
+//! forgotten: a newcomer that had everything in one joint view lacks what was written in the next.
 //!
 //! # Which view coordinators would have next
 //!
-//! 1. All newcomers have reported: the new ring alone. Whatever else is wrong can be dealt with from there,
-//!    and nothing that was fetched is fetched again.
-//! 2. A member of the new ring is gone, or leaves: a joint view without it. *All* who are gone go at once. A
-//!    range that lost one of its three goes on with the others, whether they are removed one by one or
-//!    together, and a range that lost two waits for one of them in either case (it is needed for a majority of
-//!    the old set); together the data moves once. Those who leave of their own will are alive, and removing
-//!    two of a range at once would leave it with newcomers for a majority: so they go one at a time, when
-//!    nobody is gone.
+//! 1. All newcomers have reported: the new ring alone. Whatever else is wrong can be dealt with
+//!    from there, and nothing that was fetched is fetched again.
+//! 2. A member of the new ring is gone, or leaves: a joint view without it. *All* who are gone go
+//!    at once. A range that lost one of its three goes on with the others, whether they are removed
+//!    one by one or together, and a range that lost two waits for one of them in either case (it is
+//!    needed for a majority of the old set); together the data moves once. Those who leave of their
+//!    own will are alive, and removing two of a range at once would leave it with newcomers for a
+//!    majority: so they go one at a time, when nobody is gone.
 //! 3. Somebody would like to join, and the view is stable: one newcomer at a time.
 //!
-//! **A ring never shrinks below its number of replicas**: whoever is gone then stays in it, and is replaced when
-//! somebody joins, in the same step. A majority of the range's members is alive or nothing would be decided of
-//! use; a suspicion may be wrong; and with fewer members than replicas each key would be less safe, for ever,
-//! without anybody having asked for that. Where a ring is smaller from the start, leaving is still
-//! permitted down to one member, because an operator asks for it; being gone is not a reason.
+//! **A ring never shrinks below its number of replicas**: whoever is gone then stays in it, and is
+//! replaced when somebody joins, in the same step. A majority of the range's members is alive or
+//! nothing would be decided of use; a suspicion may be wrong; and with fewer members than replicas
+//! each key would be less safe, for ever, without anybody having asked for that. Where a ring is
+//! smaller from the start, leaving is still permitted down to one member, because an operator asks
+//! for it; being gone is not a reason.
 //!
-//! A member that is gone and comes back is not brought back by that: what replaces it is under way, and going
-//! back and forth with every suspicion would never end. It asks to join when it is out.
+//! A member that is gone and comes back is not brought back by that: what replaces it is under way,
+//! and going back and forth with every suspicion would never end. It asks to join when it is out.
 //!
 //! # Reforming
 //!
-//! Where two of a range's three are gone, the range waits: their disks have what was acknowledged. If they will
-//! never come back, an operator can give them up: a `reform` removes those whom the operator names, of all who are
-//! gone, from the *old* ring's replica sets, too, so that a majority of the survivors counts as a majority. **This gives up
-//! linearizability.** An acknowledged write that only the lost ones had is lost; and while a majority of an old
-//! replica set lives and has not heard, it goes on serving those who have not heard either.
+//! Where two of a range's three are gone, the range waits: their disks have what was acknowledged.
+//! If they will never come back, an operator can give them up: a `reform` removes those whom the
+//! operator names, of all who are gone, from the *old* ring's replica sets, too, so that a majority
+//! of the survivors counts as a majority. **This gives up linearizability.** An acknowledged write
+//! that only the lost ones had is lost; and while a majority of an old replica set lives and has
+//! not heard, it goes on serving those who have not heard either.
 
 mod policy;
 
@@ -55,9 +57,9 @@ use std::collections::BTreeSet;
 
 /// Two rings, during one epoch.
 ///
-/// Invariants: there is one view an epoch; `coordinators` is the same in every view; nobody lost is in the new
-/// ring; of a stable view the rings are one in memory, too, so that [`is_stable`](View::is_stable), which every
-/// message leads to, compares two pointers.
+/// Invariants: there is one view an epoch; `coordinators` is the same in every view; nobody lost is
+/// in the new ring; of a stable view the rings are one in memory, too, so that
+/// [`is_stable`](View::is_stable), which every message leads to, compares two pointers.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct View {
@@ -107,8 +109,8 @@ pub enum Report {
         /// Who is given up, of those who are gone.
         lost: BTreeSet<Id>,
     },
-    /// When a coordinator would give up who is gone, as its node's file says, or takes that back: counts when a
-    /// majority of the coordinators say so.
+    /// When a coordinator would give up who is gone, as its node's file says, or takes that back:
+    /// counts when a majority of the coordinators say so.
     GiveUp {
         /// The coordinator's epoch.
         epoch: u64,
@@ -167,16 +169,17 @@ impl View {
         all
     }
 
-    /// Whether those for whom `has` holds are a quorum for what is at a position: a majority of its old
-    /// replica set *and* of its new one.
+    /// Whether those for whom `has` holds are a quorum for what is at a position: a majority of its
+    /// old replica set *and* of its new one.
     pub fn is_quorum(&self, position: u64, has: impl Fn(Id) -> bool) -> bool {
         is_majority(&self.old_replicas(position), &has)
             && (self.is_stable() || is_majority(&self.new.replicas(position), &has))
     }
 
-    /// Whether `id` has to fetch what is at a position before it may vote on it: it joins the replica set,
-    /// or sets of unequal size meet. (Of sets of equal size, a new majority holds a newcomer, which has
-    /// everything, or is a majority of the old set. Of unequal ones it need not.)
+    /// Whether `id` has to fetch what is at a position before it may vote on it: it joins the
+    /// replica set, or sets of unequal size meet. (Of sets of equal size, a new majority holds a
+    /// newcomer, which has everything, or is a majority of the old set. Of unequal ones it need
+    /// not.)
     pub fn must_fetch(&self, position: u64, id: Id) -> bool {
         if self.is_stable() {
             return false;
@@ -351,8 +354,8 @@ mod tests {
         assert!(!follows(stable(3, &a), given_up, true), "its operations did not ask all of A");
     }
 
-    /// Whatever may follow whatever, but for a reform: an operation's quorum in the one shares a node with every
-    /// quorum in the other, for every position.
+    /// Whatever may follow whatever, but for a reform: an operation's quorum in the one shares a
+    /// node with every quorum in the other, for every position.
     #[test]
     fn quorums_of_neighbours_intersect() {
         let rings = [ring(0..1), ring(0..3), ring(1..4), ring(0..4), ring([0, 2, 3, 4])];

@@ -2,24 +2,26 @@
 //!
 //! The whole of it is told in `teach`. What is the learner's part:
 //!
-//! - **It begins with nothing.** Whatever it held it removes first, durably: a key that was deleted and
-//!   forgotten meanwhile would come back, and old entries of its log would be committed.
-//! - **Or it goes on where it was.** What a member holds is what a committed prefix of the history left. If the
-//!   tail still has all that came since, the learner needs that and no scan; only what it had received
-//!   and did not know committed it removes. It names the last operation that it has: a tail that
-//!   had another one at that index is of another history. A learner whose scan was done may do the same: its rows
-//!   are of its `committed` or later, and the tail, whoever that is now, has committed what the later ones are of.
-//! - **It takes each part once, in order.** Its place in the scan is durable, and moves with the rows that it
-//!   takes. The first part says up to where the tail had committed, and that is where the learner's
-//!   `committed` starts: whatever the tail commits from then on it retains.
-//! - **It merges by index.** A row of a scan may be newer than `committed`, and a change may be older than a row
-//!   that has come already: the one with the higher index stays. What was deleted leaves a *tombstone*
-//!   while the scan has not come to that key, lest a part that was read earlier brings it back.
+//! - **It begins with nothing.** Whatever it held it removes first, durably: a key that was deleted
+//!   and forgotten meanwhile would come back, and old entries of its log would be committed.
+//! - **Or it goes on where it was.** What a member holds is what a committed prefix of the history
+//!   left. If the tail still has all that came since, the learner needs that and no scan; only what
+//!   it had received and did not know committed it removes. It names the last operation that it
+//!   has: a tail that had another one at that index is of another history. A learner whose scan was
+//!   done may do the same: its rows are of its `committed` or later, and the tail, whoever that is
+//!   now, has committed what the later ones are of.
+//! - **It takes each part once, in order.** Its place in the scan is durable, and moves with the
+//!   rows that it takes. The first part says up to where the tail had committed, and that is where
+//!   the learner's `committed` starts: whatever the tail commits from then on it retains.
+//! - **It merges by index.** A row of a scan may be newer than `committed`, and a change may be
+//!   older than a row that has come already: the one with the higher index stays. What was deleted
+//!   leaves a *tombstone* while the scan has not come to that key, lest a part that was read
+//!   earlier brings it back.
 //! - **It answers no reads**, has no lease, and is asked for none, until a view appends it.
 //!
-//! Both loops, of parts and of changes, are driven by the learner, with one message of each under way; a
-//! timer asks again. So a tail is not flooded, nothing is sent that finds no room, and losing any one
-//! message loses nothing.
+//! Both loops, of parts and of changes, are driven by the learner, with one message of each under
+//! way; a timer asks again. So a tail is not flooded, nothing is sent that finds no room, and
+//! losing any one message loses nothing.
 
 use super::teach::is_transferable;
 use super::{Held, Replica, ReplicaState, TRIM_ROWS, Transfer};
@@ -35,7 +37,8 @@ use std::borrow::Cow;
 use std::ops::Bound;
 use std::time::Duration;
 
-/// How often a learner asks whether it may go on where it was, with no answer, before it begins anew.
+/// How often a learner asks whether it may go on where it was, with no answer, before it begins
+/// anew.
 const RESUME_TRIES: u32 = 100;
 
 /// How far a learner's scan is.
@@ -103,9 +106,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         self.learn(id, state, out);
     }
 
-    /// Whether what is here is what a committed prefix of the history left, or what goes on from there by
-    /// changes alone; and can be shown to be. A learner that had not come to the end of its scan has later
-    /// rows of some keys, and none of others.
+    /// Whether what is here is what a committed prefix of the history left, or what goes on from
+    /// there by changes alone; and can be shown to be. A learner that had not come to the end of
+    /// its scan has later rows of some keys, and none of others.
     fn has_prefix(&self, state: &ReplicaState<S>) -> bool {
         let is_whole = match &state.transfer {
             None | Some(Transfer::HandedOver) => true,
@@ -324,8 +327,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         out.send(src, Msg::Caught(Caught { since: this, upto, done }));
     }
 
-    /// Takes a row, unless it is older than the one that is here. A tombstone stays if it is `ahead` of
-    /// the scan. Rows of other tables are nobody's to send.
+    /// Takes a row, unless it is older than the one that is here. A tombstone stays if it is
+    /// `ahead` of the scan. Rows of other tables are nobody's to send.
     fn merge(&self, state: &mut ReplicaState<S>, key: Key, row: Row, ahead: bool) {
         match (key, row) {
             (Key::Data(key), Row::Data { index, value }) => {
@@ -392,7 +395,8 @@ fn is_a_part(after: Option<&Key>, rows: &[(Key, Row)]) -> bool {
 }
 
 impl<S: Store<Key, Row>> ReplicaState<S> {
-    /// If this is its view's learner, and has begun: the epoch that named it, and how far its scan is.
+    /// If this is its view's learner, and has begun: the epoch that named it, and how far its scan
+    /// is.
     pub fn learns(&self, id: Id) -> Option<(u64, &Place)> {
         match &self.transfer {
             Some(Transfer::Learning { since, place })
@@ -440,8 +444,8 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
         }
     }
 
-    /// Tombstones are needed ahead of the scan, and nowhere else: removes some of the others, and says whether
-    /// there were any.
+    /// Tombstones are needed ahead of the scan, and nowhere else: removes some of the others, and
+    /// says whether there were any.
     pub(super) fn drop_tombstones(&mut self, place: &Place, limit: usize) -> bool {
         let first = Key::Tombstone("".into());
         let behind = match place {

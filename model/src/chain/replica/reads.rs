@@ -1,14 +1,16 @@
 //! Reads: who answers them.
 //!
-//! A read needs no place in the history of updates, only a promise that what it sees is not stale. Two
-//! things give it: the replica has a *lease*, so no view has left it out, and every update that was ever
-//! acknowledged has passed through it; and the key is *clean*, so whatever has passed through it is
-//! committed. For a dirty key only the tail can say how much is, and not even the tail when it has handed
-//! over to a learner, which answers nothing: for that short while the gateway asks again.
+//! A read needs no place in the history of updates, only a promise that what it sees is not stale.
+//! Two things give it: the replica has a *lease*, so no view has left it out, and every update that
+//! was ever acknowledged has passed through it; and the key is *clean*, so whatever has passed
+//! through it is committed. For a dirty key only the tail can say how much is, and not even the
+//! tail when it has handed over to a learner, which answers nothing: for that short while the
+//! gateway asks again.
 //!
-//! A listing is a read, too: of all keys on a stretch, those that are absent among them. So it is answered from
-//! where the whole stretch is clean, and is then as of one moment: whatever was acknowledged before it was
-//! asked for has passed through this replica, and none of it is still in the window.
+//! A listing is a read, too: of all keys on a stretch, those that are absent among them. So it is
+//! answered from where the whole stretch is clean, and is then as of one moment: whatever was
+//! acknowledged before it was asked for has passed through this replica, and none of it is still in
+//! the window.
 
 use super::{Replica, ReplicaState};
 use crate::chain::msg::{Redirect, Reply, Request, ScanFor, Scanned};
@@ -34,7 +36,8 @@ enum Answers {
 }
 
 impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
-    /// A read: here if the key is clean or we are the tail, at the tail otherwise (ATC '09, section 2.3).
+    /// A read: here if the key is clean or we are the tail, at the tail otherwise (ATC '09, section
+    /// 2.3).
     pub(super) fn on_query(
         &self,
         id: Id,
@@ -100,8 +103,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
 
     /// A client lists keys: the first ones behind a key, or how many there are in all.
     ///
-    /// A listing is a read of a stretch of keys, and what goes for a read of one key goes for it: here if the whole
-    /// stretch is clean, keys in between that are not there yet included; at the tail if not.
+    /// A listing is a read of a stretch of keys, and what goes for a read of one key goes for it:
+    /// here if the whole stretch is clean, keys in between that are not there yet included; at the
+    /// tail if not.
     pub(super) fn on_scan(
         &self,
         id: Id,

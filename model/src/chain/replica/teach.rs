@@ -1,9 +1,9 @@
 //! How a chain grows, at its tail: the tail teaches, and hands over.
 //!
-//! OSDI '04, section 3.3, extends a chain by copying the tail's history to a new server while the chain goes
-//! on, and then making it the tail. The interesting moment is the last one, when the newcomer must have
-//! everything and the old tail must have stopped deciding; and under steady load no quiet moment comes. Here
-//! **the newcomer is the tail in deed before it is in name**:
+//! OSDI '04, section 3.3, extends a chain by copying the tail's history to a new server while the
+//! chain goes on, and then making it the tail. The interesting moment is the last one, when the
+//! newcomer must have everything and the old tail must have stopped deciding; and under steady load
+//! no quiet moment comes. Here **the newcomer is the tail in deed before it is in name**:
 //!
 //! 1. A view names the *learner*, and `since`, the epoch in which that began. From then on the tail
 //!    **retains** what it commits: the entries stay in its log.
@@ -12,24 +12,27 @@
 //!    ([`Msg::Caught`]), which the tail answers with what the entries after that touched
 //!    ([`Msg::Changes`]): rows as they are now, never operations. What it has caught up with is not
 //!    retained any more.
-//! 3. When the learner says that its scan is done, the tail **hands over**, durably: the learner is its
-//!    successor from now on. New entries go to the learner as updates, behind what is still retained; the
-//!    learner commits them, replies and acknowledges, and the tail commits what is acknowledged.
-//! 4. When the learner has caught up with all that the tail had committed by itself, the tail reports
-//!    that it is *ready*, and the coordinators may append it. Nothing is left to be done then: it *is*
-//!    the tail.
+//! 3. When the learner says that its scan is done, the tail **hands over**, durably: the learner is
+//!    its successor from now on. New entries go to the learner as updates, behind what is still
+//!    retained; the learner commits them, replies and acknowledges, and the tail commits what is
+//!    acknowledged.
+//! 4. When the learner has caught up with all that the tail had committed by itself, the tail
+//!    reports that it is *ready*, and the coordinators may append it. Nothing is left to be done
+//!    then: it *is* the tail.
 //!
-//! Every acknowledged update is in table or log of every member of the chain at every moment, so the
-//! learner may fall silent whenever it likes: a view that drops it lets the tail commit its log.
+//! Every acknowledged update is in table or log of every member of the chain at every moment, so
+//! the learner may fall silent whenever it likes: a view that drops it lets the tail commit its
+//! log.
 //!
-//! **A member that returns** has had everything up to some index, and needs what came since. So every member
-//! retains, up to a bound in bytes, which rows each entry touched that it has committed, learner or not: a key and
-//! a lane, not values. A learner that was a member says what it has ([`Msg::Resume`]); a tail that retains
-//! all that came since says so ([`Msg::Resumed`]), and the rest is steps 2 to 4 without a scan. Its cost is
-//! in proportion to what was missed. Otherwise the learner begins anew.
+//! **A member that returns** has had everything up to some index, and needs what came since. So
+//! every member retains, up to a bound in bytes, which rows each entry touched that it has
+//! committed, learner or not: a key and a lane, not values. A learner that was a member says what
+//! it has ([`Msg::Resume`]); a tail that retains all that came since says so ([`Msg::Resumed`]),
+//! and the rest is steps 2 to 4 without a scan. Its cost is in proportion to what was missed.
+//! Otherwise the learner begins anew.
 //!
-//! Messages of a transfer carry `since` and no epoch. It fixes who teaches whom, and nothing that is said in it
-//! becomes false later; so the removal of another member interrupts nothing.
+//! Messages of a transfer carry `since` and no epoch. It fixes who teaches whom, and nothing that
+//! is said in it becomes false later; so the removal of another member interrupts nothing.
 
 use super::{PART_BYTES, Replica, ReplicaState, Transfer};
 use crate::chain::msg::{Caught, Changes, Fetch, Resume, Resumed, Rows, Update};
@@ -45,8 +48,9 @@ use std::ops::{Bound, Range};
 /// How many rows are read at a time, on the way to [`PART_BYTES`]: values may be long.
 const READ_ROWS: usize = 16;
 
-/// How often the silence after which coordinators suspect a member a tail waits for the learner that it has handed over
-/// to: what the learner has learned is lost with it, and who is only slow is not dropped.
+/// How often the silence after which coordinators suspect a member a tail waits for the learner
+/// that it has handed over to: what the learner has learned is lost with it, and who is only slow
+/// is not dropped.
 const IMPATIENCE: u32 = 3;
 
 impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
@@ -81,9 +85,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         out.send(src, Msg::Rows(Rows { since, after, rows, last, committed }));
     }
 
-    /// A learner has what a member had that is away since then, or a learner that had every row. What it lacks is what
-    /// came since: this tail says whether it has all of that. (What it retains when it begins to teach stays
-    /// until its learner has caught up with it, so what is said once stays true.)
+    /// A learner has what a member had that is away since then, or a learner that had every row.
+    /// What it lacks is what came since: this tail says whether it has all of that. (What it
+    /// retains when it begins to teach stays until its learner has caught up with it, so what is
+    /// said once stays true.)
     pub(super) fn on_resume(
         &self,
         id: Id,
@@ -113,8 +118,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         self.retain_bytes == 0 || state.held.bytes > self.retain_bytes
     }
 
-    /// The learner has caught up so far. Handed over is when little is left to catch up with: what is committed
-    /// after that waits for the rest.
+    /// The learner has caught up so far. Handed over is when little is left to catch up with: what
+    /// is committed after that waits for the rest.
     pub(super) fn on_caught(
         &self,
         id: Id,
@@ -156,8 +161,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
     }
 
-    /// From now on the tail waits for its learner to speak. It waits long for one that is still learning, and
-    /// not for one that decides what is committed.
+    /// From now on the tail waits for its learner to speak. It waits long for one that is still
+    /// learning, and not for one that decides what is committed.
     pub(super) fn await_learner(
         &self,
         id: Id,
@@ -191,7 +196,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
     }
 
-    /// An entry is committed here: a learner that had caught up is told at once; any other will ask.
+    /// An entry is committed here: a learner that had caught up is told at once; any other will
+    /// ask.
     pub(super) fn teach(
         &self,
         state: &ReplicaState<S>,
@@ -245,7 +251,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         out.send(learner, Msg::Changes(Changes { since, from, changes }));
     }
 
-    /// The rows that an operation on a key touched, as they are now; a tombstone for a key that is not there.
+    /// The rows that an operation on a key touched, as they are now; a tombstone for a key that is
+    /// not there.
     fn touched(&self, state: &ReplicaState<S>, id: &OpId, key: &kv::Key) -> Vec<(Key, Row)> {
         let data = Key::Data(key.clone());
         let data = match state.store.get(&data) {
@@ -261,8 +268,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         [Some(data), row.map(|row| (lane, row))].into_iter().flatten().collect()
     }
 
-    /// The rows after a key, as many as a part has, and whether there are no others: the operation table,
-    /// then the data.
+    /// The rows after a key, as many as a part has, and whether there are no others: the operation
+    /// table, then the data.
     fn part(&self, state: &ReplicaState<S>, after: Option<&Key>) -> (Vec<(Key, Row)>, bool) {
         let (first, log, data) = (Key::Lane(Id::from(0), 0), Key::Log(0), Key::Data("".into()));
         let from = after.map_or(Bound::Included(&first), Bound::Excluded);
@@ -330,8 +337,8 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
             && self.view.learner.is_some()
     }
 
-    /// What is retained up to there is needed by no learner: removes some of it, until no more than so many
-    /// bytes are retained.
+    /// What is retained up to there is needed by no learner: removes some of it, until no more than
+    /// so many bytes are retained.
     pub(super) fn trim(&mut self, upto: u64, bytes: usize, limit: usize) {
         let end = self.retained.saturating_add(limit as u64);
         let upto = upto.min(self.committed).min(end - 1);
@@ -351,13 +358,14 @@ impl<S: Store<Key, Row>> ReplicaState<S> {
         is_retained.then(|| self.store.get(&Key::Log(index))?.operation()).flatten()
     }
 
-    /// Whether nothing is missing between the lowest index that is retained and the highest. (Something is, where
-    /// retaining was switched off for a while.)
+    /// Whether nothing is missing between the lowest index that is retained and the highest.
+    /// (Something is, where retaining was switched off for a while.)
     fn is_without_gaps(&self) -> bool {
         self.retained + self.held.rows == self.committed + 1
     }
 
-    /// The first rows between two keys, as many as asked for, and not much more than [`PART_BYTES`].
+    /// The first rows between two keys, as many as asked for, and not much more than
+    /// [`PART_BYTES`].
     pub(super) fn page(&self, from: Bound<&Key>, to: Bound<&Key>, limit: usize) -> Vec<(Key, Row)> {
         let mut rows: Vec<(Key, Row)> = Vec::new();
         let mut bytes = 0;

@@ -1,18 +1,18 @@
 //! How a newcomer gets what it lacks: fetch, then vote.
 //!
-//! 1. A joint view gives a node spans of the ring. It takes some at a time. It begins each by forgetting what it
-//!    held there, durably, unless it is one of the span's old replicas. (All at once would be a step as long as
-//!    there is data.)
-//! 2. It asks the old replicas, part after part. Whoever answers has installed the joint view, and takes part in
-//!    nothing of an older epoch any more.
-//! 3. Of each key it keeps the content with the highest accepted ballot, and of the floors the highest.
-//!    *A copy is not a vote*, unless every answer shows the same ballot, voted.
-//! 4. A majority of the old replicas has given all of a span: the node votes there. When no span is left it
-//!    reports, again and again until a view answers.
+//! 1. A joint view gives a node spans of the ring. It takes some at a time. It begins each by
+//!    forgetting what it held there, durably, unless it is one of the span's old replicas. (All at
+//!    once would be a step as long as there is data.)
+//! 2. It asks the old replicas, part after part. Whoever answers has installed the joint view, and
+//!    takes part in nothing of an older epoch any more.
+//! 3. Of each key it keeps the content with the highest accepted ballot, and of the floors the
+//!    highest. *A copy is not a vote*, unless every answer shows the same ballot, voted.
+//! 4. A majority of the old replicas has given all of a span: the node votes there. When no span is
+//!    left it reports, again and again until a view answers.
 //!
-//! In a joint view itself nothing hangs on the newcomers, since every quorum has a majority of old replicas,
-//! too. It is the view after it that does: there newcomers vote among themselves, and what they have not
-//! fetched is gone.
+//! In a joint view itself nothing hangs on the newcomers, since every quorum has a majority of old
+//! replicas, too. It is the view after it that does: there newcomers vote among themselves, and
+//! what they have not fetched is gone.
 
 use super::{Node, NodeState, put};
 use crate::coordinator;
@@ -38,8 +38,9 @@ pub(super) const PART_BYTES: usize = 256 << 10;
 /// How many registers are read at a time, so that large values do not fill the memory.
 pub(super) const READ: usize = 32;
 
-/// How many spans are fetched at a time, unless told otherwise. With a larger number a node that is restarted while it
-/// fetches would ask for spans that it has not begun: raise it together with the stores' format.
+/// How many spans are fetched at a time, unless told otherwise. With a larger number a node that is
+/// restarted while it fetches would ask for spans that it has not begun: raise it together with the
+/// stores' format.
 pub(super) const SPANS: usize = 4;
 
 impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
@@ -56,8 +57,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         }
     }
 
-    /// Begins with the first of the spans that are left: what was there before is forgotten. A span whose old
-    /// replicas were all given up has nothing to fetch, and ends there.
+    /// Begins with the first of the spans that are left: what was there before is forgotten. A span
+    /// whose old replicas were all given up has nothing to fetch, and ends there.
     pub(super) fn begin(&self, id: Id, state: &mut NodeState<S>) {
         loop {
             let mut first = state.transfers.iter().take(self.spans);
@@ -92,7 +93,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         }
     }
 
-    /// A newcomer wants what this old replica has. By answering in this epoch it has left the one before.
+    /// A newcomer wants what this old replica has. By answering in this epoch it has left the one
+    /// before.
     pub(super) fn on_fetch(
         &self,
         id: Id,
@@ -178,7 +180,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
 }
 
 impl<S: Store<Key, Row>> NodeState<S> {
-    /// The registers of a span after a place, as many as a message carries, and whether there are more.
+    /// The registers of a span after a place, as many as a message carries, and whether there are
+    /// more.
     fn part(&self, span: Span, after: Option<(u64, kv::Key)>) -> (Vec<Copied>, bool) {
         let last = Key::Register(span.upto, kv::Key::from(vec![0xff; MAX_KEY_BYTES]));
         let first = Key::Register(span.from, kv::Key::from(""));
@@ -251,8 +254,9 @@ impl<S: Store<Key, Row>> NodeState<S> {
         }
     }
 
-    /// Merges a part of what one old replica has, from `after` up to `last`: of each key the content with
-    /// the highest ballot. It is a vote only if every answer so far shows this ballot, voted.
+    /// Merges a part of what one old replica has, from `after` up to `last`: of each key the
+    /// content with the highest ballot. It is a vote only if every answer so far shows this ballot,
+    /// voted.
     fn merge(
         &mut self,
         span: Span,

@@ -1,31 +1,39 @@
-//! How a replica that has missed a write gets it all the same: replicas compare what they hold, and copy.
+//! How a replica that has missed a write gets it all the same: replicas compare what they hold, and
+//! copy.
 //!
-//! A write ends at a quorum. The replica that was down, or whose messages were lost, lacks it; quorums do not need
-//! that replica, but a copy is missing: should the other two be lost, the write is lost with them. So every node
-//! of a stable view walks the circle, slice after slice, with a rest after each round:
+//! A write ends at a quorum. The replica that was down, or whose messages were lost, lacks it;
+//! quorums do not need that replica, but a copy is missing: should the other two be lost, the write
+//! is lost with them. So every node of a stable view walks the circle, slice after slice, with a
+//! rest after each round:
 //!
-//! 1. It sends every other replica of a slice a [`Digest`] of the registers that the two have in common: how
-//!    many, and a sum over keys and accepted ballots ([`Compare`](Msg::Compare)). Equal ballots have equal contents.
+//! 1. It sends every other replica of a slice a [`Digest`] of the registers that the two have in
+//!    common: how many, and a sum over keys and accepted ballots ([`Compare`](Msg::Compare)). Equal
+//!    ballots have equal contents.
 //! 2. The other one answers that its own are the same, or lists them ([`Compared`](Msg::Compared)).
-//! 3. The node asks for those of which the other one has accepted a higher ballot ([`Want`](Msg::Want)).
-//! 4. It is given them ([`Copies`](Msg::Copies)), in parts of bounded bytes, one under way with each neighbour.
+//! 3. The node asks for those of which the other one has accepted a higher ballot
+//!    ([`Want`](Msg::Want)).
+//! 4. It is given them ([`Copies`](Msg::Copies)), in parts of bounded bytes, one under way with
+//!    each neighbour.
 //!
-//! Each node sees to what *it* lacks, and gives others what they ask for. None of this is remembered: a message
-//! that is lost is made good by the next round. Besides, a gateway whose read shows that a replica is behind tells
-//! that replica so ([`Behind`](Msg::Behind)), and it goes on from step 3.
+//! Each node sees to what *it* lacks, and gives others what they ask for. None of this is
+//! remembered: a message that is lost is made good by the next round. Besides, a gateway whose read
+//! shows that a replica is behind tells that replica so ([`Behind`](Msg::Behind)), and it goes on
+//! from step 3.
 //!
-//! **A repaired register is a copy, never a vote**, as one that a newcomer fetches. A copy with ballot b says that
-//! b was accepted by another node, which is true whatever this node has promised meanwhile; so it may be taken
-//! below a promise, where a vote may not. (As a vote, below the promise that a rival's attempt rests upon, it would make
-//! a quorum for b, and the rival, who never saw b, another one for what is not built upon it.) Every promise from then
-//! on tells of it, so every proposer builds upon it or upon something higher.
+//! **A repaired register is a copy, never a vote**, as one that a newcomer fetches. A copy with
+//! ballot b says that b was accepted by another node, which is true whatever this node has promised
+//! meanwhile; so it may be taken below a promise, where a vote may not. (As a vote, below the
+//! promise that a rival's attempt rests upon, it would make a quorum for b, and the rival, who
+//! never saw b, another one for what is not built upon it.) Every promise from then on tells of it,
+//! so every proposer builds upon it or upon something higher.
 //!
-//! **What was purged does not come back.** Where nothing is accepted, a copy at or below the ballot floor is refused,
-//! as an accept is: it may be of before a delete that all replicas have forgotten. A register of a live key that only
-//! other keys' purges have put below the floor is therefore not copied; the next write brings it, with a higher ballot.
+//! **What was purged does not come back.** Where nothing is accepted, a copy at or below the ballot
+//! floor is refused, as an accept is: it may be of before a delete that all replicas have
+//! forgotten. A register of a live key that only other keys' purges have put below the floor is
+//! therefore not copied; the next write brings it, with a higher ballot.
 //!
-//! Only a stable view repairs. In a joint one newcomers fetch, and those who stay have what they had; copies of an
-//! older epoch are not taken, as nothing of one is.
+//! Only a stable view repairs. In a joint one newcomers fetch, and those who stay have what they
+//! had; copies of an older epoch are not taken, as nothing of one is.
 
 use super::fetch::{PART_BYTES, READ};
 use super::{Node, NodeState, Walk, put};
@@ -52,8 +60,8 @@ const SLICE_BYTES: usize = 1 << 20;
 /// How many registers are looked at for an answer at the most.
 const LOOKED_AT: usize = 4096;
 
-/// How often in a row the same slice is compared, because copies have come in. Writes that go on missing this node must
-/// not keep it there.
+/// How often in a row the same slice is compared, because copies have come in. Writes that go on
+/// missing this node must not keep it there.
 const AGAIN: u8 = 32;
 
 /// A place on the circle: a position, and one of the keys there.
@@ -153,7 +161,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         let missed =
             rows.into_iter().filter(|row| self.may_copy(id, state, src, &row.key, row.accepted));
         let keys: Vec<_> = missed.map(|row| row.key).collect();
-        // It has looked at a part only, of a slice of which it has far more: the rest comes after these.
+        // It has looked at a part only, of a slice of which it has far more: the rest comes after
+        // these.
         let then = looked.map(|looked| Slice { after: Some(looked), upto: slice.upto });
         if !keys.is_empty() {
             let epoch = state.view.epoch;
@@ -223,7 +232,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             state.walk.copied = true;
             out.save(state.store.clone());
             if self.timeouts.repair.is_some() {
-                // The walk waits for as long as copies come in, and then looks at the same slice again.
+                // The walk waits for as long as copies come in, and then looks at the same slice
+                // again.
                 out.set_timer(Timer::Repair, self.timeouts.slice.clone());
             }
         }
@@ -275,8 +285,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         out.send(other, Msg::Compare(Compare { epoch, slice, digest }));
     }
 
-    /// Whether a register that this other replica has accepted is to be copied: it is newer than what is here,
-    /// and, where nothing is here, not of before a purge.
+    /// Whether a register that this other replica has accepted is to be copied: it is newer than
+    /// what is here, and, where nothing is here, not of before a purge.
     pub(in crate::ring) fn may_copy(
         &self,
         id: Id,
@@ -301,8 +311,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
 }
 
 impl<S: Store<Key, Row>> NodeState<S> {
-    /// Shows the registers between two places of which this is a replica to `show`, with all replicas, until it has had
-    /// enough, or so many registers and bytes were looked at. How far that was; `None` for all.
+    /// Shows the registers between two places of which this is a replica to `show`, with all
+    /// replicas, until it has had enough, or so many registers and bytes were looked at. How far
+    /// that was; `None` for all.
     fn look(
         &self,
         id: Id,
@@ -410,7 +421,8 @@ mod tests {
         started.collect()
     }
 
-    /// Lets a node compare and copy until it begins to rest; the number of messages, and the largest.
+    /// Lets a node compare and copy until it begins to rest; the number of messages, and the
+    /// largest.
     fn round(net: &mut Net, id: Id) -> (usize, usize) {
         let (mut messages, mut largest) = (0, 0);
         loop {

@@ -1,8 +1,9 @@
-//! How a deleted key is forgotten: tombstones are shown to all replicas, and purged when all hold them.
+//! How a deleted key is forgotten: tombstones are shown to all replicas, and purged when all hold
+//! them.
 //!
-//! A tombstone is needed as long as somebody may hold what it outranks. When all replicas of a stable view
-//! hold it, nobody does but messages that are late; and those the *floors* refuse, which a purge raises. See
-//! the section "Deletes" of the [module of the ring](crate::ring).
+//! A tombstone is needed as long as somebody may hold what it outranks. When all replicas of a
+//! stable view hold it, nobody does but messages that are late; and those the *floors* refuse,
+//! which a purge raises. See the section "Deletes" of the [module of the ring](crate::ring).
 
 use super::{Node, NodeState, put};
 use crate::kv;
@@ -58,9 +59,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         }
     }
 
-    /// Another replica would purge a tombstone. Take it as a copy, which is always safe, unless there is
-    /// something newer here; say so if it is held, or if it was purged here before, which a missing register
-    /// under a floor this high is as good as: nothing older is here, nor will ever be.
+    /// Another replica would purge a tombstone. Take it as a copy, which is always safe, unless
+    /// there is something newer here; say so if it is held, or if it was purged here before, which
+    /// a missing register under a floor this high is as good as: nothing older is here, nor will
+    /// ever be.
     pub(super) fn on_sweep(
         &self,
         id: Id,

@@ -7,8 +7,8 @@ use stateright::actor::Id;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl View {
-    /// Whether this view may be decided to follow `last`; `reported` says whether every newcomer of `last`
-    /// has reported, `asked` whether an operator gives some members up.
+    /// Whether this view may be decided to follow `last`; `reported` says whether every newcomer of
+    /// `last` has reported, `asked` whether an operator gives some members up.
     pub fn may_follow(&self, last: &View, reported: bool, asked: bool) -> bool {
         let moves_on = self.old == last.old && self.lost == last.lost;
         let arrives = self.is_stable() && self.new == last.new && reported;
@@ -21,8 +21,8 @@ impl View {
             && (moves_on || arrives || reforms)
     }
 
-    /// Whether a member can leave without anybody coming: a ring that has as many members as replicas, or more, does not
-    /// shrink below that; a smaller one goes down to one member.
+    /// Whether a member can leave without anybody coming: a ring that has as many members as
+    /// replicas, or more, does not shrink below that; a smaller one goes down to one member.
     pub fn can_spare_one(&self) -> bool {
         self.old.members().len() > self.least(true)
     }
