@@ -3,10 +3,15 @@
 use crate::config::{self, Cluster, NodeConfig};
 use crate::protocol::{ActorConfig, ChainProtocol, Protocol, RingProtocol, Role, StoreOf, actors};
 use chainring_model::coordinator::View as _;
+use chainring_model::ring::SPANS;
 use chainring_runtime::disk::DiskError;
-use chainring_runtime::store::{Identity, LmdbDisk, LmdbOptions};
+use chainring_runtime::store::{FORMAT, Identity, LmdbDisk, LmdbOptions};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
+
+// A store of this format has begun to fetch at most four spans of a ring: see `ring::SPANS`.
+const _: () =
+    assert!(SPANS <= 4 || FORMAT > 2, "more spans at a time need a higher FORMAT of stores");
 
 /// Why a node's stores were not made, or not opened.
 #[derive(Debug, Error)]

@@ -41,6 +41,7 @@
 //! [`coordinator`]: crate::coordinator
 
 mod actor;
+mod bounds;
 mod gateway;
 mod lease;
 pub mod msg;

@@ -1,10 +1,11 @@
 //! Mechanisms that can be switched off by name, so that each is shown to be needed.
 //!
 //! A protocol is as good as the checks that fail without it. An actor asks `self.mechanisms.has(…)`
-//! before it acts by a mechanism; the actors that run are made with [`Intact`], for which the
-//! answer is the constant `true`, so that the question compiles to nothing. A *mutant* is the same
-//! actor made [`Without`] one mechanism, and the proofs hold, for each, which claim falls: their
-//! table of controls does not compile while one is missing.
+//! before it acts by a mechanism, and `lacks(…)` before it does what a mutant alone does; the
+//! actors that run are made with [`Intact`], for which the answer is the constant `true`, so that
+//! the question compiles to nothing. A *mutant* is the same actor made [`Without`] one mechanism,
+//! and the proofs hold, for each, which claim falls: their table of controls does not compile while
+//! one is missing.
 //!
 //! Two mechanisms are no actor's, but of the process around it, so only the proofs ask for them:
 //! [`Mechanism::SaveThenSend`] (the order in which commands are carried out) and
@@ -16,6 +17,13 @@ use std::fmt::Debug;
 pub trait Mechanisms: Clone + Debug + Send + Sync + 'static {
     /// Whether `mechanism` is there.
     fn has(&self, mechanism: Mechanism) -> bool;
+
+    /// Whether `mechanism` is not there. A branch behind this is a mutant's alone: the protocol
+    /// never takes it.
+    #[inline(always)]
+    fn lacks(&self, mechanism: Mechanism) -> bool {
+        !self.has(mechanism)
+    }
 }
 
 /// All mechanisms: what runs in production, and what is claimed to be correct.

@@ -134,7 +134,7 @@ pub use crate::nested::Nested;
 pub use actor::{RingActor, RingState};
 pub use gateway::{Gateway, GatewayState, Lane, Pending, Phase};
 pub use msg::{Copied, Digest, Listed, Msg, Slice};
-pub use node::{Node, NodeState, Walk};
+pub use node::{Node, NodeState, SPANS, Walk};
 pub use oracle::{Oracle, OracleState};
 pub use place::{Ring, Span};
 pub use register::{Ballot, Content, Floors, RECENT, Register};

@@ -95,7 +95,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec;
 use crate::disk::Failed;
 
-pub use disk::{Check, LmdbDisk, LmdbOptions, LmdbStats};
+pub use disk::{Check, FORMAT, LmdbDisk, LmdbOptions, LmdbStats};
 use engine::{Base, Open, Published, Row, layered, seal};
 pub use identity::Identity;
 

@@ -20,6 +20,7 @@
 //! - **Clients** are told of a start with [`Msg::Opened`], and name operations after it. A late
 //!   [`Msg::Invoke`] of an earlier start, or a duplicate, is refused.
 
+use super::bounds::is_believable;
 use super::{ChainActor, ChainState, Key, Msg, Reads, Row, Timeouts, Timer, View};
 use crate::chain::msg::{Invoke, Opened, Redirect, Reply, Request, Return};
 use crate::coordinator;
@@ -145,6 +146,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         msg: Msg,
         out: &mut Out<ChainActor<S, M>>,
     ) {
+        if !is_believable(&msg) {
+            return;
+        }
         match msg {
             Msg::Invoke(invoke) => {
                 if src == self.client && invoke.id.gateway == id {
@@ -237,7 +241,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         view: View,
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if view.epoch <= state.view.epoch || view.chain.is_empty() {
+        if view.epoch <= state.view.epoch {
             return;
         }
         let state = state.to_mut();
@@ -327,7 +331,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let Some((_, op, _)) = &lane.pending else {
             return;
         };
-        let known = op.is_read() || !lane.sent || !self.mechanisms.has(Mechanism::UnknownIsUnknown);
+        let known =
+            op.is_read() || !lane.sent || self.mechanisms.lacks(Mechanism::UnknownIsUnknown);
         let outcome = if known { Outcome::Refused(Refusal::Unavailable) } else { Outcome::Unknown };
         let op_id = state.op_id(id, number, lane);
         out.cancel_timer(Timer::Retry(number));
@@ -379,7 +384,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     /// none.
     fn head(&self, state: &GatewayState<S>) -> Option<Id> {
         let has_copies = state.view.has_copies(self.copies);
-        let sends = has_copies || !self.mechanisms.has(Mechanism::CopiesAwaited);
+        let sends = has_copies || self.mechanisms.lacks(Mechanism::CopiesAwaited);
         state.view.head().filter(|_| sends)
     }
 }

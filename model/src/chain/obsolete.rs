@@ -207,7 +207,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
 impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     /// Lanes only move on, and a new start makes every older operation foreign.
     fn is_obsolete(&self, state: &GatewayState<S>, msg: &Msg) -> bool {
-        if !self.mechanisms.has(Mechanism::IncarnationGrows) {
+        if self.mechanisms.lacks(Mechanism::IncarnationGrows) {
             return false;
         }
         match msg {

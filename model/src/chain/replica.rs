@@ -48,6 +48,7 @@ mod views;
 pub use learn::Place;
 pub use reads::SCAN_KEYS;
 
+use super::bounds::is_believable;
 use super::{
     ChainActor, ChainState, Entry, Key, Lease, Msg, Report, Row, Timeouts, Timer, View, Window,
 };
@@ -272,7 +273,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         if self.mechanisms.has(Mechanism::LogRecovery) {
             state.recover_log();
         }
-        if !self.mechanisms.has(Mechanism::RetainedRecovered) {
+        if self.mechanisms.lacks(Mechanism::RetainedRecovered) {
             (state.retained, state.held) = (state.committed + 1, Held::default());
         }
         if !state.window.is_empty() && self.mechanisms.has(Mechanism::ResumeAfterRestart) {
@@ -292,6 +293,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         msg: Msg,
         out: &mut Out<ChainActor<S, M>>,
     ) {
+        if !is_believable(&msg) {
+            return;
+        }
         match msg {
             Msg::Request(request) if request.op.is_read() => self.on_query(id, state, request, out),
             Msg::Request(request) => self.on_request(id, state, request, out),
@@ -328,9 +332,6 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         out: &mut Out<ChainActor<S, M>>,
     ) {
         let entry = Entry { id: op_id, key, op };
-        if entry.op.check(&entry.key).is_err() {
-            return; // no gateway sends this, and no store takes it
-        }
         if state.view.head() != Some(id) {
             let view = state.view.clone();
             return out.send(entry.id.gateway, Msg::Redirect(Redirect { view }));
@@ -363,10 +364,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         Update { epoch, index, entry }: Update,
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if self.is_of_another_epoch(state, epoch)
-            || self.predecessor(id, state) != Some(src)
-            || entry.op.check(&entry.key).is_err()
-        {
+        if self.is_of_another_epoch(state, epoch) || self.predecessor(id, state) != Some(src) {
             return;
         }
         if index <= state.last() {
@@ -494,7 +492,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
 
     /// Reports that nothing is heard from whoever comes next.
     fn complain(&self, state: &ReplicaState<S>, out: &mut Out<ChainActor<S, M>>) {
-        if !self.mechanisms.has(Mechanism::SilenceReported) {
+        if self.mechanisms.lacks(Mechanism::SilenceReported) {
             return;
         }
         let epoch = state.view.epoch;
@@ -552,13 +550,13 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         state.store.put(Key::Log(index), Row::Entry(entry.clone()));
         state.window.push(index, entry.clone());
         out.save(state.store.clone());
-        if !self.mechanisms.has(Mechanism::TailReplies) {
+        if self.mechanisms.lacks(Mechanism::TailReplies) {
             let (_, outcome) = state.peek(&entry.key, &entry.op);
             let id = entry.id;
             out.send(id.gateway, Msg::Reply(Reply { id, outcome }));
         }
         if let Some(predecessor) = predecessor
-            && !self.mechanisms.has(Mechanism::ApplyThenAcknowledge)
+            && self.mechanisms.lacks(Mechanism::ApplyThenAcknowledge)
         {
             out.send(predecessor, Msg::Ack(Ack { epoch, index }));
         }
@@ -638,7 +636,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
 
     /// Whether the head may log an operation.
     pub(super) fn admission(&self, state: &ReplicaState<S>, id: &OpId) -> Admission {
-        if !self.mechanisms.has(Mechanism::Deduplication) {
+        if self.mechanisms.lacks(Mechanism::Deduplication) {
             return Admission::Fresh;
         }
         let with_incarnation = self.mechanisms.has(Mechanism::IncarnationCheck);

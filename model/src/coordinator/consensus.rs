@@ -54,7 +54,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     ) {
         if decided.epoch() < state.decided.epoch() {
             let epoch = decided.epoch() + 1;
-            if !self.mechanisms.has(Mechanism::DecidedAnswers) {
+            if self.mechanisms.lacks(Mechanism::DecidedAnswers) {
                 return out.send(src, Msg::Promise(Promise { epoch, ballot, accepted: None }));
             }
             let view = state.decided.clone();
@@ -107,7 +107,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     ) {
         let epoch = view.epoch();
         if epoch <= state.decided.epoch() {
-            if !self.mechanisms.has(Mechanism::DecidedAnswers) {
+            if self.mechanisms.lacks(Mechanism::DecidedAnswers) {
                 return out.send(src, Msg::Accepted(Accepted { epoch, ballot }));
             }
             let view = state.decided.clone();
@@ -306,7 +306,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
 
     /// How many coordinators decide.
     fn majority(&self, state: &StateOf<V, S>) -> usize {
-        if !self.mechanisms.has(Mechanism::ViewsByMajority) {
+        if self.mechanisms.lacks(Mechanism::ViewsByMajority) {
             return 1;
         }
         state.decided.coordinators().len() / 2 + 1

@@ -40,7 +40,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             self.trust(state);
         }
         if was_suspected && self.wishes(state).is_some() {
-            out.set_timer(Timer::Drive, self.timeouts.drive.clone()); // what waited behind the suspicion
+            // What waited behind the suspicion.
+            out.set_timer(Timer::Drive, self.timeouts.drive.clone());
         }
         out.set_timer(
             Timer::Suspect(src),

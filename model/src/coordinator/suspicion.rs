@@ -77,7 +77,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     /// They have had none for long: it says to all coordinators, and to itself, whom it would give
     /// up; again and again.
     pub(super) fn give_up(&self, id: Id, state: &mut StateOf<V, S>, out: &mut Out<Self>) {
-        let alone = !self.mechanisms.has(Mechanism::GiveUpByMajority);
+        let alone = self.mechanisms.lacks(Mechanism::GiveUpByMajority);
         let lost = state.decided.unserved(&state.reports);
         let report = lost.and_then(|lost| state.decided.would_give_up(lost, alone));
         let Some(report) = report else { return };
@@ -160,8 +160,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     /// Whether this coordinator may vote for a view, as to how many copies it leaves.
     pub(super) fn keeps_copies(&self, state: &StateOf<V, S>, view: &V) -> bool {
         state.decided.keeps(view, self.copies)
-            || !self.mechanisms.has(Mechanism::CopiesKept)
-            || !self.mechanisms.has(Mechanism::CopiesVoted)
+            || self.mechanisms.lacks(Mechanism::CopiesKept)
+            || self.mechanisms.lacks(Mechanism::CopiesVoted)
     }
 
     pub(super) fn first_heartbeat(&self, view: &V, id: Id) -> Range<Duration> {

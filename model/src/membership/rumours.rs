@@ -47,7 +47,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
             gone |= buried != before.is_some_and(|before| before.status.is_gone());
             stored |= before.map(Entry::settled) != Some(rumour.entry.settled());
             state.take(rumour);
-            if buried && !self.mechanisms.has(Mechanism::TombstonesOfMembers) {
+            if buried && self.mechanisms.lacks(Mechanism::TombstonesOfMembers) {
                 state.forget(rumour.member);
             }
         }
@@ -72,7 +72,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         if *member == id {
             return is_newer && self.mechanisms.has(Mechanism::Refutation);
         }
-        if !self.mechanisms.has(Mechanism::NewerRowsOnly) {
+        if self.mechanisms.lacks(Mechanism::NewerRowsOnly) {
             return entry != known;
         }
         let is_confirmed = |by| match state.suspicions.get(member) {

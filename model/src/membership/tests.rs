@@ -384,7 +384,10 @@ fn help_keeps_nothing_in_mind() {
     let before = helper.state().clone();
     let number = Number { start: 1, round: 5 };
     let asked = sent(&helper.says(0, Say::Seek(Seek { target: id(2), number }), Vec::new()));
-    let ask = |msg: &Msg| matches!(msg, Msg::Gossip(Gossip { say: Say::Ping(Ping { origin, .. }), .. }) if *origin == id(0));
+    let ask = |msg: &Msg| match msg {
+        Msg::Gossip(Gossip { say: Say::Ping(ping), .. }) => ping.origin == id(0),
+        _ => false,
+    };
     assert!(asked.len() == 1 && asked[0].0 == id(2) && ask(&asked[0].1), "{asked:?}");
     let answer = Say::Ack(Ack { origin: id(0), target: id(2), number });
     let passed = sent(&helper.says(2, answer.clone(), Vec::new()));

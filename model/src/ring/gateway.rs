@@ -314,7 +314,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let Some(Pending { phase: Phase::Reading { votes }, .. }) = pending else { return };
         votes.insert(src, (ballot, vote.voted, vote.value));
         let agrees = |id: &Id| matches!(votes.get(id), Some((other, true, _)) if *other == ballot);
-        let answer = if !self.mechanisms.has(Mechanism::ReadQuorum) {
+        let answer = if self.mechanisms.lacks(Mechanism::ReadQuorum) {
             let highest = votes.values().max_by_key(|(ballot, ..)| *ballot);
             let answered = self.is_quorum(view, at, |id| votes.contains_key(&id));
             highest.filter(|_| answered).map(|(.., value)| value.clone())
@@ -431,7 +431,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let found = newest.outcome(&id).cloned();
         let (content, outcome) =
             if let Some(outcome) = found.filter(|_| self.mechanisms.has(Mechanism::Recent)) {
-                if is_chosen || !self.mechanisms.has(Mechanism::FoundAccepted) {
+                if is_chosen || self.mechanisms.lacks(Mechanism::FoundAccepted) {
                     return self.end(state, id, outcome, out);
                 }
                 pending.base = Some(base);
@@ -671,7 +671,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             return out.cancel_timer(Timer::Resend(number));
         }
         pending.attempts += 1;
-        let shared = !self.mechanisms.has(Mechanism::BallotPerAttempt);
+        let shared = self.mechanisms.lacks(Mechanism::BallotPerAttempt);
         let n = if shared { u64::from(pending.attempts) } else { n };
         let with_incarnation = self.mechanisms.has(Mechanism::BallotIncarnation);
         let of_start = if with_incarnation { incarnation } else { 0 };
@@ -741,10 +741,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
 
     /// Whether those for whom `has` holds are a quorum for what is at a position.
     pub fn is_quorum(&self, view: &View, at: u64, has: impl Fn(Id) -> bool) -> bool {
-        if !self.mechanisms.has(Mechanism::QuorumMajority) {
+        if self.mechanisms.lacks(Mechanism::QuorumMajority) {
             return view.replicas(at).into_iter().any(has);
         }
-        if !self.mechanisms.has(Mechanism::QuorumJoint) {
+        if self.mechanisms.lacks(Mechanism::QuorumJoint) {
             return View::stable(view.epoch, view.new.clone()).is_quorum(at, has);
         }
         view.is_quorum(at, has)

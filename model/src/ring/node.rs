@@ -9,6 +9,8 @@ mod list;
 mod repair;
 mod sweep;
 
+pub use fetch::SPANS;
+
 use super::bounds::is_believable;
 use super::place::position;
 use super::{
@@ -117,7 +119,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         else {
             return RingState::Stopped;
         };
-        if !self.mechanisms.has(Mechanism::PromiseDurable) {
+        if self.mechanisms.lacks(Mechanism::PromiseDurable) {
             forget_promises(&mut store);
             out.save(store.clone());
         }
@@ -250,7 +252,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             return;
         }
         let Register { accepted, voted, content, .. } = state.register(at, &key);
-        let voted = voted || !self.mechanisms.has(Mechanism::CopyIsNoVote);
+        let voted = voted || self.mechanisms.lacks(Mechanism::CopyIsNoVote);
         let value = content.value;
         out.send(src, Msg::Vote(Vote { epoch, id: op_id, accepted, voted, value }));
     }
@@ -273,7 +275,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             return out.send(src, Msg::Refuse(Refuse { id: op_id, ballot, promised }));
         }
         let Register { accepted, voted, ref content, .. } = register;
-        let voted = voted || !self.mechanisms.has(Mechanism::CopyIsNoVote);
+        let voted = voted || self.mechanisms.lacks(Mechanism::CopyIsNoVote);
         let content = content.clone();
         if register.promised != ballot {
             register.promised = ballot;
@@ -338,7 +340,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         let spans = state.view.fetches(id);
         let is_newcomer = !spans.is_empty();
         for span in spans {
-            if !self.mechanisms.has(Mechanism::FetchEachView) && last.must_fetch(span.upto, id) {
+            if self.mechanisms.lacks(Mechanism::FetchEachView) && last.must_fetch(span.upto, id) {
                 continue;
             }
             // An old replica that has to fetch, where sets of unequal size meet, is one of its own
@@ -433,7 +435,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
     fn serves(&self, id: Id, state: &NodeState<S>, at: u64) -> bool {
         let is_fetching = |(upto, transfer): (&u64, &Transfer)| transfer.from <= at && at <= *upto;
         state.view.replicas(at).contains(&id)
-            && (!self.mechanisms.has(Mechanism::FetchThenVote)
+            && (self.mechanisms.lacks(Mechanism::FetchThenVote)
                 || !state.transfers.iter().any(is_fetching))
     }
 

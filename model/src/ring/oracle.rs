@@ -125,7 +125,7 @@ impl<M: Mechanisms> Oracle<M> {
         let view =
             View::joint(state.view.epoch + 1, old, new).decided_by(state.view.coordinators.clone());
         let reported = state.view.newcomers().is_subset(&state.reported)
-            || !self.mechanisms.has(Mechanism::ReportsAwaited);
+            || self.mechanisms.lacks(Mechanism::ReportsAwaited);
         view.may_follow(&state.view, reported, false).then_some(view)
     }
 

@@ -28,7 +28,7 @@ const DATA: &str = "data.mdb";
 const UNFINISHED: &str = "init.tmp";
 
 /// The version of what this module writes. A store of another is refused, but for [`UNPROVED`].
-const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 2;
 /// The version without a [`Record`] of each commit. The first commit to such a store makes it one of this version.
 const UNPROVED: u32 = 1;
 

@@ -23,12 +23,11 @@
 //! way; a timer asks again. So a tail is not flooded, nothing is sent that finds no room, and
 //! losing any one message loses nothing.
 
-use super::teach::is_transferable;
 use super::{Held, Replica, ReplicaState, TRIM_ROWS, Transfer};
+use crate::chain::bounds::is_storable;
 use crate::chain::msg::{Caught, Changes, Fetch, Resume, Resumed, Rows};
 use crate::chain::{ChainActor, Key, Msg, Row, Timer, Window};
 use crate::coordinator;
-use crate::kv::Op;
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::store::Store;
 use serde::{Deserialize, Serialize};
@@ -63,11 +62,11 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         out: &mut Out<ChainActor<S, M>>,
     ) {
         match &mut state.transfer {
-            Some(Transfer::HandedOver) if !self.mechanisms.has(Mechanism::HandoverDurable) => {
+            Some(Transfer::HandedOver) if self.mechanisms.lacks(Mechanism::HandoverDurable) => {
                 state.transfer = None;
             }
             Some(Transfer::Learning { place: place @ (Place::After(_) | Place::Done), .. })
-                if !self.mechanisms.has(Mechanism::PlaceDurable) =>
+                if self.mechanisms.lacks(Mechanism::PlaceDurable) =>
             {
                 *place = Place::After(None);
             }
@@ -91,7 +90,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         state.window = Window::default();
         state.unheard = 0;
-        if !self.mechanisms.has(Mechanism::JoinsByLearning) {
+        if self.mechanisms.lacks(Mechanism::JoinsByLearning) {
             (state.retained, state.held) = (state.committed + 1, Held::default());
             state.put_place(since, Place::Done);
         } else if self.has_prefix(state) {
@@ -114,7 +113,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             None | Some(Transfer::HandedOver) => true,
             Some(Transfer::Learning { place, .. }) => {
                 matches!(place, Place::Done | Place::Resuming)
-                    || !self.mechanisms.has(Mechanism::WholePrefix)
+                    || self.mechanisms.lacks(Mechanism::WholePrefix)
             }
         };
         is_whole && self.retain_bytes > 0 && state.operation_at(state.committed).is_some()
@@ -243,14 +242,11 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     ) {
         let Some((this, place)) = state.learns(id) else { return };
         let once = *place == Place::After(after.clone())
-            || !self.mechanisms.has(Mechanism::PartsOnce) && *place > Place::After(after.clone());
+            || self.mechanisms.lacks(Mechanism::PartsOnce) && *place > Place::After(after.clone());
         if since != this && self.mechanisms.has(Mechanism::RowsOfThisSince)
             || state.view.tail() != Some(src)
             || !once
             || *place == Place::Emptying
-            || rows.is_empty() && !last
-            || !is_a_part(after.as_ref(), &rows)
-            || committed >= u64::MAX / 2
         {
             return;
         }
@@ -281,18 +277,13 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     ) {
         let Some((this, place)) = state.learns(id) else { return };
         let next = state.committed + 1;
-        let once = from == next || !self.mechanisms.has(Mechanism::ChangesOnce) && from < next;
+        let once = from == next || self.mechanisms.lacks(Mechanism::ChangesOnce) && from < next;
         let begun = !matches!(place, Place::Emptying | Place::Resuming | Place::After(None))
-            || !self.mechanisms.has(Mechanism::ScanBeforeChanges);
+            || self.mechanisms.lacks(Mechanism::ScanBeforeChanges);
         if since != this && self.mechanisms.has(Mechanism::RowsOfThisSince)
             || state.view.tail() != Some(src)
             || !once
             || !begun
-            || changes.is_empty()
-            || !changes.iter().flatten().all(|(key, row)| match (key, row) {
-                (Key::Log(_), Row::Touched { key, .. }) => Op::Get.check(key).is_ok(),
-                (key, _) => is_transferable(key),
-            })
         {
             return;
         }
@@ -332,7 +323,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     fn merge(&self, state: &mut ReplicaState<S>, key: Key, row: Row, ahead: bool) {
         match (key, row) {
             (Key::Data(key), Row::Data { index, value }) => {
-                if Op::Put(value.clone()).check(&key).is_err() {
+                if !is_storable(&key, &value) {
                     return; // no tail sends this, and no store takes it
                 }
                 let tombstone = Key::Tombstone(key.clone());
@@ -370,7 +361,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
                     Some(Row::Lane { incarnation, seq, .. }) => Some((incarnation, seq)),
                     _ => None,
                 };
-                if here < Some((incarnation, seq)) || !self.mechanisms.has(Mechanism::LanesByAge) {
+                if here < Some((incarnation, seq)) || self.mechanisms.lacks(Mechanism::LanesByAge) {
                     state.store.put(key, Row::Lane { incarnation, seq, outcome });
                 }
             }
@@ -382,16 +373,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     pub(super) fn takes_updates(&self, id: Id, state: &ReplicaState<S>) -> bool {
         let learns = state.learns(id);
         learns.is_some_and(|(_, place)| {
-            *place == Place::Done || !self.mechanisms.has(Mechanism::RowsNotOperations)
+            *place == Place::Done || self.mechanisms.lacks(Mechanism::RowsNotOperations)
         })
     }
-}
-
-/// Whether these are rows that may follow `after`: of lanes and of data, in ascending order.
-fn is_a_part(after: Option<&Key>, rows: &[(Key, Row)]) -> bool {
-    let keys = || after.into_iter().chain(rows.iter().map(|(key, _)| key));
-    keys().all(|key| is_transferable(key) && !matches!(key, Key::Tombstone(_)))
-        && keys().is_sorted_by(|one, next| one < next)
 }
 
 impl<S: Store<Key, Row>> ReplicaState<S> {

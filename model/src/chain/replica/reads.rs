@@ -45,11 +45,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         Request { id: op_id, key, reads, .. }: Request,
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if Op::Get.check(&key).is_err() {
-            return; // no gateway sends this, and no store takes it
-        }
         let learner =
-            state.view.learner() == Some(id) && !self.mechanisms.has(Mechanism::LearnerSilent);
+            state.view.learner() == Some(id) && self.mechanisms.lacks(Mechanism::LearnerSilent);
         if !state.view.chain.contains(&id) && !learner {
             let view = state.view.clone();
             return out.send(op_id.gateway, Msg::Redirect(Redirect { view }));
@@ -77,7 +74,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     /// Who may say how keys stand of which some are dirty here, or none.
     fn who_answers(&self, id: Id, state: &ReplicaState<S>, is_dirty: bool) -> Answers {
         let learner =
-            state.view.learner() == Some(id) && !self.mechanisms.has(Mechanism::LearnerSilent);
+            state.view.learner() == Some(id) && self.mechanisms.lacks(Mechanism::LearnerSilent);
         if !state.view.chain.contains(&id) && !learner {
             return Answers::Nobody;
         }
@@ -113,9 +110,6 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         ScanFor { client, ticket, after, limit }: ScanFor,
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if after.as_ref().is_some_and(|key| Op::Get.check(key).is_err()) {
-            return;
-        }
         let first = Key::Data("".into());
         let from = after.clone().map(Key::Data);
         let from = from.as_ref().map_or(Bound::Included(&first), Bound::Excluded);

@@ -38,7 +38,7 @@ use super::{PART_BYTES, Replica, ReplicaState, Transfer};
 use crate::chain::msg::{Caught, Changes, Fetch, Resume, Resumed, Rows, Update};
 use crate::chain::{ChainActor, Key, Msg, Report, Row, Timer};
 use crate::coordinator;
-use crate::kv::{self, Op, OpId};
+use crate::kv::{self, OpId};
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
@@ -57,7 +57,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     /// Whether this is the tail that teaches this learner.
     fn teaches(&self, id: Id, state: &ReplicaState<S>, src: Id, since: u64) -> bool {
         let this = state.view.learner == Some((src, since))
-            || !self.mechanisms.has(Mechanism::CaughtOfThisSince)
+            || self.mechanisms.lacks(Mechanism::CaughtOfThisSince)
                 && state.view.learner() == Some(src);
         this && state.view.tail() == Some(id)
     }
@@ -71,9 +71,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         Fetch { since, after }: Fetch,
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        if !self.teaches(id, state, src, since)
-            || after.as_ref().is_some_and(|after| !is_transferable(after))
-        {
+        if !self.teaches(id, state, src, since) {
             return;
         }
         self.await_learner(id, state, out);
@@ -106,9 +104,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         let own = state.operation_at(upto);
         let is_retained = own.is_some() && state.is_without_gaps()
-            || !self.mechanisms.has(Mechanism::ResumeWithin);
+            || self.mechanisms.lacks(Mechanism::ResumeWithin);
         let is_of_this_history = own.is_none_or(|own| own == last)
-            || !self.mechanisms.has(Mechanism::PrefixOfThisHistory);
+            || self.mechanisms.lacks(Mechanism::PrefixOfThisHistory);
         let goes_on = is_retained && is_of_this_history;
         out.send(src, Msg::Resumed(Resumed { since, goes_on }));
     }
@@ -143,7 +141,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             out.save(state.store.clone());
         }
         self.await_learner(id, state, out);
-        let ready = lacks == 0 || !self.mechanisms.has(Mechanism::ReadyWhenCaughtUp);
+        let ready = lacks == 0 || self.mechanisms.lacks(Mechanism::ReadyWhenCaughtUp);
         if lacks > 0 {
             let from = upto + 1;
             if self.mechanisms.has(Mechanism::TrimWhenCaughtUp) {
@@ -222,7 +220,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     ) {
         let (first, to) = (Key::Log(from), Key::Log(state.committed));
         let log = state.page(Bound::Included(&first), Bound::Included(&to), self.part_rows);
-        if !self.mechanisms.has(Mechanism::RowsNotOperations) {
+        if self.mechanisms.lacks(Mechanism::RowsNotOperations) {
             let epoch = state.view.epoch;
             for row in log {
                 if let (Key::Log(index), Row::Entry(entry)) = row {
@@ -315,17 +313,6 @@ fn touched_by(row: &Row) -> Option<(OpId, &kv::Key)> {
         | Row::Views(_)
         | Row::Transfer(_)
         | Row::Tombstone { .. } => None,
-    }
-}
-
-/// Whether rows of a transfer may have this key: a lane, or a client's key that a store takes.
-pub(super) fn is_transferable(key: &Key) -> bool {
-    match key {
-        Key::Lane(..) => true,
-        Key::Data(key) | Key::Tombstone(key) => Op::Get.check(key).is_ok(),
-        Key::View | Key::Committed | Key::Started | Key::Log(_) | Key::Views(_) | Key::Transfer => {
-            false
-        }
     }
 }
 

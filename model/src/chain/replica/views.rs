@@ -221,7 +221,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         for slot in state.lease.count(src, n, majority) {
             out.cancel_timer(Timer::Lapse(slot));
         }
-        if !self.mechanisms.has(Mechanism::LeaseFromSending)
+        if self.mechanisms.lacks(Mechanism::LeaseFromSending)
             && let Some(held) = &state.lease.held
         {
             self.set_lapse(held.slot, out);

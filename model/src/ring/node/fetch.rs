@@ -10,6 +10,22 @@
 //! 4. A majority of the old replicas has given all of a span: the node votes there. When no span is
 //!    left it reports, again and again until a view answers.
 //!
+//! **If we crash here.** What a newcomer has of a span is durable, and never ahead of its rows: a
+//! part's registers, the floors, and how far the span is
+//! ([`Key::Transfer`](crate::ring::Key::Transfer): which old replicas have given everything, and up
+//! to which key the others have) are saved in one step, before the next part is asked for.
+//! - *Between the view and the first part*: the row of each span says whether what was there before
+//!   is forgotten (`begun`); that and the forgetting are one step, too. The node asks again for the
+//!   spans that it had begun, from their beginning.
+//! - *Between two parts*: at its start the node asks each old replica for what comes after the last
+//!   key that it has of it. A part that was on its way is of an earlier place, and not taken twice.
+//! - *After the last part*: the span's row is gone and the node votes there. With no row left it
+//!   reports at its start, and again until a view answers.
+//! - *An old replica* remembers nothing of a fetch. When it is back in the same view it answers the
+//!   next question; a majority of the others suffices meanwhile.
+//!
+//! (The model `ring-pair-crash` crashes newcomer and old replicas at all of these places.)
+//!
 //! In a joint view itself nothing hangs on the newcomers, since every quorum has a majority of old
 //! replicas, too. It is the view after it that does: there newcomers vote among themselves, and
 //! what they have not fetched is gone.
@@ -38,10 +54,10 @@ pub(super) const PART_BYTES: usize = 256 << 10;
 /// How many registers are read at a time, so that large values do not fill the memory.
 pub(super) const READ: usize = 32;
 
-/// How many spans are fetched at a time, unless told otherwise. With a larger number a node that is
-/// restarted while it fetches would ask for spans that it has not begun: raise it together with the
-/// stores' format.
-pub(super) const SPANS: usize = 4;
+/// How many spans are fetched at a time, unless told otherwise. A node that is restarted while it
+/// fetches takes so many of those in its store for begun: a larger number needs stores of a higher
+/// format, and does not compile without (`src/stores.rs`).
+pub const SPANS: usize = 4;
 
 impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
     /// Asks for what is still missing; or, if nothing is, reports.
@@ -49,7 +65,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         if state.transfers.is_empty() {
             return self.report(state, out);
         }
-        if !self.mechanisms.has(Mechanism::FetchThenVote) {
+        if self.mechanisms.lacks(Mechanism::FetchThenVote) {
             self.report(state, out);
         }
         for (upto, transfer) in state.transfers.iter().take(self.spans) {

@@ -222,7 +222,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
             }
             let held = state.register(position(&key), &key);
             let promised = held.promised.max(accepted);
-            let voted = !self.mechanisms.has(Mechanism::RepairIsNoVote);
+            let voted = self.mechanisms.lacks(Mechanism::RepairIsNoVote);
             let state = state.to_mut();
             put(&mut state.store, &key, Register { promised, accepted, voted, content });
             is_new = true;

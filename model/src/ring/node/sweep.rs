@@ -112,7 +112,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         let state = state.to_mut();
         let Some((_, held)) = state.sweeping.get_mut(&key) else { return };
         held.insert(src);
-        let all = !self.mechanisms.has(Mechanism::PurgeAll)
+        let all = self.mechanisms.lacks(Mechanism::PurgeAll)
             || replicas.iter().all(|replica| *replica == id || held.contains(replica));
         let register = state.register(at, &key);
         let is_settled = register.accepted == ballot && (!own || register.promised == ballot);
