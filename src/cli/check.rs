@@ -14,7 +14,7 @@ use chainring_proofs::checker::run::{Options, Report, Watcher, grouped};
 use chainring_proofs::mutants::{self, Catch, Mutant};
 use clap::Args;
 use known::Known;
-use lines::{Colours, Place};
+use lines::{Colours, Numbered};
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -91,7 +91,7 @@ pub fn check(args: &CheckArgs) -> Result<ExitCode, String> {
     let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
     let mut reports = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
-        let place = Place { number: index + 1, of: entries.len() };
+        let place = Numbered { number: index + 1, of: entries.len() };
         let progress = Some(screen.watch(place, entry.name, record(entry)));
         let report = entry.run(None, &Options { progress, ..Options::default() });
         screen.clear();
@@ -201,9 +201,9 @@ impl Screen {
     }
 
     /// Shows how far a model is.
-    fn watch(self, place: Place, name: &'static str, known: Option<Known>) -> Watcher {
+    fn watch(self, place: Numbered, name: &'static str, known: Option<Known>) -> Watcher {
         if self.terminal {
-            let Place { number, of } = place;
+            let Numbered { number, of } = place;
             show!("\r\x1b[K[{number}/{of}] {name}");
         }
         Watcher::new(move |progress| {
@@ -248,7 +248,7 @@ fn check_mutants(args: &CheckArgs, entries: &[Entry]) -> ExitCode {
     }
     let mut catches: Vec<Catch> = Vec::new();
     for (index, mutant) in all.iter().enumerate() {
-        let place = Place { number: index + 1, of: all.len() };
+        let place = Numbered { number: index + 1, of: all.len() };
         let catch = mutant.hunt_watched(Some(screen.watch(place, mutant.lacks.mutant(), None)));
         screen.clear();
         if !args.json {

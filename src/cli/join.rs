@@ -138,7 +138,7 @@ fn smallest(ring: &RingReport, id: u32) -> Option<String> {
 /// What a node that leaves waits for; `None` when it has left.
 fn waits_for(ring: &RingReport, id: u32) -> Option<String> {
     let place = ring.nodes.iter().find(|place| place.node == Some(id))?;
-    let gone = |place: &&status::RingPlace| place.is_in_view() && place.unreachable.is_some();
+    let gone = |place: &&status::NodeOfRing| place.is_in_view() && place.unreachable.is_some();
     let dead: Vec<_> = ring.nodes.iter().filter(gone).filter_map(|place| place.node).collect();
     let dead = match &dead[..] {
         [] => String::new(),

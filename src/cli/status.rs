@@ -20,10 +20,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use verdict::{State, Verdict};
 
-pub use report::{Chain, Place, Report};
+pub use report::{Chain, NodeOfChain, Report};
 #[cfg(test)]
 pub use report::{Coordinator, Role};
-pub use ring::{Place as RingPlace, RingReport};
+pub use ring::{NodeOfRing, RingReport};
 
 /// Which cluster.
 #[derive(Args, Debug)]

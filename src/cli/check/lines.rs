@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 /// A model's place among those that are checked, as `[12/80]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct Numbered {
     /// Counted from 1.
     pub number: usize,
     /// How many there are.
@@ -14,8 +14,8 @@ pub struct Place {
 }
 
 /// How far a model is: `[12/80] chain-views 93,892 of 141,276 (66 %), 2 s left`.
-pub fn progress(place: Place, name: &str, known: Option<Known>, at: &Progress) -> String {
-    let Place { number, of } = place;
+pub fn progress(place: Numbered, name: &str, known: Option<Known>, at: &Progress) -> String {
+    let Numbered { number, of } = place;
     let seconds = at.elapsed.as_secs_f64();
     let found = grouped(at.unique_states);
     let rest = match known {
@@ -126,7 +126,7 @@ mod tests {
             depth: 3,
             elapsed: Duration::from_secs(seconds),
         };
-        let place = Place { number: 12, of: 80 };
+        let place = Numbered { number: 12, of: 80 };
         let known = Some(Known { states: 141_276, seconds: 5.1 });
         assert_eq!(
             progress(place, "chain-views", known, &at(93_892, 4)),

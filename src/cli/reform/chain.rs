@@ -131,7 +131,7 @@ fn all(report: &Report) -> Result<Vec<Lost>, String> {
     Ok(found)
 }
 
-fn is_gone(chain: &Chain, member: &status::Place) -> bool {
+fn is_gone(chain: &Chain, member: &status::NodeOfChain) -> bool {
     let mut asked = chain.coordinators.iter().filter(|it| it.reachable).peekable();
     let suspects = |node: u32| {
         asked.peek().is_some() && asked.all(|coordinator| coordinator.suspects.contains(&node))
@@ -159,11 +159,11 @@ fn lost(chain: &Chain, is_lost: impl Fn(u32) -> bool) -> Result<Lost, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::status::{Coordinator, Place, Role};
+    use crate::cli::status::{Coordinator, NodeOfChain, Role};
 
-    fn place(node: u32, role: Role, answers: bool) -> Place {
+    fn place(node: u32, role: Role, answers: bool) -> NodeOfChain {
         let unreachable = (!answers).then(|| "gone".to_string());
-        Place {
+        NodeOfChain {
             node: Some(node),
             actor: node + 10,
             resp: None,

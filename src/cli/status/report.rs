@@ -31,14 +31,14 @@ pub struct Chain {
     pub allowed: Option<u32>,
     /// The nodes whose replicas are in that view, from head to tail, then the learner, then all
     /// others.
-    pub nodes: Vec<Place>,
+    pub nodes: Vec<NodeOfChain>,
     /// The coordinators, which decide the next view.
     pub coordinators: Vec<Coordinator>,
 }
 
 /// A node's place in its chain.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Place {
+pub struct NodeOfChain {
     /// The node's number; `None` for an actor that is not in the cluster file.
     pub node: Option<u32>,
     /// The `Id` of its replica.
@@ -140,7 +140,7 @@ impl Report {
 
 impl Chain {
     /// Those that are in the newest view, from head to tail.
-    pub fn members(&self) -> impl Iterator<Item = &Place> {
+    pub fn members(&self) -> impl Iterator<Item = &NodeOfChain> {
         self.nodes.iter().filter(|place| place.role.is_member())
     }
 
@@ -227,7 +227,7 @@ impl Known {
         }
     }
 
-    fn place(&self, actor: u32, found: Option<(&NodeConfig, &Answer)>) -> Place {
+    fn place(&self, actor: u32, found: Option<(&NodeConfig, &Answer)>) -> NodeOfChain {
         let role = self.role(actor, found.is_some_and(|(node, _)| node.joins));
         let unreachable = match found {
             None => Some("it is not in the cluster file".to_string()),
@@ -250,7 +250,7 @@ impl Known {
         });
         let node = found.map(|(node, _)| node);
         let answered = found.and_then(|(_, answer)| answer.as_ref().ok());
-        Place {
+        NodeOfChain {
             version: answered.map(|answer| answer.version.clone()),
             node: node.map(|node| node.id),
             actor,

@@ -49,14 +49,14 @@ pub struct RingReport {
     #[serde(flatten)]
     pub links: Links,
     /// Everyone in the ring, and all others in the cluster file.
-    pub nodes: Vec<Place>,
+    pub nodes: Vec<NodeOfRing>,
     /// The coordinators, which decide the next view.
     pub coordinators: Vec<Coordinator>,
 }
 
 /// A node's place in the ring.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Place {
+pub struct NodeOfRing {
     /// The node's number; `None` for an actor that is not in the cluster file.
     pub node: Option<u32>,
     /// The `Id` of its replica.
@@ -121,8 +121,8 @@ impl RingReport {
         let told = |of: fn(&chainring::status::RingCoordinatorStatus) -> &Vec<u32>| {
             deciding().flat_map(|one| of(one).iter().copied()).collect::<BTreeSet<_>>()
         };
-        let council = Council::of(cluster, answers);
-        let (suspects, joining) = (council.suspects(), told(|one| &one.joining));
+        let heard = Heard::of(cluster, answers);
+        let (suspects, joining) = (heard.suspects(), told(|one| &one.joining));
         let known = Known { view: &view, suspects, joining, leaving: told(|one| &one.leaving) };
         let found =
             |actor: u32| cluster.nodes.iter().zip(answers).find(|(node, _)| node.replica == actor);
@@ -156,10 +156,10 @@ impl RingReport {
             ranges: view.ranges,
             ranges_moving: view.ranges_moving,
             ranges_left: nodes.iter().map(|place| place.ranges_left).sum(),
-            without_majority: council.without_majority(),
-            lost_ranges: council.lost_ranges(),
-            unasked: council.unasked,
-            judged: council.asked.len() >= council.majority,
+            without_majority: heard.without_majority(),
+            lost_ranges: heard.lost_ranges(),
+            unasked: heard.unasked,
+            judged: heard.asked.len() >= heard.majority,
             claimed: deciding().map(|one| one.without_majority).max().unwrap_or(0),
             copies_missing: missing,
             links: Links::of(answered()),
@@ -211,13 +211,13 @@ impl RingReport {
 
 /// What the coordinators say. Each may be wrong, or isolated: what a majority of all of them says
 /// counts.
-struct Council<'a> {
+struct Heard<'a> {
     majority: usize,
     asked: Vec<&'a RingCoordinatorStatus>,
     unasked: BTreeMap<u32, String>,
 }
 
-impl<'a> Council<'a> {
+impl<'a> Heard<'a> {
     fn of(cluster: &Cluster, answers: &'a [Answer<RingNodeStatus>]) -> Self {
         let all = cluster.nodes.iter().zip(answers);
         let (mut asked, mut unasked) = (Vec::new(), BTreeMap::new());
@@ -229,7 +229,7 @@ impl<'a> Council<'a> {
             }
         }
         let majority = (asked.len() + unasked.len()) / 2 + 1;
-        Council { majority, asked, unasked }
+        Heard { majority, asked, unasked }
     }
 
     /// What a majority names.
@@ -282,7 +282,11 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    fn place(&self, actor: u32, found: Option<(&NodeConfig, &Answer<RingNodeStatus>)>) -> Place {
+    fn place(
+        &self,
+        actor: u32,
+        found: Option<(&NodeConfig, &Answer<RingNodeStatus>)>,
+    ) -> NodeOfRing {
         let member =
             |members: &[RingMember]| members.iter().find(|member| member.actor == actor).cloned();
         let (old, new) = (member(&self.view.old), member(&self.view.new));
@@ -305,7 +309,7 @@ impl Known<'_> {
         let answered = found.and_then(|(_, answer)| answer.as_ref().ok());
         let is_full = self.view.old.len() > usize::from(self.view.replicas);
         let wants_to_leave = self.leaving.contains(&actor);
-        Place {
+        NodeOfRing {
             version: answered.map(|answer| answer.version.clone()),
             node: node.map(|node| node.id),
             actor,
@@ -373,7 +377,7 @@ impl Display for RingReport {
     }
 }
 
-impl Place {
+impl NodeOfRing {
     /// Whether it is in either ring of the view.
     pub fn is_in_view(&self) -> bool {
         self.role != Role::Outside

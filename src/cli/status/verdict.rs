@@ -139,7 +139,7 @@ impl Chain {
     }
 
     fn verdict(&self, needed: usize) -> Verdict {
-        let is_live = |place: &&super::report::Place| place.replica.is_some();
+        let is_live = |place: &&super::report::NodeOfChain| place.replica.is_some();
         let members = || self.nodes.iter().filter(|place| place.role.is_member());
         // Without coordinators no member is ever left out, and a write waits for every member.
         let needed = if self.coordinators.is_empty() { members().count() } else { needed };

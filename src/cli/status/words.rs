@@ -1,6 +1,6 @@
 //! A report in words.
 
-use super::report::{Chain, Coordinator, Place, Replica, Report, Role};
+use super::report::{Chain, Coordinator, NodeOfChain, Replica, Report, Role};
 use chainring::status::Learning;
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
@@ -98,7 +98,7 @@ pub(super) fn write_rows(
     writeln!(f, "  decided by {}", coordinators.join("; "))
 }
 
-impl Place {
+impl NodeOfChain {
     fn says(&self, epoch: u64) -> String {
         if let Some(why) = &self.unreachable {
             return format!("unreachable: {why}");
