@@ -42,6 +42,40 @@ fn differences(node: u32, here: &Settings, greeting: &[u8]) -> Vec<DifferenceSta
     differing.collect()
 }
 
+/// What to do about it, in the words of the cluster file.
+fn remedy(of: Trouble) -> &'static str {
+    match of {
+        Trouble::Foreign => {
+            "another program sends to this port: stop it, or give the node another port"
+        }
+        Trouble::OtherVersion | Trouble::Undecodable => {
+            "its program is of another version: run the same version on all nodes"
+        }
+        Trouble::OtherCluster => {
+            "its cluster file has another `cluster`, other `lease` or `grant` in [timeouts], or other `tokens`, \
+             `replicas` or `recent` in [ring]: give all nodes the same file"
+        }
+        Trouble::Damaged => {
+            "the network damages them, or another program sends them: look at the machines between"
+        }
+        Trouble::WrongSource => {
+            "its `udp` in this node's cluster file is not where it sends from: write the same addresses into all \
+             files, and let no translation of addresses stand between"
+        }
+        Trouble::Unreachable => {
+            "this machine knows no way from its own `udp` address to that of the node: look at both in the \
+             cluster file, and at the network"
+        }
+        Trouble::Forbidden => "a firewall of this machine forbids it: allow UDP to that address",
+        Trouble::TooLong => {
+            "the network takes less at once: make `mtu` smaller in the cluster file"
+        }
+        Trouble::NotTaken => {
+            "this machine has no room for them: look at its load and its network device"
+        }
+    }
+}
+
 impl<P: Operate> Context<P> {
     /// Of whom datagrams do not come through, in a healthy cluster of nobody.
     pub fn links(&self) -> Vec<LinkStatus> {
@@ -56,7 +90,7 @@ impl<P: Operate> Context<P> {
             address: troubled.last.to_string(),
             sending: troubled.trouble.is_sending(),
             what: troubled.trouble.to_string(),
-            remedy: troubled.trouble.remedy().to_string(),
+            remedy: remedy(troubled.trouble).to_string(),
             count: troubled.count,
             last_ms_ago: millis,
         }

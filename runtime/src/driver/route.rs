@@ -33,7 +33,7 @@ impl<Msg, O: Outbox<Msg> + ?Sized> Outbox<Msg> for Box<O> {
 }
 
 /// Who lives in this process: actors, each behind its inbox, and *doors*, which are plain functions that take the
-/// messages for an [`Id`] (a front door's clients have no actor of their own).
+/// messages for an [`Id`]: what is no actor hears by one.
 ///
 /// Built once, then shared by the routers of the process's actors and by the transport's receiving thread.
 pub struct Routes<Msg>(HashMap<Id, Route<Msg>>);

@@ -100,7 +100,7 @@ pub struct LmdbStats {
 impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbDisk<K, V> {
     /// Makes the store of a new actor: `fill` writes what it holds at first.
     ///
-    /// `cluster` and `kind` ("replica", "gateway") say whose it is; [`open`](Self::open) must name the same. Identity
+    /// `cluster` and `kind` (what the actor is there for) say whose it is; [`open`](Self::open) must name the same. Identity
     /// and content are one synced transaction, in a directory aside; the finished file is moved to its place, and the
     /// directories are synced. So after a crash at any moment there is a complete store or none.
     ///

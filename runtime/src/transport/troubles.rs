@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// Why datagrams do not come through.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Trouble {
-    /// When they are of no Chainring program at all.
+    /// When they are of no transport of this kind at all.
     Foreign,
     /// When they have the layout of another version.
     OtherVersion,
@@ -77,49 +77,13 @@ impl Trouble {
         use Trouble::{Forbidden, NotTaken, TooLong, Unreachable};
         matches!(self, Unreachable | Forbidden | TooLong | NotTaken)
     }
-
-    /// What to do about it.
-    pub fn remedy(self) -> &'static str {
-        match self {
-            Trouble::Foreign => {
-                "another program sends to this port: stop it, or give the node another port"
-            }
-            Trouble::OtherVersion | Trouble::Undecodable => {
-                "its program is of another version: run the same version on all nodes"
-            }
-            Trouble::OtherCluster => {
-                "its cluster file has another `cluster`, other `lease` or `grant` in [timeouts], or other `tokens`, \
-                 `replicas` or `recent` in [ring]: give all nodes the same file"
-            }
-            Trouble::Damaged => {
-                "the network damages them, or another program sends them: look at the machines between"
-            }
-            Trouble::WrongSource => {
-                "its `udp` in this node's cluster file is not where it sends from: write the same addresses into all \
-                 files, and let no translation of addresses stand between"
-            }
-            Trouble::Unreachable => {
-                "this machine knows no way from its own `udp` address to that of the node: look at both in the \
-                 cluster file, and at the network"
-            }
-            Trouble::Forbidden => {
-                "a firewall of this machine forbids it: allow UDP to that address"
-            }
-            Trouble::TooLong => {
-                "the network takes less at once: make `mtu` smaller in the cluster file"
-            }
-            Trouble::NotTaken => {
-                "this machine has no room for them: look at its load and its network device"
-            }
-        }
-    }
 }
 
 impl Display for Trouble {
     /// After the number of datagrams.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Trouble::Foreign => "are of no Chainring program",
+            Trouble::Foreign => "are of another program",
             Trouble::OtherVersion => "have the layout of another version",
             Trouble::OtherCluster => "carry another cluster's number, or that of other settings",
             Trouble::Damaged => "are damaged",
