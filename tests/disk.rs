@@ -2,9 +2,9 @@
 
 mod harness;
 
-use harness::{Cluster, Process, Protocol, eventually};
+use harness::{Cluster, Process, Protocol, eventually, has_tool, output};
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 macro_rules! for_both_protocols {
@@ -17,15 +17,25 @@ macro_rules! for_both_protocols {
 for_both_protocols! {
     a_node_whose_directory_is_removed_ends_and_acknowledges_nothing
     a_node_that_does_nothing_notices_it_as_well
+    a_sync_that_fails_ends_the_node_and_its_clients_hear_of_it
     deleting_a_lock_file_lets_no_second_node_in
 }
 
 /// Starts the only node of a cluster, with its log in a file.
 fn start(protocol: Protocol) -> (Cluster, Process) {
+    start_with(protocol, |_, _| {})
+}
+
+/// The same, with something changed about the command that runs it.
+fn start_with(
+    protocol: Protocol,
+    change: impl FnOnce(&Cluster, &mut Command),
+) -> (Cluster, Process) {
     let mut cluster = Cluster::of(protocol, 1);
     cluster.stop();
     let log = fs::File::create(cluster.log_file(0)).expect("a file of ours");
     let mut command = cluster.command(0);
+    change(&cluster, &mut command);
     let child = command.stdout(Stdio::null()).stderr(log).spawn().expect("the program starts");
     let node = Process(child);
     eventually("it serves", || {
@@ -76,6 +86,42 @@ fn a_node_that_does_nothing_notices_it_as_well(protocol: Protocol) {
     println!("noticed after {:?}", moved.elapsed());
     assert_eq!(code, Some(1), "{log}");
     assert!(log.contains("not at its place any more"), "{log}");
+}
+
+/// A disk that fails: the system says EIO when a file is to be synced. A library that is loaded before the system's says so.
+fn a_sync_that_fails_ends_the_node_and_its_clients_hear_of_it(protocol: Protocol) {
+    if !has_tool("cc", &["--version"]) {
+        return;
+    }
+    let mut switch = None;
+    let (cluster, mut node) = start_with(protocol, |cluster, command| {
+        let library = cluster.dir.path().join("failing_sync.so");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/disk/failing_sync.c");
+        let mut compile = Command::new("cc");
+        compile.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source);
+        assert!(output(&mut compile).status.success());
+        let file = cluster.dir.path().join("the-disk-fails");
+        command.env("LD_PRELOAD", library).env("FAILING_SYNC", &file);
+        switch = Some(file);
+    });
+    let mut connection = cluster.connect(0);
+    let mut set = |value: u32| redis::cmd("SET").arg("a").arg(value).query::<()>(&mut connection);
+    set(2).expect("it serves");
+    fs::write(switch.expect("it was started"), "").expect("a directory of ours");
+    let failed = Instant::now();
+    let refused = set(3);
+    let waited = failed.elapsed();
+    assert!(refused.is_err(), "acknowledged without a sync");
+    // Its deadline is 5 s.
+    assert!(waited < Duration::from_secs(4), "a client waited for {waited:?}");
+    let (code, log) = end(&cluster, &mut node);
+    assert_eq!(code, Some(1), "{log}");
+    let sentence = log.lines().find(|line| line.contains("Input/output error"));
+    assert!(sentence.is_some_and(|line| line.contains("node-1")), "it says which file: {log}");
+    println!(
+        "its client waited {waited:?}, and it ended after {:?}: {sentence:?}",
+        failed.elapsed()
+    );
 }
 
 fn deleting_a_lock_file_lets_no_second_node_in(protocol: Protocol) {
