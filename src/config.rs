@@ -348,8 +348,12 @@ impl Cluster {
     /// itself, and neither acknowledges anything on fewer disks than it was told. So it may be changed by one node's
     /// restart after the other, and the [number of the wire](Self::wire_number) does not cover it.
     pub fn copies(&self, chain: u32) -> usize {
-        let usual = if self.first_members(chain).len() >= 3 { 2 } else { 1 };
-        self.min_copies.map_or(usual, |copies| copies as usize)
+        self.min_copies.map_or(self.usual_copies(chain), |copies| copies as usize)
+    }
+
+    /// How many copies a chain keeps where the file does not say it.
+    pub fn usual_copies(&self, chain: u32) -> usize {
+        if self.first_members(chain).len() >= 3 { 2 } else { 1 }
     }
 
     /// The view that a chain begins with.

@@ -155,6 +155,8 @@ pub enum Order {
     /// That coordinators give up those who are gone, in the epoch that the operator saw: of these replicas, or of all if
     /// none is named.
     Reform(u64, Vec<u32>),
+    /// That a chain, whose only member in this epoch is lost, begins anew from what this node holds.
+    BeginAnew(u64),
 }
 
 /// Where the front doors of a cluster are.

@@ -88,7 +88,8 @@ fn a_node_that_does_nothing_notices_it_as_well(protocol: Protocol) {
     assert!(log.contains("not at its place any more"), "{log}");
 }
 
-/// A disk that fails: the system says EIO when a file is to be synced. A library that is loaded before the system's says so.
+/// A disk that fails: the system says EIO when a file is to be synced. A library that is loaded
+/// before the system's says so.
 fn a_sync_that_fails_ends_the_node_and_its_clients_hear_of_it(protocol: Protocol) {
     if !has_tool("cc", &["--version"]) {
         return;

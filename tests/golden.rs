@@ -288,6 +288,7 @@ fn chain_messages(lines: &mut Lines) {
         Ready: Report::Ready { since: 8 };
         Silent: Report::Silent { epoch: 9 };
         Reform: Report::Reform { epoch: 9, lost: BTreeSet::from([id(2)]) };
+        BeginAnew: Report::BeginAnew { epoch: 9 };
     }
     for learner in [None, Some((id(4), 8))] {
         for allowed in [None, Some(2)] {

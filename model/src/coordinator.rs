@@ -75,6 +75,14 @@
 //! turn how many suffice. The number is each coordinator's own: a majority of the same mind has its
 //! way, and no disagreement makes a lease unsafe.
 //!
+//! A vote cannot be taken back within its epoch, and whoever finds it has to propose it again. So a
+//! coordinator that keeps fewer copies than [is usual](Coordinator::usual) and votes for a view
+//! that the others refuse would stop all views where it is needed for a majority. Such a view its
+//! proposer votes for *last*: when a majority needs its own vote only, and has it. One whose number
+//! is lower by mistake then proposes in vain, and holds up nobody. (Two of five that keep fewer may
+//! still hold up views while two of the other three are down: one of them votes before the other.
+//! That is safe, and over when a third of those lives; nodes say whose files differ.)
+//!
 //! # Suspicion
 //!
 //! A suspicion that is false costs no safety, and a copy for as long as it takes to make one. So
@@ -131,6 +139,7 @@ pub struct Coordinator<V, S, M = Intact> {
     followers: Vec<Id>,
     timeouts: Timeouts,
     copies: usize,
+    usual: usize,
     mechanisms: M,
     types: PhantomData<(V, S)>,
 }
@@ -217,7 +226,7 @@ impl<V: View, S: Store<Key, Row<V>>> Coordinator<V, S> {
 impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     /// A coordinator that has these mechanisms.
     pub fn with(followers: Vec<Id>, timeouts: Timeouts, mechanisms: M) -> Self {
-        Coordinator { followers, timeouts, copies: 1, mechanisms, types: PhantomData }
+        Coordinator { followers, timeouts, copies: 1, usual: 1, mechanisms, types: PhantomData }
     }
 
     /// The same, keeping at least so many copies: it wishes for no view that leaves fewer members,
@@ -225,6 +234,18 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     pub fn copies(mut self, copies: usize) -> Self {
         self.copies = copies;
         self
+    }
+
+    /// The same, where the others are taken to keep so many copies, unless they were told
+    /// otherwise: what leaves fewer is voted for last by its proposer.
+    pub fn usual(mut self, copies: usize) -> Self {
+        self.usual = copies;
+        self
+    }
+
+    /// How many copies it keeps.
+    pub fn copies_bound(&self) -> usize {
+        self.copies
     }
 
     /// Resumes from the store. A coordinator without one refuses to run: it would have forgotten

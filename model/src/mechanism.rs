@@ -143,8 +143,12 @@ mechanisms! {
     CopiesKept = "a chain shrinks as far as it is suspected",
     /// An acceptor votes for no such view, whatever the proposer's setting.
     CopiesVoted = "an acceptor votes for fewer copies than it keeps",
+    /// A proposer votes last for a view that leaves fewer copies than others are taken to keep.
+    UnusualVotedLast = "a proposer votes first for what others refuse",
     /// A head logs nothing new while its chain has fewer members than copies are to be kept.
     CopiesAwaited = "updates are taken on fewer copies",
+    /// An only member takes and acknowledges updates only while it has a lease.
+    AloneWithLease = "an only member goes on without a lease",
     /// A replica takes updates and acknowledgements of its own epoch only.
     EpochCheck = "no epoch check",
     /// Who returns learns what it lacks, before it says that it has everything.

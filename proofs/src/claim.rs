@@ -71,6 +71,8 @@ claims! {
         "A tail hands over to a learner that has every row.";
     Copies = "copies",
         "Every acknowledged update is on as many disks of members as copies are to be kept.";
+    Passable = "passable",
+        "A coordinator votes only for what a majority of them would vote for, as to copies.";
     RefusedIsRefused = "refused is refused",
         "What a client was told did not happen never does.";
 

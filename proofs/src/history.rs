@@ -1,23 +1,25 @@
 //! What clients saw, and whether it is linearizable.
 //!
-//! A history is recorded at the clients, and clients *think*: an operation begins when the first message of it
-//! that leaves its gateway is *received* (a chain's `Request`; a ring's `Read` or `Prepare`), and ends when the
-//! client receives `Return`. A script calls in the step in which it hears, so that the call alone would make
-//! every operation begin too early: `A.put(a) < B.put(b) < A.get` could not be told from operations that
-//! overlap, and linearizability would be asked of weaker histories than real ones. A client that thinks until
-//! that message is received is a possible client: up to then the operation is known to its gateway and to the
-//! network, which delays. It can have had no effect yet, so to let it begin there takes no order away that
-//! could explain what was seen. (An outcome that is told although nothing was received begins where it ends.)
+//! A history is recorded at the clients, and clients *think*: an operation begins when the first
+//! message of it that leaves its gateway is *received* (a chain's `Request`; a ring's `Read` or
+//! `Prepare`), and ends when the client receives `Return`. A script calls in the step in which it
+//! hears, so that the call alone would make every operation begin too early: `A.put(a) < B.put(b) <
+//! A.get` could not be told from operations that overlap, and linearizability would be asked of
+//! weaker histories than real ones. A client that thinks until that message is received is a
+//! possible client: up to then the operation is known to its gateway and to the network, which
+//! delays. It can have had no effect yet, so to let it begin there takes no order away that could
+//! explain what was seen. (An outcome that is told although nothing was received begins where it
+//! ends.)
 //!
-//! Retries happen behind the gateway and so are one invocation. An operation whose outcome is unknown stays
-//! open for ever: it may have taken effect at any time since, or may yet; also where its first message
-//! is received only later.
+//! Retries happen behind the gateway and so are one invocation. An operation whose outcome is
+//! unknown stays open for ever: it may have taken effect at any time since, or may yet; also where
+//! its first message is received only later.
 //!
 //! Linearizability is local (Herlihy & Wing, TOPLAS 1990), so every key has a history of its own.
 //!
-//! A history is part of a state, so what it remembers multiplies states. It remembers what bears on what may
-//! be said later, and no more: of a key, how it may stand ([`Linearizations`]), not how that came about; of views,
-//! those that a coordinator could still decide again.
+//! A history is part of a state, so what it remembers multiplies states. It remembers what bears on
+//! what may be said later, and no more: of a key, how it may stand ([`Linearizations`]), not how
+//! that came about; of views, those that a coordinator could still decide again.
 
 pub mod linearizable;
 
@@ -77,12 +79,17 @@ struct Seen {
     /// Whether a gateway has announced a start with a number that it had announced before.
     restarted_backwards: bool,
     decisions: Decisions,
+    /// What the replica holds from whose data the chain may be begun anew.
+    older: BTreeMap<Key, Value>,
+    /// Whether it was.
+    begun_anew: bool,
 }
 
 /// What happened to views.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Decisions {
-    /// The views that a coordinator has moved on to and that another one has not, by epoch: digests of them.
+    /// The views that a coordinator has moved on to and that another one has not, by epoch: digests
+    /// of them.
     views: BTreeMap<u64, u64>,
     /// Whether two were decided for one epoch.
     torn: bool,
@@ -96,6 +103,20 @@ impl History {
         self.with(|seen| {
             seen.keys.insert(key.into(), Linearizations::holding(value.into()));
         })
+    }
+
+    /// The same, where the chain may be begun anew from data in which a key holds a value.
+    pub fn or_anew(&self, key: &str, value: &str) -> History {
+        self.with(|seen| {
+            seen.older.insert(key.into(), value.into());
+        })
+    }
+
+    /// The chain is begun anew, by an operator's word: what was acknowledged before may be gone, so
+    /// clients know nothing of it any more, and what has begun may take effect in this history,
+    /// whatever is said of it. From here on what they see has to be one history again.
+    fn begin_anew(&self) -> Option<History> {
+        (!self.seen.begun_anew).then(|| self.with(Seen::begin_anew))
     }
 
     /// A client calls: the operation begins as soon as a message of it is received.
@@ -148,8 +169,8 @@ impl History {
         })
     }
 
-    /// A listing begins: a read of every key that is known, and all that it will tell is which are there. (It asks
-    /// several replicas; it begins when the first of them hears it.)
+    /// A listing begins: a read of every key that is known, and all that it will tell is which are
+    /// there. (It asks several replicas; it begins when the first of them hears it.)
     fn list(&self, client: Id, ticket: u64) -> Option<History> {
         let is_new = !self.seen.listings.contains_key(&(client, ticket));
         is_new.then(|| {
@@ -162,7 +183,8 @@ impl History {
         })
     }
 
-    /// A listing ends. Where it has no keys, it tells how many there are, which is as much where one is known.
+    /// A listing ends. Where it has no keys, it tells how many there are, which is as much where
+    /// one is known.
     fn listed(&self, client: Id, ticket: u64, listed: &[Key], total: u64) -> Option<History> {
         let keys = self.seen.listings.get(&(client, ticket)).filter(|keys| !keys.is_empty())?;
         let keys = keys.clone();
@@ -252,6 +274,23 @@ impl History {
 }
 
 impl Seen {
+    fn begin_anew(&mut self) {
+        self.begun_anew = true;
+        self.acknowledged.clear();
+        self.keys.clear();
+        for (key, value) in &self.older {
+            self.keys.insert(key.clone(), Linearizations::holding(value.clone()));
+        }
+        // What somebody has received may have been answered in the history that is lost.
+        let begun = self.open.values().filter(|(id, ..)| !self.called.contains_key(id));
+        for (id, key, op) in begun.filter(|(.., op)| !op.is_read()) {
+            let possible = self.keys.entry(key.clone()).or_default();
+            possible.invoke(*id, op.clone());
+            possible.give_up(*id);
+        }
+        self.open.retain(|_, (id, ..)| self.called.contains_key(id));
+    }
+
     /// An operation begins, if it has not.
     fn begin(&mut self, id: OpId) {
         let Some((key, op, is_awaited)) = self.called.remove(&id) else { return };
@@ -293,8 +332,8 @@ impl Decisions {
         !self.views.contains_key(&view.epoch())
     }
 
-    /// Forgets the views up to an epoch that every coordinator has reached: whoever decided one of these
-    /// again would have gone back.
+    /// Forgets the views up to an epoch that every coordinator has reached: whoever decided one of
+    /// these again would have gone back.
     pub fn forget(&mut self, epoch: u64) {
         self.views.retain(|decided, _| *decided > epoch);
     }
@@ -334,6 +373,7 @@ impl Recorder<Msg> for History {
         match msg {
             Msg::Invoke(Invoke { id, key, op, .. }) => Some(self.call(src, *id, key, op)),
             Msg::Opened(Opened { incarnation }) => Some(self.start(src, *incarnation)),
+            Msg::Views(_) if begins_anew(msg) => self.begin_anew(),
             Msg::Return(_)
             | Msg::Request(_)
             | Msg::Reply(_)
@@ -390,8 +430,13 @@ impl Recorder<Msg> for History {
                 | Opened { .. }
                 | Scan { .. }
                 | Scanned { .. }
-        )
+        ) || begins_anew(msg)
     }
+}
+
+/// Whether it tells of a view that begins a chain anew.
+fn begins_anew(msg: &Msg) -> bool {
+    matches!(msg, Msg::Views(coordinator::Msg::Install(install)) if install.view.is_begun_anew())
 }
 
 /// On a ring, an operation that is refused leaves no trace: its client knows of no update.

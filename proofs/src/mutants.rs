@@ -165,7 +165,9 @@ controls! {
     GrantsRemembered => "chain-views-leases", Linearizable;
     CopiesKept => "copies", Copies;
     CopiesVoted => "copies-lax", Copies;
+    UnusualVotedLast => "copies-lax", Passable;
     CopiesAwaited => "grow-copies", Copies;
+    AloneWithLease => "chain-anew", Held;
     EpochCheck => "grow-late", Linearizable;
     JoinsByLearning => "grow-old", InProcessRequests;
     LearnerEmptied => "grow-old", Agreement;

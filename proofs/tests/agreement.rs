@@ -54,6 +54,7 @@ const PINNED: &[(&str, usize)] = &[
     ("copies-return", 49_258),
     ("copies-lax", 462),
     ("copies-reform", 4_397),
+    ("chain-anew", 5_747),
     ("grow-copies", 22),
     ("grow-copies-deadlines", 499),
     ("chain-return-tail", 4_307),

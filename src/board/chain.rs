@@ -108,7 +108,10 @@ impl Observe for ChainProtocol {
 
     fn words(view: &View, nodes: &dyn Fn(&[Id]) -> String) -> String {
         let learner = view.learner().map(|learner| format!(", learner {}", nodes(&[learner])));
-        let word = |copies| format!(", {copies} suffice by an operator's word");
+        let word = |copies| match copies {
+            0 => ", begun anew from older data by an operator's word".to_string(),
+            copies => format!(", {copies} suffice by an operator's word"),
+        };
         let allowed = view.allowed.map(word).unwrap_or_default();
         let (members, learner) = (nodes(&view.chain), learner.unwrap_or_default());
         format!("members from head to tail: {members}{learner}{allowed}")

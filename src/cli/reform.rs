@@ -1,6 +1,7 @@
 //! `chainring reform`: gives up nodes that will never come back, of a ring, or of a chain that has
 //! too few copies left.
 
+mod anew;
 mod chain;
 
 use crate::cli::status::{self, Answer, RingReport, Where};
@@ -21,6 +22,12 @@ pub struct ReformArgs {
     /// Every node that is gone, in all ranges, or of all chains.
     #[arg(long, conflicts_with = "range")]
     all: bool,
+    /// Of a chain whose only member is lost with its disk: begin it anew from the older data of this node.
+    #[arg(long, value_name = "NODE", conflicts_with_all = ["range", "all"], requires = "accept_loss")]
+    from: Option<u32>,
+    /// What was acknowledged after that node was left out may be gone.
+    #[arg(long, requires = "from")]
+    accept_loss: bool,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
@@ -37,6 +44,15 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// Tells the coordinators to give up the nodes that are gone, and waits for their decision.
 pub fn run(args: &ReformArgs) -> Result<ExitCode, String> {
     let cluster = args.cluster.read()?;
+    match (cluster.protocol, args.from) {
+        (Protocol::Ring, Some(_)) => {
+            return Err(
+                "--from is of chains; a ring gives up nodes: `chainring reform --all`".to_string()
+            );
+        }
+        (Protocol::Chain, Some(node)) => return anew::run(args, &cluster, node),
+        _ => {}
+    }
     if cluster.protocol != Protocol::Ring {
         return chain::run(args, &cluster);
     }

@@ -20,9 +20,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use verdict::{State, Verdict};
 
-pub use report::{Chain, NodeOfChain, Report};
+pub use report::{Chain, NodeOfChain, Report, Role};
 #[cfg(test)]
-pub use report::{Coordinator, Role};
+pub use report::{Coordinator, Replica};
 pub use ring::{NodeOfRing, RingReport};
 
 /// Which cluster.

@@ -44,6 +44,7 @@ impl Operate for ChainProtocol {
                                      start or stop the node"
                 .to_string()),
             Order::Reform(epoch, named) => reform::order(node, epoch, &named),
+            Order::BeginAnew(epoch) => reform::begin_anew(node, epoch),
         }
     }
 

@@ -30,6 +30,11 @@ impl Operate for RingProtocol {
             return Err("this ring has no coordinators, so its members are fixed".to_string());
         }
         let report = match order {
+            Order::BeginAnew(_) => {
+                return Err(
+                    "a ring gives up nodes, not its data: `chainring reform --all`".to_string()
+                );
+            }
             Order::Belong(false) if view.old.has(node.node.replica()) && !view.can_spare_one() => {
                 return Err(cannot_spare(&view));
             }

@@ -44,12 +44,13 @@ impl Protocol for ChainProtocol {
             // A chain has no members: its file is refused if it names one.
             Role::Replica | Role::Member => {
                 let replica = Replica::new(timeouts).retaining(cluster.retains());
-                ChainActor::Replica(replica.copies(copies))
+                ChainActor::Replica(replica.copies(copies).alone_with_lease())
             }
             Role::Coordinator => {
                 let followers = followers(cluster, chain);
                 let coordinator = Coordinator::new(followers, timeouts.views);
-                ChainActor::Coordinator(coordinator.copies(copies))
+                let usual = cluster.usual_copies(chain);
+                ChainActor::Coordinator(coordinator.copies(copies).usual(usual))
             }
             Role::Gateway => {
                 let nearest = (chain == node.chain).then(|| node.replica());

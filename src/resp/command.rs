@@ -78,6 +78,7 @@ pub(super) enum Verb {
     Ping,
     Quit,
     Reform,
+    BeginAnew,
     Reset,
     Role,
     Scan,
@@ -630,6 +631,12 @@ pub(super) const COMMANDS: &[Command] = &[
                     Argument::new("replica", Kind::Integer).optional().many(),
                 ],
                 ..plain("REFORM", Verb::Reform, -3, ADMIN, "server")
+            },
+            Command {
+                summary: "Begins a chain anew from what this node holds, where its only member is lost in the view \
+                          of this epoch. What only that member had is lost. `chainring reform --from` asks first.",
+                arguments: &[Argument::new("epoch", Kind::Integer)],
+                ..plain("BEGINANEW", Verb::BeginAnew, 3, ADMIN, "server")
             },
             HELP,
         ],

@@ -792,6 +792,10 @@ impl<S: Service> Session<S> {
                 });
                 self.order(Order::Reform(epoch, named.collect::<Result<_, _>>()?))
             }
+            Verb::BeginAnew => {
+                let epoch = u64::try_from(integer(arguments, 2)?);
+                self.order(Order::BeginAnew(epoch.map_err(|_| Reply::error(NOT_AN_INTEGER))?))
+            }
             Verb::Command => Ok(Some(command::info(&[]))),
             Verb::CommandCount => Ok(Some(command::count())),
             Verb::CommandDocs => Ok(Some(command::docs(few(&arguments[2..])?))),

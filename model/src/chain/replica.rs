@@ -92,6 +92,7 @@ pub struct Replica<S, M = Intact> {
     part_rows: usize,
     retain_bytes: usize,
     copies: usize,
+    alone_with_lease: bool,
     pub(super) mechanisms: M,
     store: PhantomData<S>,
 }
@@ -196,6 +197,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             part_rows: PART_ROWS,
             retain_bytes: 0,
             copies: 1,
+            alone_with_lease: false,
             mechanisms,
             store: PhantomData,
         }
@@ -223,6 +225,15 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     /// The same, keeping so many copies: a head of fewer members takes nothing new.
     pub fn copies(mut self, copies: usize) -> Self {
         self.copies = copies;
+        self
+    }
+
+    /// The same, taking and acknowledging updates as an only member only while it has a lease. A
+    /// chain can be begun anew without its only member, so all replicas that run are so. Models in
+    /// which none is begun anew leave it out: what such a replica does not take, and does not say,
+    /// the network may as well have lost.
+    pub fn alone_with_lease(mut self) -> Self {
+        self.alone_with_lease = true;
         self
     }
 
@@ -335,6 +346,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         if state.view.head() != Some(id) {
             let view = state.view.clone();
             return out.send(entry.id.gateway, Msg::Redirect(Redirect { view }));
+        }
+        if !self.may_acknowledge(id, state) {
+            return; // its gateway asks again
         }
         match self.admission(state, &entry.id) {
             Admission::Stale | Admission::Logged => return,
@@ -688,6 +702,15 @@ fn is_heard<S: Store<Key, Row>>(state: &mut Cow<'_, ReplicaState<S>>) {
 }
 
 impl<S: Store<Key, Row>> ReplicaState<S> {
+    /// Whether what is here is a whole prefix of a history, and what it received beyond: not the
+    /// parts of a transfer.
+    pub fn is_whole(&self) -> bool {
+        match &self.transfer {
+            None | Some(Transfer::HandedOver) => true,
+            Some(Transfer::Learning { place, .. }) => *place == Place::Resuming,
+        }
+    }
+
     /// The index of the newest entry received.
     pub fn last(&self) -> u64 {
         self.window.last().unwrap_or(self.committed)

@@ -22,6 +22,8 @@ pub struct View {
     /// its members read without leases.
     pub coordinators: Vec<Id>,
     /// How many copies suffice by an operator's word, where fewer were left than are to be kept.
+    /// None of those that were there is left, 0, where the chain [is begun
+    /// anew](Self::is_begun_anew).
     pub allowed: Option<u32>,
 }
 
@@ -90,6 +92,12 @@ pub enum Report {
         /// The members that are given up.
         lost: BTreeSet<Id>,
     },
+    /// When an operator says that the only member is lost with its disk, so that the chain begins
+    /// anew from the older data of the replica that reports this.
+    BeginAnew {
+        /// The epoch that the operator saw.
+        epoch: u64,
+    },
 }
 
 impl View {
@@ -131,6 +139,42 @@ impl View {
         self.learner.map(|(learner, _)| learner)
     }
 
+    /// Whether this view began a chain anew, from older data of one that was no member; or only
+    /// learners came since.
+    pub fn is_begun_anew(&self) -> bool {
+        self.allowed == Some(0)
+    }
+
+    /// Whether it has one member, and others decide about it.
+    pub fn is_alone(&self, id: Id) -> bool {
+        self.chain == [id] && !self.coordinators.is_empty()
+    }
+
+    /// The view with which a replica begins the chain anew.
+    fn begun_anew(&self, from: Id) -> View {
+        View {
+            epoch: self.epoch + 1,
+            chain: vec![from],
+            learner: None,
+            coordinators: self.coordinators.clone(),
+            allowed: Some(0),
+        }
+    }
+
+    /// What an operator asked for, who says that the only member is lost; and it is not heard. Its
+    /// learner, which has not everything, is dropped.
+    fn anew(&self, suspects: &BTreeSet<Id>, reports: &BTreeMap<Id, Report>) -> Option<View> {
+        let told = |report: &Report| matches!(report, Report::BeginAnew { .. });
+        let (from, _) = reports.iter().find(|(_, report)| told(report))?;
+        let is_gone = self.chain.iter().all(|id| suspects.contains(id));
+        (is_gone && self.may_begin_anew(*from)).then(|| self.begun_anew(*from))
+    }
+
+    /// Whether the chain may begin anew from what this replica has.
+    fn may_begin_anew(&self, from: Id) -> bool {
+        self.chain.len() == 1 && !self.chain.contains(&from) && self.learner() != Some(from)
+    }
+
     /// How many copies are to be kept: so many, or fewer by an operator's word.
     pub fn enough(&self, copies: usize) -> usize {
         self.allowed.map_or(copies, |allowed| copies.min(allowed as usize))
@@ -166,7 +210,10 @@ impl View {
     fn reformed(&self, copies: usize, reports: &BTreeMap<Id, Report>) -> Option<View> {
         let lost = reports.values().find_map(|report| match report {
             Report::Reform { lost, .. } => Some(lost),
-            Report::Join | Report::Ready { .. } | Report::Silent { .. } => None,
+            Report::Join
+            | Report::Ready { .. }
+            | Report::Silent { .. }
+            | Report::BeginAnew { .. } => None,
         })?;
         let mut next = self.without(lost);
         let left = next.chain.len();
@@ -234,10 +281,14 @@ impl coordinator::View for View {
         let allowed = next.allowed == self.allowed
             || is_smaller && next.allowed == Some(next.chain.len() as u32);
         let in_order = in_order && allowed;
+        let anew = || {
+            let from = next.head().filter(|from| self.may_begin_anew(*from));
+            from.is_some_and(|from| *next == self.begun_anew(from))
+        };
         next.epoch == self.epoch + 1
             && next.coordinators == self.coordinators
             && !next.chain.is_empty()
-            && (appended || in_order && self.permits_learner(next))
+            && (appended || in_order && self.permits_learner(next) || anew())
     }
 
     fn next(&self, suspects: &BTreeSet<Id>, reports: &BTreeMap<Id, Report>) -> Option<View> {
@@ -264,6 +315,9 @@ impl coordinator::View for View {
         if let Some(next) = self.reformed(copies, reports) {
             return Some(next);
         }
+        if let Some(next) = self.anew(suspects, reports) {
+            return Some(next);
+        }
         if !self.chain.iter().any(stays) {
             return None; // it is more likely that we are cut off than that everyone is dead
         }
@@ -285,6 +339,14 @@ impl coordinator::View for View {
         next.chain.len() >= next.enough(copies).min(self.chain.len())
     }
 
+    fn abandons(&self, next: &View) -> bool {
+        next.is_begun_anew() && !next.chain.iter().any(|member| self.chain.contains(member))
+    }
+
+    fn is_urgent(report: &Report) -> bool {
+        matches!(report, Report::BeginAnew { .. })
+    }
+
     fn heeds(&self, src: Id, report: &Report) -> bool {
         match report {
             Report::Join => !self.chain.contains(&src) && self.learner() != Some(src),
@@ -300,6 +362,7 @@ impl coordinator::View for View {
                     && self.chain.iter().any(|member| lost.contains(member))
                     && !self.chain.iter().all(|member| lost.contains(member))
             }
+            Report::BeginAnew { epoch } => *epoch == self.epoch && self.may_begin_anew(src),
         }
     }
 }
@@ -313,6 +376,41 @@ mod tests {
         let mut view = View::new(epoch, chain.iter().copied().map(Id::from).collect());
         view.learner = learner.map(|(learner, since)| (Id::from(learner), since));
         view.decided_by(vec![Id::from(9)])
+    }
+
+    /// Only of one member that is not heard, and from one that is neither that nor its learner.
+    #[test]
+    fn a_chain_begins_anew_by_an_operators_word() {
+        let ids = |ids: &[usize]| ids.iter().copied().map(Id::from).collect::<BTreeSet<_>>();
+        let told =
+            |from: usize, epoch| BTreeMap::from([(Id::from(from), Report::BeginAnew { epoch })]);
+        let begun = View { allowed: Some(0), ..view(6, &[2], None) };
+        for (chain, learner, suspects, from, wished) in [
+            (&[0][..], None, &[0][..], 2, Some(begun.clone())),
+            (&[0], None, &[], 2, None),
+            (&[0], None, &[0], 0, None),
+            (&[0, 1], None, &[0, 1], 2, None),
+            (&[0], Some((1, 4)), &[0], 2, Some(begun.clone())),
+            (&[0], Some((1, 4)), &[1], 2, None),
+            (&[0], Some((2, 4)), &[0, 2], 2, None),
+        ] {
+            let now = view(5, chain, learner);
+            let next = now.next_keeping(2, &ids(suspects), &told(from, 5));
+            assert_eq!(next, wished, "{chain:?} {learner:?} {suspects:?} {from}");
+            if let Some(next) = next {
+                assert!(now.permits(&next) && now.keeps(&next, 2) && now.abandons(&next));
+                assert!(
+                    next.has_copies(2)
+                        && now.heeds(Id::from(from), &told(from, 5)[&Id::from(from)])
+                );
+            }
+            let report = Report::BeginAnew { epoch: 4 };
+            assert!(!now.heeds(Id::from(2), &report), "of an older epoch");
+        }
+        let grown = View { learner: Some((Id::from(3), 6)), ..begun.clone() }.appended(Id::from(3));
+        assert_eq!(grown.allowed, Some(2));
+        let forged = View { allowed: Some(1), ..begun };
+        assert!(!view(5, &[0], None).permits(&forged));
     }
 
     #[test]

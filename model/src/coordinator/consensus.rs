@@ -115,6 +115,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         }
         if !state.decided.permits(&view)
             || !self.keeps_copies(state, &view)
+            || !self.hears_none(state, &view)
             || Some(ballot) < state.promised
             || state.accepted.as_ref().is_some_and(|(voted, _)| *voted >= ballot)
         {
@@ -230,6 +231,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             || state.promised != Some(*ballot)
             || !state.may_leave_out(view) && self.mechanisms.has(Mechanism::LeaseWait)
             || !self.keeps_copies(state, view)
+            || !self.hears_none(state, view)
+            || self.votes_last(state, view) && votes.len() + 1 < self.majority(state)
         {
             return;
         }
@@ -243,10 +246,14 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         let majority = self.majority(state);
         let Some(proposal) = &mut state.proposal else { return };
         proposal.votes.insert(src);
-        if proposal.votes.len() < majority {
+        let (votes, view) = (proposal.votes.len(), proposal.view.clone());
+        let Some(view) = view else { return };
+        if votes < majority {
+            if votes + 1 == majority && src != id && self.votes_last(state, &view) {
+                self.vote_for_own(id, state, out);
+            }
             return;
         }
-        let Some(view) = proposal.view.clone() else { return };
         let mut audience: BTreeSet<Id> = self.followers.iter().copied().collect();
         for concerned in [&state.decided, &view] {
             audience.extend(concerned.members());

@@ -33,6 +33,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         let state = state.to_mut();
         let before = state.heard.insert(src, (boot, n)).map(|(boot, _)| boot);
         let was_suspected = state.suspects.remove(&src);
+        state.reports.retain(|_, report| !V::is_urgent(report)); // it is not lost
         let left_out = state.doubt.left_out.remove(&src);
         if was_suspected && before == Some(boot) || left_out == Some(boot) {
             self.doubt(state);

@@ -43,13 +43,16 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             return;
         }
         let state = state.to_mut();
-        if let Some((_, pause @ 1..)) = state.failed.get_mut(&src) {
+        let is_urgent = V::is_urgent(&report);
+        if let Some((_, pause @ 1..)) = state.failed.get_mut(&src).filter(|_| !is_urgent) {
             *pause -= 1;
             return;
         }
         state.reports.insert(src, report);
         self.watch(id, state, out);
-        if state.decided.coordinators().first() == Some(&id) {
+        if is_urgent && self.wishes(state).is_none() {
+            state.reports.remove(&src); // it does not wait for its time
+        } else if is_urgent || state.decided.coordinators().first() == Some(&id) {
             self.propose(id, state, out);
         } else if self.wishes(state).is_some() {
             out.set_timer(Timer::Drive, self.timeouts.drive.clone());
@@ -155,6 +158,18 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
     pub(super) fn wishes(&self, state: &StateOf<V, S>) -> Option<V> {
         let copies = if self.mechanisms.has(Mechanism::CopiesKept) { self.copies } else { 1 };
         state.decided.next_keeping(copies, &state.suspects, &state.reports)
+    }
+
+    /// Whether this coordinator may vote for a view that leaves everyone out: it hears none of
+    /// them.
+    pub(super) fn hears_none(&self, state: &StateOf<V, S>, view: &V) -> bool {
+        let is_gone = |member: &Id| state.suspects.contains(member);
+        !state.decided.abandons(view) || state.decided.leased().iter().all(is_gone)
+    }
+
+    /// Whether a proposer votes for this view when all votes of a majority are there but its own.
+    pub(super) fn votes_last(&self, state: &StateOf<V, S>, view: &V) -> bool {
+        !state.decided.keeps(view, self.usual) && self.mechanisms.has(Mechanism::UnusualVotedLast)
     }
 
     /// Whether this coordinator may vote for a view, as to how many copies it leaves.

@@ -60,6 +60,18 @@ pub trait View: Clone + Debug + Eq + Hash + Ord {
         true
     }
 
+    /// Whether `next` leaves out everyone, by an operator's word, so that a coordinator votes for
+    /// it only where it hears none of them.
+    fn abandons(&self, _next: &Self) -> bool {
+        false
+    }
+
+    /// Whether a report counts only as long as its sender says nothing else: every coordinator acts
+    /// on it at once.
+    fn is_urgent(_report: &Self::Report) -> bool {
+        false
+    }
+
     /// Whether a report bears on what follows this view; others are forgotten.
     fn heeds(&self, src: Id, report: &Self::Report) -> bool;
 

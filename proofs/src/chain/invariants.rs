@@ -17,6 +17,7 @@
 //! | [`refused`] | what a client was told did not happen never does | an update was denied |
 //! | [`bounded`] | no log outgrows its window | a window is full |
 //! | [`one_view`] | an epoch has one view | a view change, of head, middle and tail |
+//! | [`passable`] | a coordinator votes only for what a majority of them would vote for, as to copies | |
 //! | [`epochs_advance`] | nobody goes back to an older view | |
 //! | [`durable`] | what a live actor believes is what it has saved | an actor has recovered and served |
 //! | [`finish`] | a state in which nothing can happen has every script finished (no dead end) | |
@@ -45,6 +46,7 @@ mod in_process_requests;
 mod incarnations_grow;
 mod linearizable;
 mod one_view;
+mod passable;
 mod pending;
 mod refused;
 mod retained;
@@ -64,6 +66,7 @@ pub use in_process_requests::in_process_requests;
 pub use incarnations_grow::incarnations_grow;
 pub use linearizable::linearizable;
 pub use one_view::one_view;
+pub use passable::passable;
 pub use pending::pending;
 pub use refused::refused;
 pub use retained::retained;
@@ -91,6 +94,7 @@ pub fn of_chain<W: World>() -> Vec<Property<W>> {
         refused(),
         bounded(),
         one_view(),
+        passable(),
         epochs_advance(),
         durable(),
         finish(),

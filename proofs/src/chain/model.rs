@@ -29,6 +29,9 @@ impl Setup {
         if !self.given_up.is_empty() {
             model = model.in_flight(self.reform());
         }
+        if self.anew {
+            model = model.in_flight([self.word()]);
+        }
         if self.late {
             model = model.in_flight([self.late_update()]);
         }

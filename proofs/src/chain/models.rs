@@ -456,6 +456,13 @@ fn copies() -> Vec<Named> {
                 .views(1, 1)
                 .reached([ReadFound, HeadLost, MiddleLost, TailLost]),
         ),
+        entry(
+            "chain-anew",
+            "an operator says that the only member is lost, which may be wrong: the chain begins anew from an old disk",
+            Setup::new(1, [Client::new([put("a"), Op::Get]), Client::new([Op::Get])])
+                .anew()
+                .reached([ReadFound, BegunAnew]),
+        ),
     ]
 }
 

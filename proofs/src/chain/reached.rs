@@ -80,6 +80,8 @@ pub enum Reached {
     Denied,
     /// A member is suspected, and stays, for too few would be left without it.
     KeptForCopies,
+    /// When every script has finished, and the chain was begun anew.
+    BegunAnew,
 }
 
 /// The view that the model begins with.
@@ -137,6 +139,7 @@ impl Reached {
             Reached::Buried => "a learner holds a tombstone",
             Reached::Denied => "an update was denied",
             Reached::KeptForCopies => "a suspect is kept for its copy",
+            Reached::BegunAnew => "begun anew",
             Reached::VoteWaits => "a vote waits for a grant",
         }
     }
@@ -176,6 +179,7 @@ impl Reached {
             Reached::Buried => buried,
             Reached::Denied => denied,
             Reached::KeptForCopies => kept_for_copies,
+            Reached::BegunAnew => begun_anew,
             Reached::VoteWaits => vote_waits,
         };
         Property::sometimes(self.name(), holds)
@@ -462,6 +466,12 @@ fn buried<W: World>(_: &W, state: &W::State) -> bool {
 /// [`Reached::Denied`].
 fn denied<W: World>(_: &W, state: &W::State) -> bool {
     !W::system(state).history().denied().is_empty()
+}
+
+/// [`Reached::BegunAnew`].
+fn begun_anew<W: World>(world: &W, state: &W::State) -> bool {
+    let newest = newest(W::system(state));
+    finished(world, state) && newest.is_some_and(|view| view.is_begun_anew())
 }
 
 /// [`Reached::KeptForCopies`].

@@ -138,7 +138,7 @@ impl Setup {
                     open(&state.decided)
                         && (self.impatient || state.proposal.is_none())
                         && place.is_some_and(|place| place < self.proposers)
-                        && chain.any(remains)
+                        && (self.anew || chain.any(remains))
                         && (suspects.is_empty() || suspects.contains(&usize::from(*member)))
                 }
                 coordinator::Timer::Expire(member) => awaits_end(system, *id, *member),

@@ -67,8 +67,9 @@ pub struct Setup {
     pub proposers: usize,
     /// How many view changes there are, at the most.
     pub views: u64,
-    /// Whether a coordinator goes on suspecting, and begins another ballot, while a proposal of its own waits:
-    /// so that several members are removed at once, and members are heard again in between.
+    /// Whether a coordinator goes on suspecting, and begins another ballot, while a proposal of its
+    /// own waits: so that several members are removed at once, and members are heard again in
+    /// between.
     pub impatient: bool,
     /// Who may be suspected; anyone, where nobody is named.
     pub suspects: Vec<usize>,
@@ -86,9 +87,13 @@ pub struct Setup {
     pub lax: bool,
     /// The members that an operator gives up at some time, in the first view.
     pub given_up: Vec<usize>,
+    /// Whether an operator says, at any time, that the only member is lost, and that the chain
+    /// begins anew from the joiner.
+    pub anew: bool,
     /// Whether replicas report whom they hear nothing from, and tails their learners.
     pub complaints: bool,
-    /// Whether no update ever arrives that the first two replicas send each other, nor any answer to one.
+    /// Whether no update ever arrives that the first two replicas send each other, nor any answer
+    /// to one.
     pub cut: bool,
     /// Whether a run has finished only when the first joiner has become a member.
     pub grows: bool,
@@ -108,11 +113,13 @@ pub enum Stored {
     Values,
     /// The chain holds no value any more, and both clients have written.
     Lanes,
-    /// The chain holds a value at `x` and one at `y`, and both clients have written; and a joiner was its head in an earlier view, and has kept its store: other values there, a key
-    /// that was deleted since, and an entry that nobody else has.
+    /// The chain holds a value at `x` and one at `y`, and both clients have written; and a joiner
+    /// was its head in an earlier view, and has kept its store: other values there, a key that was
+    /// deleted since, and an entry that nobody else has.
     OldDisk,
-    /// The chain holds a value at `x` and one at `y`; and a joiner was its head in an earlier view, and has kept its store: it had the first two of
-    /// the chain's five entries, and has received four more, which nobody else has.
+    /// The chain holds a value at `x` and one at `y`; and a joiner was its head in an earlier view,
+    /// and has kept its store: it had the first two of the chain's five entries, and has received
+    /// four more, which nobody else has.
     Away(Since),
 }
 
@@ -161,7 +168,8 @@ impl Client {
         self
     }
 
-    /// The same, where each read is a listing of up to so many keys, asked of every replica at once.
+    /// The same, where each read is a listing of up to so many keys, asked of every replica at
+    /// once.
     pub fn listing(mut self, limit: u32) -> Self {
         self.lists = Some(limit);
         self
@@ -210,6 +218,7 @@ impl Setup {
             copies: 1,
             lax: false,
             given_up: Vec::new(),
+            anew: false,
             complaints: false,
             cut: false,
             grows: false,
@@ -241,7 +250,8 @@ impl Setup {
         self
     }
 
-    /// Where heartbeats and grants of the suspected take their time, and so many more heartbeats are sent.
+    /// Where heartbeats and grants of the suspected take their time, and so many more heartbeats
+    /// are sent.
     pub fn slow_leases(mut self, heartbeats: u64) -> Self {
         (self.swift_leases, self.heartbeats) = (false, heartbeats);
         self
@@ -257,6 +267,12 @@ impl Setup {
     pub fn giving_up(mut self, lost: impl IntoIterator<Item = usize>) -> Self {
         self.given_up = lost.into_iter().collect();
         self
+    }
+
+    /// Where an operator has the chain begun anew from the joiner's old disk.
+    pub fn anew(mut self) -> Self {
+        self.anew = true;
+        self.joining(1).stored(Stored::OldDisk).views(1, 1)
     }
 
     /// With a learner, which the first view names, and parts of so many rows.
@@ -277,12 +293,21 @@ impl Setup {
         self
     }
 
-    /// With an update under way that the head sent in an earlier epoch, and nobody else has ever seen. It was
-    /// removed then, came back emptied, and is by now the predecessor of the same replica again:
+    /// With an update under way that the head sent in an earlier epoch, and nobody else has ever
+    /// seen. It was removed then, came back emptied, and is by now the predecessor of the same
+    /// replica again:
     /// `[0, 1]`, `[1]`, `[1, 0]`, `[0]`, `[0, 1]`, with a learner in between.
     pub fn late(mut self) -> Self {
         self.late = true;
         self
+    }
+
+    /// What the operator says to the joiner, whose chain is to begin anew.
+    pub(super) fn word(&self) -> Envelope<Msg> {
+        let src = Id::from(self.all_replicas() + self.clients.len());
+        let report = chain::Report::BeginAnew { epoch: FIRST_EPOCH };
+        let msg = Msg::Views(coordinator::Msg::Report(report));
+        Envelope { src, dst: Id::from(self.replicas), msg }
     }
 
     pub(super) fn late_update(&self) -> Envelope<Msg> {
@@ -357,6 +382,9 @@ impl Setup {
             self.fill(place, &mut store);
             let replica = Replica::with(timeouts.clone(), mechanisms.clone());
             let mut replica = replica.copies(self.copies);
+            if self.anew {
+                replica = replica.alone_with_lease();
+            }
             if let Some(window) = self.window {
                 replica = replica.window(window);
             }
@@ -397,7 +425,8 @@ impl Setup {
             let timeouts = timeouts.views.clone();
             let coordinator = Coordinator::with(followers, timeouts, mechanisms.clone());
             let copies = if self.lax && place == 0 { 1 } else { self.copies };
-            (ProofActor::Coordinator(coordinator.copies(copies)), Some(store.0))
+            let coordinator = coordinator.copies(copies).usual(self.copies);
+            (ProofActor::Coordinator(coordinator), Some(store.0))
         });
         replicas.chain(gateways).chain(scripts).chain(coordinators).collect()
     }

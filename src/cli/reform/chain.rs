@@ -93,7 +93,7 @@ fn give_up(place: &Where, cluster: &Cluster, lost: &Lost) -> Result<(), String> 
     ))
 }
 
-fn look(place: &Where, cluster: &Cluster) -> Result<Report, String> {
+pub(super) fn look(place: &Where, cluster: &Cluster) -> Result<Report, String> {
     let answers: Vec<Answer<NodeStatus>> = status::ask_all(place, cluster)?;
     Ok(Report::of(cluster, &answers))
 }
@@ -148,7 +148,8 @@ fn lost(chain: &Chain, is_lost: impl Fn(u32) -> bool) -> Result<Lost, String> {
     let (left, actors) = (nodes(false), actors.collect());
     if left.is_empty() {
         return Err(format!(
-            "no member of chain {} is left: start one of {} again, for nobody else has what was acknowledged",
+            "no member of chain {} is left: start one of {} again, for nobody else has what was acknowledged (where \
+             the only one is lost with its disk: `chainring reform --from NODE --accept-loss`)",
             chain.chain,
             list(&nodes(true))
         ));

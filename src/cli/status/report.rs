@@ -101,6 +101,8 @@ pub struct Replica {
     /// Of a learner: how many keys it holds of as many as the tail does, in percent, if the tail
     /// can be asked.
     pub learned: Option<u64>,
+    /// Whether its data are whole: not what a learner had got so far.
+    pub whole: bool,
     /// Whether a coordinator has heard that it wants to join.
     pub wants_to_join: bool,
 }
@@ -246,6 +248,7 @@ impl Known {
             learned: (self.tail_keys)
                 .filter(|_| role == Role::Learner)
                 .map(|keys| (replica.keys * 100).checked_div(keys).unwrap_or(100).min(100)),
+            whole: matches!(replica.learning, None | Some(Learning::Resuming)),
             wants_to_join: self.joining.contains(&actor),
         });
         let node = found.map(|(node, _)| node);

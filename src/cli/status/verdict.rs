@@ -135,7 +135,7 @@ impl Chain {
     /// On how many disks it acknowledges nothing less than.
     fn least_copies(&self, cluster: &Cluster) -> usize {
         let kept = self.min_copies.unwrap_or_else(|| cluster.copies(self.chain));
-        self.allowed.map_or(kept, |allowed| kept.min(allowed as usize))
+        self.allowed.map_or(kept, |allowed| kept.min(allowed as usize)).max(1)
     }
 
     fn verdict(&self, needed: usize) -> Verdict {

@@ -36,6 +36,9 @@ impl Chain {
         let Some(least) = self.min_copies else { return Ok(()) };
         write!(f, "  {members} copies, min-copies = {least}")?;
         match self.allowed {
+            Some(0) => f.write_str(
+                ": begun anew from older data by an operator's word, what was acknowledged before may be gone",
+            )?,
             _ if least == 1 => f.write_str(": what a single member acknowledges is on one disk")?,
             Some(allowed) if members < least && members >= allowed as usize => {
                 write!(f, ": {allowed} by an operator's word")?;

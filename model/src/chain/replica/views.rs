@@ -24,7 +24,7 @@
 //! comes back without it, and is in time the predecessor of the same replica again: its old update
 //! is for the next index still.
 
-use super::{Place, Replica, ReplicaState, Transfer};
+use super::{Held, Place, Replica, ReplicaState, Transfer};
 use crate::chain::msg::{Ack, Reply};
 use crate::chain::{ChainActor, Key, Msg, Report, Row, Timer, View};
 use crate::coordinator;
@@ -33,6 +33,11 @@ use crate::mechanism::{Mechanism, Mechanisms};
 use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::borrow::Cow;
+use std::ops::Bound;
+
+/// How many bits of an index count the entries of one history; the epoch in which it began is above
+/// them.
+const INDEX_BITS: u32 = 40;
 
 impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     /// A coordinator speaks.
@@ -44,6 +49,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         msg: coordinator::MsgOf<View>,
         out: &mut Out<ChainActor<S, M>>,
     ) {
+        if let coordinator::Msg::Report(Report::BeginAnew { epoch }) = msg {
+            return self.on_word(id, state, epoch, out);
+        }
         if !state.view.coordinators.contains(&src) {
             return;
         }
@@ -61,6 +69,40 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
     }
 
+    /// An operator wants the chain to begin anew from what is here: it tells the coordinators, if
+    /// that is a whole prefix of a history, and if it knows the view that the operator saw.
+    fn on_word(
+        &self,
+        id: Id,
+        state: &ReplicaState<S>,
+        epoch: u64,
+        out: &mut Out<ChainActor<S, M>>,
+    ) {
+        let is_in_view = state.view.chain.contains(&id) || state.view.learner() == Some(id);
+        if epoch != state.view.epoch || is_in_view || !state.is_whole() {
+            return;
+        }
+        let word = Msg::Views(coordinator::Msg::Report(Report::BeginAnew { epoch }));
+        out.broadcast(&state.view.coordinators, &word);
+    }
+
+    /// A chain that is begun anew counts its entries from far beyond those of the history that was
+    /// lost: whoever returns from that one names an entry that this one never had, and learns
+    /// everything.
+    fn begin_history(&self, id: Id, state: &mut ReplicaState<S>) {
+        if !state.view.is_begun_anew() || state.view.chain != [id] {
+            return;
+        }
+        let (lowest, highest) = (Key::Log(0), Key::Log(u64::MAX)); // what is retained is bounded
+        let log = (Bound::Included(&lowest), Bound::Included(&highest));
+        for (key, _) in state.store.scan(log.0, log.1, usize::MAX) {
+            state.store.delete(&key);
+        }
+        let first = state.view.epoch.min(u64::MAX >> (INDEX_BITS + 1)) << INDEX_BITS;
+        state.committed = state.committed.max(first);
+        (state.retained, state.held) = (state.committed + 1, Held::default());
+    }
+
     /// A newer view is decided (OSDI '04, section 3.1).
     fn on_install(
         &self,
@@ -73,6 +115,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             return;
         }
         let state = state.to_mut();
+        let was_member = state.view.chain.contains(&id);
         let teaching = |view: &View| view.learner.filter(|_| view.tail() == Some(id));
         let goes_on = teaching(&view).is_some()
             && teaching(&view) == teaching(&state.view)
@@ -109,6 +152,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             None => {
                 if self.mechanisms.has(Mechanism::TailCommitsLog) {
                     self.commit_log(id, state, out);
+                }
+                if !was_member {
+                    self.begin_history(id, state);
                 }
             }
             Some(successor) if !state.window.is_empty() => {
@@ -157,7 +203,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         while let Some((index, entry)) = state.window.pop(u64::MAX) {
             let outcome = self.commit(id, state, index, &entry, false);
             let op_id = entry.id;
-            out.send(op_id.gateway, Msg::Reply(Reply { id: op_id, outcome }));
+            if self.may_acknowledge(id, state) {
+                out.send(op_id.gateway, Msg::Reply(Reply { id: op_id, outcome }));
+            }
         }
         let index = state.committed;
         if let Some(predecessor) = state.view.predecessor(id)
@@ -233,9 +281,63 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         state.view.coordinators.is_empty() || state.lease.is_live()
     }
 
+    /// Whether this replica may say what became of updates. An only member asks nobody else, so it
+    /// would go on in a history that has been given up, where it has no lease. (That it says
+    /// nothing is as if that were lost on its way.)
+    pub(super) fn may_acknowledge(&self, id: Id, state: &ReplicaState<S>) -> bool {
+        !self.alone_with_lease
+            || !self.mechanisms.has(Mechanism::AloneWithLease)
+            || !state.view.is_alone(id)
+            || self.may_read(state)
+    }
+
     fn set_lapse(&self, slot: u8, out: &mut Out<ChainActor<S, M>>) {
         let coordinator::Timeouts { lease, grant, .. } = self.timeouts.views;
         let lease = if self.mechanisms.has(Mechanism::LeaseShorter) { lease } else { grant };
         out.set_timer(Timer::Lapse(slot), lease..lease);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::{ChainState, Entry, Timeouts};
+    use crate::kv::{Op, OpId};
+    use crate::store::MapStore;
+
+    /// A removed member begins the chain anew: it commits what it had received, counts from far
+    /// beyond the lost history, retains nothing of the old one, and takes nothing before it has a
+    /// lease.
+    #[test]
+    fn a_history_that_begins_anew_shares_no_index_with_the_lost_one() {
+        let (lost, own, coordinator) = (Id::from(0), Id::from(1), Id::from(9));
+        let replica = Replica::new(Timeouts::default()).retaining(1 << 20).alone_with_lease();
+        let old = View::new(5, vec![lost, own]).decided_by(vec![coordinator]);
+        let mut store = MapStore::<Key, Row>::default();
+        Replica::init(&mut store, old.clone());
+        store.put(Key::Committed, Row::Committed { index: 3, keys: 0 });
+        let id = OpId { gateway: Id::from(4), incarnation: 1, lane: 0, seq: 1 };
+        store.put(Key::Log(3), Row::Touched { id, key: "x".into() });
+        let entry =
+            |seq| Entry { id: OpId { seq, ..id }, key: "x".into(), op: Op::Put("a".into()) };
+        store.put(Key::Log(4), Row::Entry(entry(2)));
+        let mut out = Out::new();
+        let ChainState::Replica(mut state) = replica.on_start(own, &Some(store), &mut out) else {
+            panic!("it has a store");
+        };
+        let install = |state: &mut ReplicaState<_>, view: View| {
+            let mut cow = Cow::Borrowed(&*state);
+            let msg = Msg::Views(coordinator::Msg::Install(Install { view }));
+            replica.on_msg(own, &mut cow, coordinator, msg, &mut Out::new());
+            *state = cow.into_owned();
+        };
+        install(&mut state, View { epoch: 6, chain: vec![lost], ..old.clone() });
+        assert!(state.is_whole() && state.committed == 3);
+        let begun = View { epoch: 7, chain: vec![own], allowed: Some(0), ..old };
+        install(&mut state, begun);
+        assert_eq!((state.committed, state.keys, state.last()), (7 << 40, 1, 7 << 40));
+        let log = (Bound::Included(&Key::Log(0)), Bound::Included(&Key::Log(u64::MAX)));
+        assert_eq!(state.store.scan(log.0, log.1, 9), []);
+        assert!(!replica.may_acknowledge(own, &state), "it has no lease yet");
     }
 }

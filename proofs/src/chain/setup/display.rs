@@ -96,6 +96,9 @@ impl Display for Setup {
                 false => write!(f, ", {} more heartbeats", self.heartbeats)?,
             }
         }
+        if self.anew {
+            f.write_str(", begun anew by an operator's word at any time")?;
+        }
         if self.copies > 1 {
             write!(f, ", {} copies", self.copies)?;
         }

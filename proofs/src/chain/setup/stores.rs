@@ -12,7 +12,11 @@ use stateright::actor::Id;
 impl Setup {
     /// What clients have seen when nothing has happened yet.
     pub(in crate::chain) fn history(&self) -> History {
-        let history = History::default();
+        let mut history = History::default();
+        if self.anew {
+            // What the joiner has, and has received.
+            history = history.or_anew("x", "9").or_anew("y", "7").or_anew("z", "8");
+        }
         match self.stored {
             Stored::Nothing | Stored::Lanes => history,
             Stored::Value => history.holding("x", "1"),
