@@ -150,7 +150,7 @@ impl Node {
     /// node ends.
     ///
     /// The coordinator stops at once. Where all nodes are shut down together, those that take longer to
-    /// answer what is under way would otherwise remove those that have ended, who had to join anew.
+    /// answer what is under way would otherwise remove those that have ended, which had to join anew.
     ///
     /// # Errors
     /// When an actor ended by itself: why.
@@ -302,7 +302,7 @@ fn drivers<P: Operate>(
         let tell_ended = tell_ended.clone();
         let driver = driver.at_end(move |id, result| {
             if result.is_err() {
-                // When the node has gone, nobody needs to know.
+                // When the node has gone, no one needs to know.
                 let _ = tell_ended.send(id);
             }
         });

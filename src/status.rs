@@ -28,7 +28,7 @@ pub struct NodeStatus {
     /// What its file says that all nodes' files have to say, too.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
-    /// Of whom datagrams do not come through.
+    /// The peers whose datagrams do not come through.
     #[serde(default)]
     pub links: Vec<LinkStatus>,
     /// What other nodes have told it that their files say otherwise.
@@ -39,7 +39,7 @@ pub struct NodeStatus {
 /// What keeps the datagrams of, or for, one peer from coming through.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct LinkStatus {
-    /// The peer's node; `None` for everyone who is not in the file.
+    /// The peer's node; `None` for all that are not in the file.
     pub node: Option<u32>,
     /// Where the last datagram came from, or went to.
     pub address: String,
@@ -100,7 +100,7 @@ pub struct ReplicaStatus {
     pub chain: u32,
     /// The newest view that it has installed.
     pub view: ViewStatus,
-    /// Whether it may answer reads; `None` in a chain without coordinators, where nobody grants leases.
+    /// Whether it may answer reads; `None` in a chain without coordinators, where no coordinator grants leases.
     pub lease: Option<bool>,
     /// Everything up to this index is applied.
     pub committed: u64,
@@ -176,12 +176,12 @@ pub struct ViewStatus {
     pub epoch: u64,
     /// The members, from head to tail.
     pub members: Vec<u32>,
-    /// Who is being taught to become the next tail.
+    /// The learner, which is taught to become the next tail.
     pub learner: Option<u32>,
     /// How many copies suffice by an operator's word.
     #[serde(default)]
     pub allowed: Option<u32>,
-    /// Those who decide the next view.
+    /// The coordinators, which decide the next view.
     pub coordinators: Vec<u32>,
 }
 
@@ -203,7 +203,7 @@ pub struct RingNodeStatus {
     /// What its file says that all nodes' files have to say, too.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
-    /// Of whom datagrams do not come through.
+    /// The peers whose datagrams do not come through.
     #[serde(default)]
     pub links: Vec<LinkStatus>,
     /// What other nodes have told it that their files say otherwise.
@@ -266,7 +266,7 @@ pub struct RingCoordinatorStatus {
     pub joining: Vec<u32>,
     /// The replicas that have asked to leave.
     pub leaving: Vec<u32>,
-    /// How many ranges have no majority, because of those who are gone.
+    /// How many ranges have no majority, because of nodes that are gone.
     pub without_majority: u64,
     /// The first thousand of them.
     pub lost_ranges: Vec<RingLostStatus>,
@@ -288,7 +288,7 @@ pub struct RingLostStatus {
 pub struct RingViewStatus {
     /// Its number.
     pub epoch: u64,
-    /// Whether there is one ring only, so that nobody has anything to fetch.
+    /// Whether there is one ring only, so that no node has anything to fetch.
     pub stable: bool,
     /// The members of the ring that has everything.
     pub old: Vec<RingMember>,
@@ -300,9 +300,9 @@ pub struct RingViewStatus {
     pub replicas: u8,
     /// How many ranges the circle has.
     pub ranges: u64,
-    /// How many of them have newcomers, who fetch before they vote.
+    /// How many of them have newcomers, which fetch before they vote.
     pub ranges_moving: u64,
-    /// Those who decide the next view.
+    /// The coordinators, which decide the next view.
     pub coordinators: Vec<u32>,
 }
 

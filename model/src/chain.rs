@@ -23,7 +23,7 @@
 //! | [`Fetch`](Msg::Fetch) / [`Rows`](Msg::Rows) | learner ↔ tail | the tail's rows, part after part | OSDI '04 §3.3, "extending a chain" |
 //! | [`Caught`](Msg::Caught) / [`Changes`](Msg::Changes) | learner ↔ tail | what the tail has committed meanwhile | |
 //! | [`Resume`](Msg::Resume) / [`Resumed`](Msg::Resumed) | learner ↔ tail | whether that suffices, for a member that returns | |
-//! | [`Views`](Msg::Views) | replica, gateway ↔ coordinator | which view holds, who lives, who may answer reads, who wants to join, who is ready: the table of [`coordinator`] | OSDI '04 §3.1 |
+//! | [`Views`](Msg::Views) | replica, gateway ↔ coordinator | which view holds; which members live, may answer reads, want to join, are ready: the table of [`coordinator`] | OSDI '04 §3.1 |
 //!
 //! Messages may be lost, duplicated and reordered. Every message of the chain carries the epoch of
 //! its sender's view, and a replica takes it only in that same epoch.

@@ -3,7 +3,7 @@
 //!
 //! This crate is fully deterministic. It does no networking, reads no clock, draws no random number
 //! and touches no file; it depends on stateright and serde alone, and CI proves it. Durations,
-//! addresses and durable state are data that somebody else hands in, so that the very same actor
+//! addresses and durable state are data that are handed in, so that the very same actor
 //! values are taken by the model checker (`chainring-proofs`) and by the UDP runtime
 //! (`chainring-runtime`), and nothing in here can tell which of the two is running it.
 //!

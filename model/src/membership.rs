@@ -1,11 +1,11 @@
-//! Who is there: the ring's failure detector, by gossip.
+//! The ring's failure detector, by gossip: which nodes are there.
 //!
 //! Every node has a *member* beside its other actors. Each member keeps a table of all members,
 //! asks one of them at a time whether it is alive, and tells in passing what it has heard. What it
 //! finds is a *suggestion*: a crash cannot be told from slowness, and two members' tables may
-//! differ at any moment. Views are decided by [`coordinator`](crate::coordinator)s, to whom members
-//! [`Report`](Msg::Report) whose nodes are gone; if every suggestion were wrong, no safety property
-//! of the ring would notice.
+//! differ at any moment. Views are decided by [`coordinator`](crate::coordinator)s, and members
+//! [`Report`](Msg::Report) to them whose nodes are gone; if every suggestion were wrong, no safety
+//! property of the ring would notice.
 //!
 //! The protocol is SWIM (Das, Gupta & Motivala, DSN '02) with two refinements of Lifeguard (Dadgar,
 //! Phillips & Currey, DSN-W '18) and an exchange of tables. Heartbeat tables that are gossiped
@@ -28,51 +28,52 @@
 //! status overrules. So:
 //!
 //! - **The dead stay dead.** A dead member's row stays on the table, a *tombstone*, and a row that
-//!   says that it lives in the same incarnation is old news, whoever brings it: somebody who was
+//!   says that it lives in the same incarnation is old news, whether a member brings it that was
 //!   away, or a message that was. Rows are never removed; an id is never used for another member,
 //!   so there are no more of them than the cluster's file has ever named.
 //! - **A restart is a new life.** The incarnation is durable and grows at each start, before
 //!   anything is said, so the row of a restarted member overrules its own tombstone. A member
 //!   without its store does not start: it would claim a life that has been lived.
-//! - **Nobody else speaks for a member's life.** A member alone raises its incarnation: at a start,
+//! - **No other speaks for a member's life.** A member alone raises its incarnation: at a start,
 //!   and when it hears something worse of itself than it knows. Then it *refutes*: it takes the
 //!   next incarnation, durably first, and says so.
-//! - **Leaving is final** for the incarnation, as death is. Who starts again is there again.
+//! - **Leaving is final** for the incarnation, as death is. A member that starts again is there
+//!   again.
 //!
 //! # Suspicion
 //!
 //! 1. Once a period a member pings the next one, in an order that is a permutation of those alive,
-//!    another one in each pass and for each member. (SWIM, section 4.3: so each is asked within one
-//!    pass by everybody.)
+//!    another one in each pass and for each member. (SWIM, section 4.3: so each is asked within
+//!    one pass by all others.)
 //! 2. While no answer comes, it pings again, and asks some others to ping: a lost datagram, or one
 //!    bad link, is not a crash. The others keep nothing in mind: pings and answers carry whose
 //!    question they belong to.
 //! 3. No answer within the period: *suspect*, and it tells the suspect at once, and again each
-//!    period. A suspicion is news that spreads. One who hears it as often as that spreads it,
-//!    counts down by itself.
+//!    period. A suspicion is news that spreads. A member that hears it as often as that
+//!    spreads it, counts down by itself.
 //! 4. A refutation ends it. Else, after so many periods, *dead*. That many is a small multiple of
 //!    the logarithm of the number of members, since news takes as long to reach all. It begins at
 //!    the largest, and each *further* member that found the same brings it nearer to the smallest:
-//!    a crashed member is found by all who ask it, whereas one whose link is bad finds everybody
-//!    else dead, and is alone with that. (Lifeguard's suspicion.)
+//!    a crashed member is found by all that ask it, whereas one whose link is bad
+//!    finds all others dead, and is alone with that. (Lifeguard's suspicion.)
 //! 5. Every message carries two rows before anything else, the sender's and what it knows of the
-//!    receiver. So whoever is thought ill of hears it from the next one that it talks to.
+//!    receiver. So a suspect hears of it from the next member that it talks to.
 //!    (Lifeguard's "buddy".)
 //!
-//! A period is also the clock of suspicions: they are counted in periods of the one who counts, not
-//! in time. A process that was suspended for a minute has missed no period when it goes on, and
-//! declares nobody dead.
+//! A period is also the clock of suspicions: they are counted in periods of the member that counts,
+//! not in time. A process that was suspended for a minute has missed no period when it goes on, and
+//! declares no member dead.
 //!
 //! # News, and what repairs it
 //!
 //! What changed on a table is told with messages that are sent anyway, the least told first, a few
 //! rows a message, each as often as a multiple of the logarithm of the number of members. Nearly
 //! always that reaches all. *Nearly* is repaired by the **exchange**, seldom and in parts: a member
-//! sends the bounds of the next part of its table and a digest; who has other rows in there answers
-//! with them, and is told what it lacks. In every other round a member exchanges with one whom it
-//! holds *dead*, if there is any: two halves of a ring that have declared each other dead would
-//! otherwise never speak again. One who has just started compares its whole table, part after part,
-//! at once.
+//! sends the bounds of the next part of its table and a digest; a member that has other rows in
+//! there answers with them, and is told what it lacks. In every other round a member exchanges with
+//! one that it holds *dead*, if there is any: two halves of a ring that have declared each other
+//! dead would otherwise never speak again. One that has just started compares its whole table, part
+//! after part, at once.
 //!
 //! # What it costs
 //!
@@ -83,15 +84,15 @@
 //!
 //! # Chance
 //!
-//! Nothing here is drawn at random but the moment at which a timer fires, within a range, by
-//! whoever runs the actor. Orders are permutations by a hash of who asks, of the pass and of who is
-//! asked. So a run can be repeated, and checked.
+//! Nothing here is drawn at random but the moment at which a timer fires, within a range, by the
+//! interpreter of the actor. Orders are permutations by a hash of the asking member, of the pass
+//! and of the one asked. So a run can be repeated, and checked.
 //!
-//! # Who speaks for which node
+//! # Which members speak for a node
 //!
 //! Ids in here are those of members' own actors. Each row also names the node that the member
-//! speaks for, since coordinators speak of nodes; it is in the row, not in a file, so that those
-//! who join later are known by what they say. A node is gone when all who spoke for it are.
+//! speaks for, since coordinators speak of nodes; it is in the row, not in a file, so that members
+//! that join later are known by what they say. A node is gone when all that spoke for it are.
 //!
 //! # What is left out
 //!
@@ -150,19 +151,19 @@ pub struct Member<S, M = Intact> {
 pub struct MemberState<S> {
     /// All that survives a crash. Invariant: equal to what was last saved, after every handler.
     pub store: S,
-    /// What is known of everybody, itself included. Invariants: no row goes back to an older
+    /// What is known of all members, itself included. Invariants: no row goes back to an older
     /// version, nor goes; its own row is [`Key::Own`]; the others, without suspicions, are those of
-    /// [`Key::Member`], or of a seed of whom nothing else was ever heard.
+    /// [`Key::Member`], or of a seed of which nothing else was ever heard.
     pub table: Table,
     /// The incarnation with which it has started. Invariant: larger at each start.
     pub start: u64,
     /// How many periods there were since.
     pub round: u64,
-    /// Whom it asked last, in which pass.
+    /// Which member it asked last, in which pass.
     pub turn: Turn,
     /// The question that is not answered.
     pub probe: Option<Probe>,
-    /// Those whom it holds suspect. Invariant: exactly those who are suspect on the table.
+    /// The members that it holds suspect. Invariant: exactly those that are suspect on the table.
     pub suspicions: BTreeMap<Id, Suspicion>,
     /// The rows that are news, and how often each was told. Invariant: less often than is enough.
     pub rumours: BTreeMap<Id, u32>,
@@ -196,8 +197,8 @@ type Part<'a, S> = Cow<'a, MemberState<S>>;
 
 impl<S: Store<Key, Row>> Member<S> {
     /// A member that speaks for a node, and knows these members, each with the node that it speaks
-    /// for, when it starts for the first time. A `coordinator` that lives beside it hears who is
-    /// gone.
+    /// for, when it starts for the first time. A `coordinator` that lives beside it hears which
+    /// nodes are gone.
     pub fn new(
         node: Id,
         seeds: BTreeMap<Id, Id>,
@@ -366,12 +367,12 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
 }
 
 impl<S: Store<Key, Row>> MemberState<S> {
-    /// Those who are not known to be gone, itself and the suspected ones among them.
+    /// The members that are not known to be gone, itself and the suspected ones among them.
     pub fn alive(&self) -> impl Iterator<Item = Id> {
         self.table.alive()
     }
 
-    /// The nodes for which nobody speaks any more.
+    /// The nodes for which no member speaks any more.
     pub fn gone(&self) -> BTreeSet<Id> {
         self.table.gone()
     }

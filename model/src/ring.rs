@@ -25,8 +25,8 @@
 //! | [`Behind`](Msg::Behind) | gateway → node | a read shows that it has missed a write | |
 //! | [`Scan`](Msg::Scan) / [`Scanned`](Msg::Scanned) | client ↔ node | a part of its keys; not linearizable | |
 //! | [`Belong`](Msg::Belong) | operator → node | it is to join the ring, or to leave it | |
-//! | [`Members`](Msg::Members) | member ↔ member | who is there: the table of [`membership`] | |
-//! | [`Views`](Msg::Views) | node, gateway ↔ coordinator, and each other | which view holds, who has fetched all it must, who comes and goes: the table of [`coordinator`]; nodes and gateways answer [`Ask`](crate::coordinator::Msg::Ask), too | |
+//! | [`Members`](Msg::Members) | member ↔ member | which members are there: the table of [`membership`] | |
+//! | [`Views`](Msg::Views) | node, gateway ↔ coordinator, and each other | which view holds; which nodes have fetched all they must, come and go: the table of [`coordinator`]; nodes and gateways answer [`Ask`](crate::coordinator::Msg::Ask), too | |
 //!
 //! Messages may be lost, duplicated and reordered. Every message between gateways and nodes carries
 //! its sender's epoch (a ballot begins with it), and is served in that same epoch only.
@@ -52,7 +52,7 @@
 //! The gateway asks all replicas. When a quorum *votes* for one and the same ballot, that content
 //! was chosen, and it was the newest when the read began: any newer chosen one would show in one of
 //! the answers. So one round is enough. Where no ballot has a quorum, some write is half done, or
-//! its gateway is gone, and somebody may or may not build on it; a read that returned it, or the
+//! its gateway is gone, and a proposer may or may not build on it; a read that returned it, or the
 //! one before, would have guessed. So the read *completes* it first: it prepares, and has the
 //! content that it finds accepted, unchanged, by a quorum.
 //!
@@ -73,7 +73,7 @@
 //! is one whose operation is refused because of it and has never been proposed (a proposal that saw
 //! more may still be built upon). Where the content is not known to be chosen, what an attempt
 //! found, or why the operation is refused, is told only when the register was accepted unchanged at
-//! a quorum: until then it may be a half-done write that nobody will ever see again.
+//! a quorum: until then it may be a half-done write that no proposer will ever see again.
 //!
 //! # Deletes
 //!
@@ -98,16 +98,17 @@
 //! # Views
 //!
 //! See [`view`] for which may follow which, and for what coordinators choose. A lost announcement
-//! repairs itself: nodes and gateways ask the coordinators from time to time, whoever gets a
-//! message of an older epoch answers with its view, and whoever gets one of a newer epoch asks for
-//! that. In a joint view every quorum is a majority of the key's old replica set and one of its new
-//! set. Whoever joins a set *fetches, then votes*: it discards what it held there before, asks the
-//! old replicas in the new epoch, takes per key the content with the highest ballot from a majority
-//! of them, and only then answers gateways. An old replica that answers has left the epoch before,
-//! so nothing can be chosen there behind the newcomer's back. **A copy is not a vote**: a content
-//! that was fetched was accepted by somebody, not by the newcomer; counted as a vote it would let
-//! two readers find two quorums for two contents of which neither was chosen. It counts only if
-//! every answer of that majority voted for the same ballot, for then it was chosen.
+//! repairs itself: nodes and gateways ask the coordinators from time to time; an actor that gets a
+//! message of an older epoch answers with its view, and one that gets a message of a newer epoch
+//! asks for that. In a joint view every quorum is a majority of the key's old replica set and one
+//! of its new set. A node that joins a set *fetches, then votes*: it discards what it held there
+//! before, asks the old replicas in the new epoch, takes per key the content with the highest
+//! ballot from a majority of them, and only then answers gateways. An old replica that answers has
+//! left the epoch before, so nothing can be chosen there behind the newcomer's back. **A copy is
+//! not a vote**: a content that was fetched was accepted by another node, not by the newcomer;
+//! counted as a vote it would let two readers find two quorums for two contents of which neither
+//! was chosen. It counts only if every answer of that majority voted for the same ballot, for then
+//! it was chosen.
 //!
 //! Where sets of unequal size meet, an old replica that has to fetch too is one of its own sources,
 //! and keeps what it holds: it is an acceptor of the old set, and forgetting would take a vote

@@ -50,7 +50,7 @@ pub const MAX_DEPTH: u8 = 128;
 /// What a value from a file may weigh when it is decoded.
 pub const MAX_WEIGHT: usize = 1 << 30;
 
-/// What a message may weigh when it is decoded. It is for those who define messages to hold the largest honest ones
+/// What a message may weigh when it is decoded. The crate that defines messages has to hold the largest honest ones
 /// below half of this.
 pub const MAX_MESSAGE_WEIGHT: usize = 64 << 20;
 

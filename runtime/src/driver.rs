@@ -36,7 +36,7 @@
 //! - A commit fails: the actor ends and nothing of that batch, or after it, leaves. There is no second try.
 //! - The disk finds that its store is gone, which it is asked twice a second: as if a commit had failed.
 //! - A handler panics: the actor ends; nothing of that turn is saved or leaves. Turns before it are, as they were sound.
-//! - The trace cannot be written: the actor ends as if the commit had failed. Whoever asked for a trace wants it whole.
+//! - The trace cannot be written: the actor ends as if the commit had failed. A trace that was asked for has to be whole.
 //!
 //! In each case the actor is, to the others, one that crashed: which is what the proofs have seen.
 

@@ -2,7 +2,7 @@
 //!
 //! A handler of an actor runs between two commits, reads what the handlers before it wrote, and may throw its own
 //! writes away. A write to LMDB is visible when its transaction commits, which costs a trip to the disk. The overlay
-//! stands between the two, and this module has to show that nobody can see it.
+//! stands between the two, and this module has to show that no actor can see it.
 //!
 //! # What a handle is
 //!

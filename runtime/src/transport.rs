@@ -8,10 +8,10 @@
 //!   repair is an optimization and no promise: a message of a thousand fragments would otherwise hardly ever arrive. One that does
 //!   not make it within [`TransportConfig::patience`] is lost, and counted.
 //! - **Bounds.** Messages on their way in and out are bounded in bytes, per peer and in total. Nothing is
-//!   allocated by a length that someone sent.
+//!   allocated by a length that was sent.
 //! - **Refusals.** A datagram counts only if its magic, version, checksum and cluster are right, and a message only if
 //!   it comes from the address of its source in the [`AddressBook`]. Everything else is dropped and counted. This keeps accidents out (another
-//!   cluster on the same ports, an old process, line noise); it does not stop an attacker who can forge source addresses.
+//!   cluster on the same ports, an old process, line noise); it does not stop an attacker that can forge source addresses.
 //! - **A failed send is a loss**, counted like every other.
 //! - **Troubles** say of which peer datagrams are refused, and to which they cannot be sent, and why.
 //! - **Greetings.** What a node was given to say of itself is sent to each peer every few seconds, and kept there. It is
@@ -176,7 +176,7 @@ impl Endpoint {
         self.address
     }
 
-    /// Starts to receive, for those who live in `routes`.
+    /// Starts to receive, for the actors and doors in `routes`.
     pub fn start<Msg>(
         self,
         book: AddressBook,
@@ -428,7 +428,7 @@ impl<Msg: DeserializeOwned> Receiver<Msg> {
         }
     }
 
-    /// A peer says what it has to say of itself. From elsewhere nobody is heard.
+    /// A peer says what it has to say of itself. From elsewhere it is not heard.
     fn greeted(&mut self, from: SocketAddr, greeting: &[u8]) {
         let from = plain(from);
         if greeting.len() <= LONGEST_GREETING && self.peers.binary_search(&from).is_ok() {

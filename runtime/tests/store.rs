@@ -605,7 +605,7 @@ fn a_store_has_one_owner() {
     reopen(dir.path()).unwrap();
 }
 
-/// A lock that anybody can delete is not all that guards a store.
+/// A lock that any process can delete is not all that guards a store.
 #[test]
 fn a_store_has_one_owner_without_its_lock_file_too() {
     let (dir, disk) = fresh();
@@ -619,7 +619,7 @@ fn a_store_has_one_owner_without_its_lock_file_too() {
     reopen(dir.path()).unwrap();
 }
 
-/// What is committed to a file that nobody will find is not committed.
+/// What is committed to a file that no start will find is not committed.
 #[test]
 fn a_store_that_was_taken_away_commits_nothing() {
     for taken in ["removed", "moved", "replaced"] {

@@ -1,4 +1,4 @@
-//! A trace of an actor that is nobody's but this test's, replayed.
+//! A trace of an actor of this test's own, replayed.
 
 use chainring_runtime::disk::MemoryDisk;
 use chainring_runtime::driver::{Driver, Observer, Step};

@@ -222,7 +222,7 @@ fn losses_at_the_sender_are_counted() {
         |post: &mut dyn Outbox<Msg>, dst: usize, msg| post.send(Id::from(0), Id::from(dst), msg);
     send(&mut post, 77, Msg::Small(1));
     send(&mut post, 10, Msg::Large(1, text(100_001, 0)));
-    // Nobody answers: the first is given up in time, the second finds no room.
+    // No node answers: the first is given up in time, the second finds no room.
     send(&mut post, 99, Msg::Large(2, text(90_000, 0)));
     send(&mut post, 99, Msg::Large(3, text(90_000, 0)));
     until(&nodes[0].0, |counters| {

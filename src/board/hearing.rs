@@ -1,6 +1,6 @@
-//! Whom an actor that watches others has heard, and for how long not: for the log.
+//! Which others an actor that watches them has heard, and for how long not: for the log.
 //!
-//! An actor's state says whom it suspects, and not since when nothing was heard: time is no part of a state. An observer
+//! An actor's state says which others it suspects, and not since when nothing was heard: time is no part of a state. An observer
 //! sees every message with the reading of the clock, so it can tell.
 
 use super::{ActorStatus, Observe};
@@ -73,7 +73,7 @@ impl Hearing {
     }
 }
 
-/// What has changed in whom an actor suspects.
+/// What has changed in an actor's suspicions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Change {
     /// When a node is suspected, after such a silence.
@@ -98,7 +98,7 @@ mod tests {
         let never = Change::Suspected { node: 3, silence: None };
         assert_eq!(hearing.changes(ms(1_500), [2, 3].into()), [never]);
         hearing.heard.insert(2, ms(1_600));
-        // Node 3 was left out of the view, and nobody has heard it.
+        // Node 3 was left out of the view, and no node has heard it.
         assert_eq!(hearing.changes(ms(1_600), [].into()), [Change::Back { node: 2 }]);
         assert_eq!(hearing.changes(ms(1_700), [].into()), []);
     }

@@ -43,12 +43,12 @@ pub(crate) struct Notes {
     hearing: Hearing,
     operations: log::Notes,
     round: repairs::Round,
-    /// Of a coordinator: in which epoch it has said whom it would give up.
+    /// Of a coordinator: in which epoch it has said which nodes it would give up.
     gave_up_in: Option<u64>,
 }
 
 impl Notes {
-    /// A coordinator may have said whom it would give up: the log has it once an epoch.
+    /// A coordinator may have said which nodes it would give up: the log has it once an epoch.
     fn tell_of_giving_up(&mut self, step: &StepOf<'_>, view: &View, gone: &BTreeSet<Id>) {
         let epoch = view.epoch;
         let is_due = matches!(

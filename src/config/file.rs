@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes a cluster file, whole or not at all: whoever reads it at any moment, a crash of this machine
+/// Writes a cluster file, whole or not at all: a program that reads it at any moment, a crash of this machine
 /// included, finds the old text or the new one.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ pub struct Changes {
 }
 
 impl Cluster {
-    /// A node for this cluster with numbers that nobody has, which joins a chain: the given one, or else the
+    /// A node for this cluster with numbers that no other has, which joins a chain: the given one, or else the
     /// one with the fewest nodes. Its directory, for a cluster file in `base`, is one that is not there.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl Cluster {
             store: None,
             dir: None,
         };
-        // What an unfinished attempt has left there is nobody's.
+        // What an unfinished attempt has left there is not used.
         let mut ids = highest.saturating_add(1)..;
         let id = ids.find(|id| !node(*id).directory(base).exists());
         id.map(node).ok_or_else(|| "there are no numbers left for another node".to_string())

@@ -29,7 +29,7 @@ const KIBIBYTES: u32 = 64 << 10;
 /// How long an operation waits for others to end, before it is refused.
 const QUEUE_TIME: Duration = Duration::from_secs(5);
 
-/// How long it may take to list keys, and how long those who were asked may before others are.
+/// How long it may take to list keys, and how long those that were asked may before others are.
 const SCAN_TIME: Duration = Duration::from_secs(5);
 const SCAN_PATIENCE: Duration = Duration::from_millis(500);
 
@@ -39,16 +39,16 @@ const ANSWERS: usize = 64;
 /// Sends a message of the door to an actor, here or elsewhere; it may be lost.
 pub(crate) type Courier<Msg> = dyn Fn(Id, Id, Msg) + Send + Sync;
 
-/// A question for keys, to whoever is the one to ask, or to several.
+/// A question for keys, to the replica that can answer it, or to several.
 pub(crate) trait Enquiry<P: Protocol>: Send {
     /// What it comes to.
     type Answer: Send;
 
-    /// Whom to ask what at this moment. Called again when there was no answer for a while: somebody may have
+    /// Which actors to ask what at this moment. Called again when there was no answer for a while: one may have
     /// died.
     fn ask(&mut self, ticket: u64) -> Vec<(Id, P::Msg)>;
 
-    /// Takes what somebody says; what it comes to, if that is enough.
+    /// Takes an answer; what it comes to, if that is enough.
     fn take(&mut self, src: Id, page: P::Page) -> Option<Self::Answer>;
 }
 
@@ -131,7 +131,7 @@ impl<P: Protocol> Door<P> {
             Some(Heard::Returned(id, outcome)) => self.returned(id, outcome),
             Some(Heard::Listed(ticket, page)) => {
                 if let Some(tell) = self.0.state().questions.get(&ticket) {
-                    // Whoever asked may have gone, or have enough to read; then this is lost.
+                    // The client may have gone, or have enough to read; then this is lost.
                     let _ = tell.try_send((src, page));
                 }
             }
@@ -215,7 +215,7 @@ impl<P: Protocol> Door<P> {
     }
 }
 
-/// Forgets a question when nobody waits for its answers any more.
+/// Forgets a question when no client waits for its answers any more.
 struct Forget<'a, P: Protocol> {
     door: &'a Inner<P>,
     ticket: u64,

@@ -1,8 +1,8 @@
-//! Turns: who works on a key at this moment.
+//! Turns: which operation works on a key at this moment.
 //!
 //! On a ring every write of a key is an attempt with a ballot of its own, and of two attempts at the same time one is
 //! refused and begins again. Between gateways that is how it has to be. Through one gateway it would be a waste, and
-//! with many clients nobody would get anywhere: so the writes of a key that come in through one door go one after
+//! with many clients none would get anywhere: so the writes of a key that come in through one door go one after
 //! the other, in the order in which they came, and reads go together, between them.
 
 use chainring_model::kv::Key;
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-/// The keys that somebody works on, or waits for.
+/// The keys that an operation works on, or waits for.
 #[derive(Default)]
 pub(super) struct Turns(Mutex<HashMap<Key, Arc<RwLock<()>>>>);
 
@@ -31,7 +31,7 @@ impl Turns {
     /// Waits for one's turn: reads go together, a write goes alone.
     pub async fn wait(&self, key: Key, is_read: bool) -> Turn<'_> {
         let lock = Arc::clone(self.keys().entry(key.clone()).or_default());
-        // From here on, also if nobody waits any more, the key is forgotten when it is free.
+        // From here on, also if no operation waits any more, the key is forgotten when it is free.
         let mut turn = Turn { turns: self, key, guard: None };
         turn.guard = Some(if is_read {
             Guard::Read(lock.read_owned().await)
@@ -51,7 +51,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.guard = None;
         let mut keys = self.turns.keys();
-        // Whoever waits holds another pointer, which it got under this lock.
+        // An operation that waits holds another pointer, which it got under this lock.
         if keys.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             keys.remove(&self.key);
         }

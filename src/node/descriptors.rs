@@ -15,7 +15,7 @@ const FOR_EACH_ACTOR: u64 = 4;
 pub fn raise() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
-        // It is allowed to anyone. If it fails all the same, the limit is what it was.
+        // It is allowed to any process. If it fails all the same, the limit is what it was.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     }
     getrlimit(Resource::Nofile).current

@@ -1,4 +1,4 @@
-//! A node, as those who operate it see it: its doors, and what it can say of itself.
+//! A node, as its operators see it: its doors, and what it can say of itself.
 
 use super::Operate;
 use crate::board::{ActorStatus, Board, Roster};

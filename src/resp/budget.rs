@@ -7,7 +7,7 @@
 //! So a few that misbehave do not end a node, and cost the many that behave nothing.
 //!
 //! Large replies that behave are not to come to that: twenty clients that each read 60 MiB are served in
-//! turn. Who gathers more than [`BULK`] bytes for one reply waits for one of a few *turns*, and keeps it
+//! turn. A connection that gathers more than [`BULK`] bytes for one reply waits for one of a few *turns*, and keeps it
 //! until the reply has gone out, or until its client takes nothing of it. And reads that are expected to be
 //! answered at length are under way together only as far as [`UNDER_WAY`] bytes go.
 //!

@@ -1,4 +1,4 @@
-//! Who is connected: what `CLIENT LIST` tells of each connection, and how `CLIENT KILL` ends one.
+//! The clients that are connected: what `CLIENT LIST` tells of each connection, and how `CLIENT KILL` ends one.
 //!
 //! Each connection has a [`Seat`] among the [`Clients`] of its door for as long as it lives. What others may know of
 //! it is in its [`Client`], which it keeps up to date by itself; a list of clients is a look at all of these. Lines have

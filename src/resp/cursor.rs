@@ -4,10 +4,10 @@
 //! many clients keep it in a double. So the server remembers which number stands for which key, in a
 //! table for all of its connections (pools send the pages of one scan over several). The numbers are
 //! drawn at random from 53 bits: a cursor of another node, or of an earlier start, is then unknown here
-//! rather than somebody else's position, which would skip keys without a word.
+//! rather than another scan's position, which would skip keys without a word.
 //!
 //! A cursor may be used again (a client whose connection broke repeats its page). The table is
-//! bounded; the one that was not used for longest is forgotten first, and whoever comes with a forgotten
+//! bounded; the one that was not used for longest is forgotten first, and a client that comes with a forgotten
 //! cursor is told to begin again.
 
 use super::Position;

@@ -278,7 +278,7 @@ const GROUPS: &[Group] = &[
     },
 ];
 
-/// The reply to a command that is left out; `None` for one that nobody knows.
+/// The reply to a command that is left out; `None` for one that is not known.
 pub(super) fn reply(name: &[u8], container: Option<&str>) -> Option<Reply> {
     let full = container.map_or_else(Vec::new, |name| [name.as_bytes(), b"|"].concat());
     let full = [&full, name].concat();

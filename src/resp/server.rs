@@ -28,7 +28,7 @@ pub struct Server<S> {
 }
 
 impl<S: Service> Server<S> {
-    /// Listens at an address. Whoever can connect may read and write everything: the loopback
+    /// Listens at an address. Any program that can connect may read and write everything: the loopback
     /// address is the usual choice.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl<S: Service> Server<S> {
                         connections.spawn(serve);
                     }
                     Err(error) => {
-                        // Out of descriptors, say: those who are connected go on meanwhile.
+                        // Out of descriptors, say: connected clients go on meanwhile.
                         tracing::warn!(%error, "a connection could not be accepted");
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }

@@ -69,7 +69,7 @@ pub(super) struct Shared {
     /// How many bytes came, and went.
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
-    /// Who is connected.
+    /// The clients that are connected.
     pub(super) clients: Arc<Clients>,
     /// What `INFO` remembers.
     pub(super) memo: Memo,

@@ -1,7 +1,7 @@
 //! The wire: requests out of hostile bytes, replies into bytes.
 //!
 //! The format is the `redis-protocol` crate's business, in both directions. Its decoder is made for
-//! clients, who trust their server. Three habits of it are not for bytes that anybody may send: it
+//! clients, which trust their server. Three habits of it are not for bytes that any program may send: it
 //! calls itself for every nested array, however deep (the stack ends long before the command does);
 //! it sets up to 64 KiB aside for every array header that it meets; and it begins again at the first byte
 //! whenever a frame is incomplete, so that a frame that drips in costs the square of its length. It
@@ -10,7 +10,7 @@
 //! piecemeal without looking at a byte twice, refuses every length beyond [`Bounds`] as soon as it is
 //! announced, and shows the decoder complete, flat, bounded frames only.
 //!
-//! Nothing is allocated by a length that someone sent: the buffer grows by what has arrived.
+//! Nothing is allocated by a length that was sent: the buffer grows by what has arrived.
 
 use redis_protocol::resp2::types::{
     BorrowedFrame as Borrowed2, OwnedFrame as Owned2, RangeFrame, Resp2Frame,
@@ -95,7 +95,7 @@ pub(super) enum Reply {
     Error(Cow<'static, str>),
     /// A number.
     Integer(i64),
-    /// A stored value, shared with whoever holds it.
+    /// A stored value, shared with its other holders.
     Value(Value),
     /// Other bytes.
     Text(Vec<u8>),

@@ -19,7 +19,7 @@ pub enum ChainActor<S, M = Intact> {
     Replica(Replica<S, M>),
     /// Where operations come in.
     Gateway(Gateway<S, M>),
-    /// One of those who decide views.
+    /// A coordinator: one of those that decide views.
     Coordinator(Coordinator<View, Nested<S>, M>),
     /// A client of a gateway, in models.
     Script(Script),

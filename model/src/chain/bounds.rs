@@ -1,5 +1,5 @@
 //! What no actor of a chain sends: keys and values that no store takes, parts of a transfer that
-//! are out of order, views without members, numbers that nobody counts to.
+//! are out of order, views without members, numbers that no actor counts to.
 //!
 //! A message of that kind is not listened to. A handler may rely on the rest.
 
@@ -9,7 +9,7 @@ use crate::coordinator;
 use crate::coordinator::msg::Install;
 use crate::kv::{self, Op, Value};
 
-/// Nobody counts that far.
+/// No actor counts that far.
 const BEYOND: u64 = u64::MAX / 2;
 
 /// Whether an actor of a chain can have sent this.

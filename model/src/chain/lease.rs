@@ -1,4 +1,4 @@
-//! A replica's side of its lease: the right to answer reads without asking anyone.
+//! A replica's side of its lease: the right to answer reads without asking another actor.
 //!
 //! See [`coordinator`](crate::coordinator), section "Leases". A lease is counted from when the
 //! heartbeat that asked for it was *sent*: its timer is set then, not when the grants arrive. So

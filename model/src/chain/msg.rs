@@ -20,7 +20,7 @@ pub struct Entry {
     pub op: Op,
 }
 
-/// Who may answer a read.
+/// Which replica may answer a read.
 #[derive(
     Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize,
 )]
@@ -37,7 +37,8 @@ pub enum Reads {
     Eventual,
 }
 
-/// What the actors of a chain say to each other; the [module's table](super) tells who to whom.
+/// What the actors of a chain say to each other; the [module's table](super) tells which actor says
+/// it to which.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Msg {
     /// When a gateway has started: clients begin, or give up what they had under way.
@@ -92,7 +93,7 @@ pub struct Invoke {
     pub key: kv::Key,
     /// What to do.
     pub op: Op,
-    /// Who may answer, if it is a read.
+    /// Which replica may answer, if it is a read.
     pub reads: Reads,
 }
 
@@ -100,13 +101,13 @@ pub struct Invoke {
 /// back; a replica to the tail, for a read of a dirty key.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Request {
-    /// The reply goes to `id.gateway`, whoever sent the request.
+    /// The reply goes to `id.gateway`, whichever actor sent the request.
     pub id: OpId,
     /// The key to work on.
     pub key: kv::Key,
     /// What to do.
     pub op: Op,
-    /// Who may answer, if it is a read.
+    /// Which replica may answer, if it is a read.
     pub reads: Reads,
 }
 
@@ -123,7 +124,7 @@ pub struct Reply {
 /// A replica to a gateway whose request it does not serve.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Redirect {
-    /// Who serves it, as far as the sender knows.
+    /// Which replicas serve it, as far as the sender knows.
     pub view: View,
 }
 
@@ -235,7 +236,7 @@ pub struct Changes {
 /// client.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct ScanFor {
-    /// Who asks; the answer goes there.
+    /// The client; the answer goes there.
     pub client: Id,
     /// Of the `Scan`.
     pub ticket: u64,

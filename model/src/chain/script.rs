@@ -15,7 +15,7 @@ use std::borrow::Cow;
 pub struct Script {
     /// Through which gateway.
     pub gateway: Id,
-    /// Who may answer its reads.
+    /// Which replica may answer its reads.
     pub reads: Reads,
     /// What to do in each lane, in order.
     pub lanes: Vec<Vec<(kv::Key, Op)>>,

@@ -4,8 +4,8 @@ use super::{Msg, MsgOf, View};
 use crate::coordinator::msg::{Accept, Install, Prepare, Promise};
 use stateright::actor::Id;
 
-/// Views are decided among coordinators: what anyone else says of that is not listened to. Nor are
-/// numbers that cannot be, since nobody counts that far.
+/// Views are decided among coordinators: what any other actor says of that is not listened to. Nor
+/// are numbers that cannot be, since no actor counts that far.
 pub(super) fn is_believable<V: View>(decided: &V, src: Id, msg: &MsgOf<V>) -> bool {
     let is_one_of_them = || decided.coordinators().contains(&src);
     let is_epoch = |view: &V| view.epoch() < u64::MAX / 2;

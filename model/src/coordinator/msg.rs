@@ -15,7 +15,7 @@ pub struct Ballot {
 }
 
 /// What coordinators, members and followers say to each other; the [module's table](super) tells
-/// who to whom.
+/// which actor says it to which.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Msg<V, R> {
     /// When a member is alive, and wants a lease.

@@ -8,8 +8,8 @@ use crate::store::MapStore;
 use stateright::actor::Command;
 
 /// Another coordinator has voted for a view without a member that is alive, so that nothing else
-/// can be decided: this one's grants to that member end, and it votes. Where nobody insists, grants
-/// go on.
+/// can be decided: this one's grants to that member end, and it votes. Where no proposer insists,
+/// grants go on.
 #[test]
 fn a_vote_that_others_insist_on_ends_grants() {
     let (this, other, third) = (Id::from(0), Id::from(1), Id::from(2));

@@ -19,7 +19,8 @@ pub enum Timer {
     Expire(Id),
     /// When an epoch is still undecided: propose, or propose again.
     Drive,
-    /// When parts of the data have been without a majority for long: say whom it would give up.
+    /// When parts of the data have been without a majority for long: say which nodes it would give
+    /// up.
     GiveUp,
 }
 
@@ -36,8 +37,8 @@ pub struct Timeouts {
     /// After how much silence a member is suspected ([`Timer::Suspect`]).
     pub suspect: Range<Duration>,
     /// The same, of a member that a coordinator has not heard from since it started itself: the
-    /// nodes of a cluster do not all start in the same instant, and whoever is removed has to join
-    /// anew.
+    /// nodes of a cluster do not all start in the same instant, and a member that is removed has
+    /// to join anew.
     pub first_heartbeat: Range<Duration>,
     /// How much later each further coordinator acts on the same thing, so that one proposes and the
     /// others find it done.
@@ -46,7 +47,7 @@ pub struct Timeouts {
     /// far would be lost. Nothing waits for it.
     pub suspect_newcomer: Range<Duration>,
     /// How long a coordinator waits after a suspicion before it proposes: what fails together is
-    /// left out together, and whoever hears nobody hears it.
+    /// left out together, and one that hears no other hears it.
     pub gather: Duration,
     /// Of [`Timer::Drive`].
     pub drive: Range<Duration>,
@@ -54,10 +55,10 @@ pub struct Timeouts {
     /// each suspicion that proves false, and once less after each while of calm. 0 never doubles
     /// it.
     pub doublings: u32,
-    /// How many reports of one who was to become a member, and fell silent, are passed over; twice
+    /// How many reports of one that was to become a member, and fell silent, are passed over; twice
     /// as many each time, up to 64 times as many. They come as often as heartbeats do.
     pub pause: u32,
-    /// Of [`Timer::GiveUp`]; `None` waits for those who are gone.
+    /// Of [`Timer::GiveUp`]; `None` waits for nodes that are gone.
     pub give_up: Option<Duration>,
 }
 

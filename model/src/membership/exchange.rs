@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 /// How far a member is with comparing tables.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Exchange {
-    /// With whom the last time.
+    /// Which member it last compared tables with.
     pub partner: Id,
-    /// With whom of the dead the last time.
+    /// Which of the dead it last compared tables with.
     pub dead: Id,
     /// Whether it is the turn of the dead.
     pub is_of_the_dead: bool,
@@ -23,7 +23,7 @@ pub struct Exchange {
 }
 
 impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
-    /// Somebody compares a part of its table with this one's.
+    /// Another member compares a part of its table with this one's.
     pub(super) fn on_compare(
         &self,
         id: Id,
@@ -78,7 +78,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         self.go_on(id, state, src, Same { start, until }, out);
     }
 
-    /// It is time to compare the next part of the table with somebody's.
+    /// It is time to compare the next part of the table with another member's.
     pub(super) fn on_exchange(&self, id: Id, state: &mut Part<'_, S>, out: &mut Out<Self>) {
         let Exchange { is_joining, .. } = state.exchange;
         let pause = if is_joining { &self.timeouts.join } else { &self.timeouts.exchange };
@@ -90,8 +90,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         }
     }
 
-    /// Who has just started goes on at once to the next part, until it has been through the whole
-    /// table. If no answer comes, the timer goes on from there, with somebody else.
+    /// A member that has just started goes on at once to the next part, until it has been through
+    /// the whole table. If no answer comes, the timer goes on from there, with another member.
     fn go_on(
         &self,
         id: Id,
@@ -128,8 +128,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         until
     }
 
-    /// With whom to compare tables: the next one around the table, of those alive and of the dead
-    /// in turns.
+    /// Which member to compare tables with: the next one around the table, of those alive and of
+    /// the dead in turns.
     fn next_partner(&self, id: Id, state: &mut Part<'_, S>) -> Option<Id> {
         let Exchange { partner, dead, is_of_the_dead, .. } = state.exchange;
         let next = |after, status_fits: fn(Status) -> bool| {

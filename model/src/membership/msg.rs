@@ -15,8 +15,8 @@ pub struct Number {
     pub round: u64,
 }
 
-/// What members say to each other, and to a coordinator; the [module's table](super) tells who to
-/// whom.
+/// What members say to each other, and to a coordinator; the [module's table](super) tells which
+/// actor says it to which.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Msg {
     /// When a member speaks to another one.
@@ -58,11 +58,11 @@ impl Debug for Msg {
 /// What a member speaks to another one about.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Say {
-    /// When somebody wants to know whether the receiver is alive.
+    /// When a member wants to know whether the receiver is alive.
     Ping(Ping),
-    /// When a question was not answered: to others, who are to ask too.
+    /// When a question was not answered: to others, which are to ask too.
     Seek(Seek),
-    /// When somebody was asked, or has an answer to pass on.
+    /// When a member was asked, or has an answer to pass on.
     Ack(Ack),
     /// When it is time to compare a part of two tables.
     Compare(Compare),
@@ -70,7 +70,7 @@ pub enum Say {
     Same(Same),
     /// When it is not.
     Rows(Rows),
-    /// When somebody lacks rows, or is suspected, or was wrong to suspect.
+    /// When a member lacks rows, or is suspected, or was wrong to suspect.
     Tell(Tell),
 }
 
@@ -78,7 +78,7 @@ pub enum Say {
 /// answer is an [`Ack`].
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Ping {
-    /// Who wants to know: the sender, or the one for whom it asks.
+    /// The member that wants to know: the sender, or the one for which it asks.
     pub origin: Id,
     /// Of the question.
     pub number: Number,
@@ -87,7 +87,7 @@ pub struct Ping {
 /// A member to some others, when a third one has not answered: they are to [`Ping`] that one, too.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Seek {
-    /// Whom to ask.
+    /// Which member to ask.
     pub target: Id,
     /// Of the question.
     pub number: Number,
@@ -96,9 +96,9 @@ pub struct Seek {
 /// A member to the one that has asked it, or that has asked for another; the latter passes it on.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Ack {
-    /// Who wanted to know.
+    /// The member that wanted to know.
     pub origin: Id,
-    /// Who is alive.
+    /// The member that is alive.
     pub target: Id,
     /// Of the question.
     pub number: Number,

@@ -11,23 +11,23 @@ use stateright::actor::{Id, Out};
 /// Where a member is in its order of asking.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Turn {
-    /// How often everybody was asked.
+    /// How often all were asked.
     pub pass: u64,
-    /// The place, in the order of this pass, of who was asked last.
+    /// The place, in the order of this pass, of the member that was asked last.
     pub last: Option<(u64, Id)>,
 }
 
 /// A question under way, of the current period.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Probe {
-    /// Who is asked.
+    /// The member that is asked.
     pub target: Id,
     /// How often others were asked for it.
     pub tries: u32,
 }
 
 impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
-    /// Somebody wants to know whether this member is alive.
+    /// Another member wants to know whether this one is alive.
     pub(super) fn on_ping(
         &self,
         id: Id,
@@ -39,7 +39,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         self.say(id, state, src, Say::Ack(Ack { origin, target: id, number }), out);
     }
 
-    /// Somebody got no answer from another member.
+    /// A member got no answer from another one.
     pub(super) fn on_seek(
         &self,
         id: Id,
@@ -53,7 +53,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         }
     }
 
-    /// Somebody is alive: this member wanted to know, or another one for whom it asked.
+    /// A member is alive: this one wanted to know, or another one for which it asked.
     pub(super) fn on_ack(
         &self,
         id: Id,
@@ -77,8 +77,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         }
     }
 
-    /// A period is over: whoever did not answer is suspect, suspicions that have lasted are deaths,
-    /// and the next one is asked.
+    /// A period is over: a member that did not answer is suspect, suspicions that have lasted are
+    /// deaths, and the next one is asked.
     pub(super) fn on_probe(&self, id: Id, state: &mut Part<'_, S>, out: &mut Out<Self>) {
         out.set_timer(Timer::Probe, self.timeouts.period.clone());
         if state.table.alive().all(|member| member == id) {
@@ -126,7 +126,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
         }
     }
 
-    /// Asks somebody whether it is alive.
+    /// Asks a member whether it is alive.
     fn ping(&self, id: Id, state: &mut Part<'_, S>, target: Id, out: &mut Out<Self>) {
         let number = Number { start: state.start, round: state.round };
         self.say(id, state, target, Say::Ping(Ping { origin: id, number }), out);
@@ -149,7 +149,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
 }
 
 impl<S: Store<Key, Row>> MemberState<S> {
-    /// Who is to be asked next: in each pass everyone alive, in an order of its own.
+    /// The member to be asked next: in each pass all that are alive, in an order of its own.
     fn next_target(&mut self, id: Id) -> Option<Id> {
         let Turn { pass, last } = self.turn;
         let place = |pass| move |member| (table::place(id, pass, member), member);

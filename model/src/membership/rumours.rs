@@ -18,7 +18,7 @@ pub(super) const CONFIRMATIONS: usize = 3;
 pub struct Suspicion {
     /// For how many periods it has lasted.
     pub periods: u32,
-    /// Who found so. Invariant: no more than count.
+    /// The members that found so. Invariant: no more than count.
     pub by: BTreeSet<Id>,
 }
 
@@ -84,13 +84,13 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
                 && matches!(&entry.status, Status::Suspect { by } if is_confirmed(by))
     }
 
-    /// Somebody says worse of this member than it knows: from now on it lives in the incarnation
+    /// Another member says worse of this one than it knows: from now on it lives in the incarnation
     /// after that.
     fn refute(&self, id: Id, state: &mut MemberState<S>, rumour: &Rumour) -> bool {
         let (Some(own), Some(incarnation)) =
             (state.table.get(id).copied(), rumour.entry.incarnation.checked_add(1))
         else {
-            return false; // there are no more lives, so somebody lies
+            return false; // there are no more lives, so the sender lies
         };
         state.table.insert(id, Entry { incarnation, ..own });
         if self.mechanisms.has(Mechanism::RefutationSaved) {
@@ -127,14 +127,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Member<S, M> {
             [&[100], &[0, 100], &[0, 63, 100], &[0, 50, 79, 100]];
         let Range { start, end } = self.timeouts.suspicion;
         let (least, most) = ((start * logarithm).max(1), (end * logarithm).max(1));
-        // The suspect and the first to find out cannot confirm. Where nobody can, there is nothing
-        // to wait for.
+        // The suspect and the first to find out cannot confirm. Where no member can, there
+        // is nothing to wait for.
         let shares = SHARES[alive.saturating_sub(2).min(CONFIRMATIONS)];
         let share = shares[by.saturating_sub(1).min(shares.len() - 1)];
         most - most.saturating_sub(least) * share / 100
     }
 
-    /// Tells the coordinator who is gone, and again after a while if somebody is.
+    /// Tells the coordinator which nodes are gone, and again after a while if any is.
     pub(super) fn report(&self, state: &MemberState<S>, out: &mut Out<Self>) {
         let Some(coordinator) = self.coordinator else { return };
         let gone = state.table.gone();

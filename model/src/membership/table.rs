@@ -10,9 +10,9 @@ use std::ops::Bound;
 pub enum Status {
     /// When nothing speaks against it.
     Alive,
-    /// When it did not answer somebody.
+    /// When it did not answer a member.
     Suspect {
-        /// The newest of those who found so that the teller has heard of.
+        /// The newest of those that found so that the teller has heard of.
         by: Id,
     },
     /// When a suspicion has lasted too long.
@@ -62,8 +62,8 @@ impl Entry {
     }
 
     /// What makes one row newer than another of the same member: the incarnation, then the status.
-    /// So a member overrules what is said of it by a higher incarnation, and nobody else overrules
-    /// death.
+    /// So a member overrules what is said of it by a higher incarnation, and no other
+    /// overrules death.
     pub fn version(&self) -> (u64, u8) {
         (self.incarnation, self.status.rank())
     }
@@ -77,7 +77,7 @@ impl Entry {
 /// A row on its way.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Rumour {
-    /// Whom it is about.
+    /// The member that it is about.
     pub member: Id,
     /// What is said.
     pub entry: Entry,
@@ -108,13 +108,13 @@ impl Table {
         self.0.is_empty()
     }
 
-    /// Those who are not known to be gone, the suspected ones among them.
+    /// The members that are not known to be gone, the suspected ones among them.
     pub fn alive(&self) -> impl Iterator<Item = Id> {
         self.iter().filter(|(_, entry)| !entry.status.is_gone()).map(|(member, _)| member)
     }
 
-    /// The nodes for which nobody speaks any more: every member that spoke for them is dead or has
-    /// left.
+    /// The nodes for which no member speaks any more: every member that spoke for them is dead or
+    /// has left.
     pub fn gone(&self) -> BTreeSet<Id> {
         let is_gone = |entry: &&Entry| entry.status.is_gone();
         let mut gone: BTreeSet<Id> =

@@ -87,7 +87,7 @@ fn sent(commands: &Commands) -> Vec<(Id, Msg)> {
     sent.collect()
 }
 
-/// Who is pinged for itself.
+/// The member that is pinged for itself.
 fn pinged(commands: &Commands) -> Option<Id> {
     sent(commands).into_iter().find_map(|(dst, msg)| match msg {
         Msg::Gossip(Gossip { say: Say::Ping(_), .. }) => Some(dst),
@@ -306,7 +306,7 @@ fn talk(one: &mut Running, other: &mut Running, begins: Commands) -> usize {
     while let Some((src, dst, msg)) = under_way.pop() {
         let receiver = if dst == one.id { &mut *one } else { &mut *other };
         if receiver.id != dst {
-            continue; // to somebody else
+            continue; // to another member
         }
         messages += 1;
         let answers = receiver.hears(usize::from(src), msg);

@@ -13,7 +13,7 @@ pub enum Timer {
     Wait,
     /// When it is time to compare tables.
     Exchange,
-    /// When it is time to say again who is gone.
+    /// When it is time to say again which nodes are gone.
     Report,
 }
 
@@ -37,9 +37,9 @@ pub struct Timeouts {
     pub retell: u32,
     /// Between two comparisons of tables.
     pub exchange: Range<Duration>,
-    /// The same, for one who has just started.
+    /// The same, for one that has just started.
     pub join: Range<Duration>,
-    /// Between two reports while somebody is gone.
+    /// Between two reports while a node is gone.
     pub report: Range<Duration>,
 }
 

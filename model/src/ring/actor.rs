@@ -20,11 +20,11 @@ pub enum RingActor<S, M = Intact> {
     Node(Node<S, M>),
     /// Where operations come in: the proposer.
     Gateway(Gateway<S, M>),
-    /// One of those who decide views.
+    /// A coordinator: one of those that decide views.
     Coordinator(Coordinator<View, Nested<S>, M>),
-    /// One of those who detect failures.
+    /// A member: one of those that detect failures.
     Member(Member<Nested<S>, M>),
-    /// Who decides views, in models that are not about that.
+    /// What decides views, in models that are not about that.
     Oracle(Oracle<M>),
     /// A client of a gateway, in models.
     Script(Script),
@@ -173,7 +173,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Actor for RingActor<S, M> {
     }
 }
 
-/// What a member says, as the ring's actors hear it: who is gone is a report to a coordinator.
+/// What a member says, as the ring's actors hear it: which nodes are gone is a report to a
+/// coordinator.
 fn said_by_member(msg: membership::Msg) -> Msg {
     match msg {
         membership::Msg::Report(membership::msg::Report { gone }) => {

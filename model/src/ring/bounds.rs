@@ -1,9 +1,9 @@
 //! What no actor of a ring sends: keys that no store takes, places outside of their span, numbers
-//! that nobody counts to.
+//! that no actor counts to.
 //!
-//! Whoever sends it all the same is not listened to. A handler may rely on the rest: a store
-//! unwinds at a key that is too long for it, a range that ends before it begins is nobody's to
-//! scan, and what is counted on is counted on.
+//! If it comes all the same, it is not listened to. A handler may rely on the rest: a store
+//! unwinds at a key that is too long for it, a range that ends before it begins is
+//! not scanned, and what is counted on is counted on.
 
 use super::place::position;
 use super::{Ballot, Content, Copied, MAX_KEY_BYTES, Msg, Slice, Span};
@@ -13,7 +13,7 @@ use crate::ring::msg::{
     Scan, Sweep, Want,
 };
 
-/// Nobody counts that far.
+/// No actor counts that far.
 const BEYOND: u64 = u64::MAX / 2;
 
 /// How many registers one node lists to another at the most.

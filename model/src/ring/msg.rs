@@ -21,7 +21,7 @@ pub struct Copied {
     pub content: Content,
 }
 
-/// A register as one who lists keys is told of it.
+/// A register as a client that lists keys is told of it.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Listed {
     /// Which key.
@@ -53,7 +53,8 @@ pub struct Digest {
     pub sum: u64,
 }
 
-/// What the actors of a ring say to each other; the [module's table](super) tells who to whom.
+/// What the actors of a ring say to each other; the [module's table](super) tells which actor says
+/// it to which.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum Msg {
     /// When a gateway has started: clients begin, or give up what they had under way.
@@ -76,7 +77,7 @@ pub enum Msg {
     Accepted(Accepted),
     /// When a node has promised a higher ballot.
     Refuse(Refuse),
-    /// When a node wants to purge a tombstone: who has nothing newer holds it too.
+    /// When a node wants to purge a tombstone: a replica that has nothing newer holds it too.
     Sweep(Sweep),
     /// When a node holds a tombstone, or has purged it.
     Held(Held),
@@ -93,7 +94,7 @@ pub enum Msg {
     Belong(Belong),
     /// When views are decided, told, asked for and reported on: see [`coordinator`].
     Views(coordinator::MsgOf<View>),
-    /// When those who detect failures gossip: see [`membership`].
+    /// When members gossip: see [`membership`].
     Members(membership::Msg),
     /// When a node asks another replica whether both hold the same: see `node/repair.rs`.
     Compare(Compare),

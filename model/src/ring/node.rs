@@ -219,7 +219,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         }
     }
 
-    /// A message of another epoch is not served. Whoever asks and is behind is told.
+    /// A message of another epoch is not served. An actor that asks and is behind is told.
     fn on_other_epoch(
         &self,
         state: &NodeState<S>,
@@ -364,7 +364,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         }
     }
 
-    /// Somebody whom this node spoke to has not heard of its view.
+    /// An actor that this node spoke to has not heard of its view.
     fn on_ask(&self, state: &NodeState<S>, src: Id, ask: Ask, out: &mut Out<RingActor<S, M>>) {
         if ask.epoch < state.view.epoch {
             out.send(src, install(&state.view));
@@ -466,7 +466,7 @@ impl<S: Store<Key, Row>> NodeState<S> {
         }
     }
 
-    /// Whether it is to be a member, as far as anybody has said.
+    /// Whether it is to be a member, as far as an operator has said.
     fn is_wanted(&self) -> bool {
         !matches!(self.store.get(&Key::Wanted), Some(Row::Wanted(false)))
     }
@@ -476,7 +476,7 @@ impl<S: Store<Key, Row>> NodeState<S> {
     }
 }
 
-/// What is said to whoever does not know this view.
+/// What is said to an actor that does not know this view.
 pub(super) fn install(view: &View) -> Msg {
     Msg::Views(coordinator::Msg::Install(Install { view: view.clone() }))
 }

@@ -23,7 +23,7 @@ pub struct Oracle<M = Intact> {
     pub view: View,
     /// The rings, old and new, of views that it may decide, in this order; it may leave some out.
     pub plan: Vec<(Ring, Ring)>,
-    /// Whom it tells: nodes and gateways.
+    /// The actors that it tells: nodes and gateways.
     pub told: Vec<Id>,
     /// Which mechanisms it has.
     pub mechanisms: M,
@@ -36,7 +36,7 @@ pub struct OracleState {
     pub view: View,
     /// How much of the plan is over.
     pub planned: usize,
-    /// Who has fetched all it must in the newest view.
+    /// The nodes that have fetched all they must in the newest view.
     pub reported: BTreeSet<Id>,
 }
 

@@ -5,7 +5,7 @@
 //! bits. A member owns some of them, its *tokens*; a key's replicas are the owners of the first
 //! tokens at or after the key's position, as many different ones as there are to be replicas.
 //!
-//! Tokens are explicit in a [`View`](super::View): nobody has to compute the same ones.
+//! Tokens are explicit in a [`View`](super::View): no two nodes have to compute the same ones.
 //! [`position`] and [`Ring::of`] depend on bytes and on small ids alone, so a model and a
 //! production cluster place alike.
 
@@ -25,7 +25,7 @@ pub const REPLICAS: u8 = 3;
 /// Invariant: it has a token, and `replicas` is not 0.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Ring {
-    /// Who owns which token.
+    /// Which member owns which token.
     pub tokens: Arc<BTreeMap<u64, Id>>,
     /// How many replicas a key has; fewer where there are not so many members.
     pub replicas: u8,
@@ -74,8 +74,8 @@ impl Ring {
         Ring { tokens: Arc::new(owners), replicas }
     }
 
-    /// This ring, changed to have these members: who stays keeps its tokens, who comes gets as many
-    /// as others have.
+    /// This ring, changed to have these members: one that stays keeps its tokens, one that comes
+    /// gets as many as others have.
     pub fn changed_to(&self, members: &BTreeSet<Id>) -> Self {
         let own = |id: &Id| self.tokens.values().filter(|owner| *owner == id).count();
         let each = self.members().iter().map(own).max().unwrap_or(1);
@@ -118,7 +118,7 @@ impl Ring {
     }
 }
 
-/// Whether those for whom `has` holds are more than half; of nobody, that is nobody.
+/// Whether the nodes for which `has` holds are more than half; of none, that is none.
 pub fn is_majority(ids: &[Id], has: impl Fn(Id) -> bool) -> bool {
     ids.is_empty() || ids.iter().filter(|id| has(**id)).count() * 2 > ids.len()
 }

@@ -107,7 +107,8 @@ impl Content {
 }
 
 impl Ballot {
-    /// The round, as papers count it: what `n` counts, but for the leaps of those who had to wait.
+    /// The round, as papers count it: what `n` counts, but for the leaps of gateways that had to
+    /// wait.
     pub fn round(self) -> u64 {
         self.n % gateway::STRIDE
     }

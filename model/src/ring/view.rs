@@ -7,8 +7,8 @@
 //!
 //! | from | to | when |
 //! |---|---|---|
-//! | stable(A) | joint(A, B) | somebody is to go, or to come |
-//! | joint(A, B) | joint(A, C) | somebody of B is to go |
+//! | stable(A) | joint(A, B) | a node is to go, or to come |
+//! | joint(A, B) | joint(A, C) | a node of B is to go |
 //! | joint(A, B) | stable(A) | what it was for has passed |
 //! | joint(A, B) | stable(B) | every newcomer has reported *in that epoch* that it has fetched |
 //! | any | joint(A, B) without some of A | an operator has asked for it: see below |
@@ -21,20 +21,20 @@
 //!
 //! 1. All newcomers have reported: the new ring alone. Whatever else is wrong can be dealt with
 //!    from there, and nothing that was fetched is fetched again.
-//! 2. A member of the new ring is gone, or leaves: a joint view without it. *All* who are gone go
+//! 2. A member of the new ring is gone, or leaves: a joint view without it. *All* that are gone go
 //!    at once. A range that lost one of its three goes on with the others, whether they are removed
 //!    one by one or together, and a range that lost two waits for one of them in either case (it is
-//!    needed for a majority of the old set); together the data moves once. Those who leave of their
-//!    own will are alive, and removing two of a range at once would leave it with newcomers for a
-//!    majority: so they go one at a time, when nobody is gone.
-//! 3. Somebody would like to join, and the view is stable: one newcomer at a time.
+//!    needed for a majority of the old set); together the data moves once. Nodes that leave of
+//!    their own will are alive, and removing two of a range at once would leave it with newcomers
+//!    for a majority: so they go one at a time, when no node is gone.
+//! 3. A node would like to join, and the view is stable: one newcomer at a time.
 //!
-//! **A ring never shrinks below its number of replicas**: whoever is gone then stays in it, and is
-//! replaced when somebody joins, in the same step. A majority of the range's members is alive or
-//! nothing would be decided of use; a suspicion may be wrong; and with fewer members than replicas
-//! each key would be less safe, for ever, without anybody having asked for that. Where a ring is
-//! smaller from the start, leaving is still permitted down to one member, because an operator asks
-//! for it; being gone is not a reason.
+//! **A ring never shrinks below its number of replicas**: a node that is gone then stays in it, and
+//! is replaced when another one joins, in the same step. A majority of the range's members is alive
+//! or nothing would be decided of use; a suspicion may be wrong; and with fewer members than
+//! replicas each key would be less safe, for ever, without an operator having asked for that. Where
+//! a ring is smaller from the start, leaving is still permitted down to one member, because an
+//! operator asks for it; being gone is not a reason.
 //!
 //! A member that is gone and comes back is not brought back by that: what replaces it is under way,
 //! and going back and forth with every suspicion would never end. It asks to join when it is out.
@@ -42,11 +42,11 @@
 //! # Reforming
 //!
 //! Where two of a range's three are gone, the range waits: their disks have what was acknowledged.
-//! If they will never come back, an operator can give them up: a `reform` removes those whom the
-//! operator names, of all who are gone, from the *old* ring's replica sets, too, so that a majority
-//! of the survivors counts as a majority. **This gives up linearizability.** An acknowledged write
-//! that only the lost ones had is lost; and while a majority of an old replica set lives and has
-//! not heard, it goes on serving those who have not heard either.
+//! If they will never come back, an operator can give them up: a `reform` removes the nodes that
+//! the operator names, of all that are gone, from the *old* ring's replica sets, too, so that a
+//! majority of the survivors counts as a majority. **This gives up linearizability.** An
+//! acknowledged write that only the lost ones had is lost; and while a majority of an old replica
+//! set lives and has not heard, it goes on serving gateways that have not heard either.
 
 mod policy;
 
@@ -57,8 +57,8 @@ use std::collections::BTreeSet;
 
 /// Two rings, during one epoch.
 ///
-/// Invariants: there is one view an epoch; `coordinators` is the same in every view; nobody lost is
-/// in the new ring; of a stable view the rings are one in memory, too, so that
+/// Invariants: there is one view an epoch; `coordinators` is the same in every view; no lost node
+/// is in the new ring; of a stable view the rings are one in memory, too, so that
 /// [`is_stable`](View::is_stable), which every message leads to, compares two pointers.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(from = "Written")]
@@ -69,9 +69,10 @@ pub struct View {
     pub old: Ring,
     /// The ring that is to have everything.
     pub new: Ring,
-    /// Those of the old ring that were given up: nobody waits for them. Empty but for a reform.
+    /// Those of the old ring that were given up: no operation waits for them. Empty but for a
+    /// reform.
     pub lost: BTreeSet<Id>,
-    /// Those who decide the next view. A ring without coordinators keeps its view for ever.
+    /// The coordinators, which decide the next view. A ring without coordinators keeps its view for ever.
     pub coordinators: Vec<Id>,
 }
 
@@ -97,24 +98,25 @@ pub enum Report {
     Join,
     /// When a node wants to be in no ring.
     Leave,
-    /// When whoever watches the members (by gossip) suspects others than before: only a suggestion.
+    /// When the member that watches the others (by gossip) suspects others than before: only a
+    /// suggestion.
     Members {
-        /// Those who are gone, as far as it can tell.
+        /// The nodes that are gone, as far as it can tell.
         gone: BTreeSet<Id>,
     },
-    /// When an operator gives up who is gone: see the [module](self).
+    /// When an operator gives up nodes that are gone: see the [module](self).
     Reform {
         /// The epoch that the operator saw.
         epoch: u64,
-        /// Who is given up, of those who are gone.
+        /// The nodes that are given up, of those that are gone.
         lost: BTreeSet<Id>,
     },
-    /// When a coordinator would give up who is gone, as its node's file says, or takes that back:
-    /// counts when a majority of the coordinators say so.
+    /// When a coordinator would give up nodes that are gone, as its node's file says, or takes that
+    /// back: counts when a majority of the coordinators say so.
     GiveUp {
         /// The coordinator's epoch.
         epoch: u64,
-        /// Whom it would give up.
+        /// The nodes that it would give up.
         lost: BTreeSet<Id>,
     },
 }
@@ -160,7 +162,7 @@ impl View {
         replicas
     }
 
-    /// Everyone who is asked about what is at a position.
+    /// All nodes that are asked about what is at a position.
     pub fn replicas(&self, position: u64) -> BTreeSet<Id> {
         let mut all: BTreeSet<_> = self.old_replicas(position).into_iter().collect();
         if !self.is_stable() {
@@ -169,8 +171,8 @@ impl View {
         all
     }
 
-    /// Whether those for whom `has` holds are a quorum for what is at a position: a majority of its
-    /// old replica set *and* of its new one.
+    /// Whether the nodes for which `has` holds are a quorum for what is at a position: a majority
+    /// of its old replica set *and* of its new one.
     pub fn is_quorum(&self, position: u64, has: impl Fn(Id) -> bool) -> bool {
         is_majority(&self.old_replicas(position), &has)
             && (self.is_stable() || is_majority(&self.new.replicas(position), &has))
@@ -236,7 +238,7 @@ impl View {
         merged
     }
 
-    /// Everyone who has something to fetch, and reports when it has done so.
+    /// All nodes that have something to fetch, and report when it has done so.
     pub fn newcomers(&self) -> BTreeSet<Id> {
         let mut newcomers = BTreeSet::new();
         if !self.is_stable() {
@@ -312,7 +314,7 @@ mod tests {
             assert_eq!(decided.is_some(), spares, "of {members}");
             assert!(decided.is_none_or(|next| !next.new.has(Id::from(0))));
         }
-        // Whoever comes takes the leaver's place.
+        // The newcomer takes the leaver's place.
         let decided = next(&View::stable(1, ring(0..3)), [(0, Report::Leave), (3, Report::Join)]);
         assert_eq!(members(decided).map(|(_, new)| new), Some(ids([1, 2, 3])));
     }
@@ -448,7 +450,7 @@ mod tests {
         assert!(!view.heeds(Id::from(operator), &stale));
     }
 
-    /// Who is gone and not named is waited for: what only they have is not lost.
+    /// A node that is gone and not named is waited for: what only it has is not lost.
     #[test]
     fn an_operator_gives_up_some_of_those_who_are_gone() {
         let view = View::stable(1, ring(0..6));

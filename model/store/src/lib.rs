@@ -7,11 +7,11 @@
 //! interpreters give that the same meaning at different cost:
 //!
 //! - in proofs a store is a [`MapStore`], a small ordered map, and cloning it is a snapshot;
-//! - in the runtime it is an LMDB snapshot under a copy-on-write overlay of the writes that are not in
-//!   LMDB yet; cloning it is a snapshot too, and a save costs what changed since the last one.
+//! - in the runtime it is an LMDB snapshot under a copy-on-write overlay of the writes that are not
+//!   in LMDB yet; cloning it is a snapshot too, and a save costs what changed since the last one.
 //!
-//! A store is created by an explicit `init`, never by starting an actor: one that starts without its
-//! store refuses to run.
+//! A store is created by an explicit `init`, never by starting an actor: one that starts without
+//! its store refuses to run.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;

@@ -40,7 +40,7 @@ pub type State<M = Intact> = CheckedState<ProofActor<M>, History>;
 /// An action of it.
 pub type Action = ActorModelAction<Interned<Msg>, Timer, ()>;
 
-/// A system of ring actors, as properties look at it, whoever interprets them.
+/// A system of ring actors, as properties look at it, whichever model interprets them.
 pub trait Sight {
     /// What clients saw, and what happened to views.
     fn history(&self) -> &History;
@@ -83,7 +83,7 @@ impl<M: Mechanisms> Sight for System<M> {
 /// What a node holds durably, whether it is up or down.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Held {
-    /// Who it is.
+    /// Which actor it is.
     pub id: Id,
     /// The newest view that it installed.
     pub view: View,

@@ -19,7 +19,7 @@ impl<Msg> Clone for Inbox<Msg> {
     }
 }
 
-/// A message that waits: from whom, what, and how many bytes of memory it takes, if it came from the wire.
+/// A message that waits: its sender, what it is, and how many bytes of memory it takes, if it came from the wire.
 pub(super) type Waiting<Msg> = (Id, Msg, usize);
 
 struct Shared<Msg> {
@@ -36,9 +36,9 @@ struct Queue<Msg> {
     bytes: usize,
     /// Whether the actor's thread sleeps, so that it must be woken.
     asleep: bool,
-    /// Whether someone asked for a turn without a message.
+    /// Whether a turn without a message was asked for.
     woken: bool,
-    /// Whether someone asked the actor to end, or it has ended.
+    /// Whether the actor was asked to end, or has ended.
     stopped: bool,
 }
 

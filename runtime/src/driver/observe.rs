@@ -15,7 +15,7 @@ pub enum Event<A: Actor> {
     },
     /// When a message is delivered.
     Deliver {
-        /// Who sent it.
+        /// The sender.
         src: Id,
         /// The message.
         msg: A::Msg,

@@ -38,7 +38,7 @@ pub(super) struct Tables {
 
 /// An open LMDB environment, and every read transaction in it.
 ///
-/// Invariant: a read transaction is opened by [`Engine::snapshot`] or [`Engine::remap`] and by nobody else once the
+/// Invariant: a read transaction is opened by [`Engine::snapshot`] or [`Engine::remap`] and by nothing else once the
 /// engine exists, and both are called by the committer alone, between its write transactions.
 pub(super) struct Engine {
     /// Invariant: has every slot whose `view` is not `None`.
@@ -104,7 +104,7 @@ impl Engine {
         Ok(Arc::new(Base { at, slot, engine: Arc::clone(self) }))
     }
 
-    /// The stamps of the commits that somebody still looks at.
+    /// The stamps of the commits that are still looked at.
     pub(super) fn live(&self) -> Vec<u64> {
         let slots = lock(&self.slots);
         let live = slots.iter().filter(|slot| Arc::strong_count(slot) > 1);

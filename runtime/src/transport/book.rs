@@ -1,4 +1,4 @@
-//! Who lives where.
+//! Which actor lives where.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -25,7 +25,7 @@ macro_rules! counters {
         }
 
         impl TransportCounters {
-            /// Every counter with its name, for whoever shows them.
+            /// Every counter with its name, to be shown.
             pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name),)*].into_iter()
             }

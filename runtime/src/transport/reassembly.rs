@@ -1,8 +1,8 @@
 //! Large messages on their way in.
 //!
-//! Nothing is allocated by a length that someone sent: a message grows by the fragments that arrive. What arrives in
+//! Nothing is allocated by a length that was sent: a message grows by the fragments that arrive. What arrives in
 //! order is appended; what is ahead of a gap waits in a map. Memory is bounded per peer and in total, and a fragment
-//! beyond the bound is simply not taken: its sender, who hears nothing, will repeat it.
+//! beyond the bound is simply not taken: its sender, which hears nothing, will repeat it.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;

@@ -30,7 +30,7 @@
 //!
 //! *Greeting*: what the sender's node says of itself, up to the end of the datagram; whatever cluster the header names.
 //!
-//! The checksum finds damage. It proves nothing about who sent the bytes: this is a protocol for a network in which
+//! The checksum finds damage. It proves nothing about the sender of the bytes: this is a protocol for a network in which
 //! strangers cannot forge source addresses.
 
 use stateright::actor::Id;

@@ -24,7 +24,7 @@ pub(crate) struct Repairs {
     pub ended: Option<Instant>,
     /// How long it had taken.
     pub took: Duration,
-    /// Who did not answer all of it.
+    /// The nodes that did not answer all of it.
     pub unheard: BTreeSet<Id>,
     /// How many keys this node is behind with, as far as it knows now.
     pub behind: usize,

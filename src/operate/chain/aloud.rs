@@ -1,4 +1,4 @@
-//! What a node of a chain says aloud in its log: that there are few copies, that nobody decides, that timeouts are too
+//! What a node of a chain says aloud in its log: that there are few copies, that no coordinator decides, that timeouts are too
 //! short. It tells, and changes nothing.
 
 use crate::operate::Context;

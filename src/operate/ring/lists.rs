@@ -1,9 +1,9 @@
 //! How a ring's keys are listed: everyone is asked, and a quorum of each key's replicas has to answer.
 //!
 //! A page is a stretch of the circle. All members of the view are asked at once for their registers behind the
-//! page's beginning, each for about its share of a page. The page ends where the first of those who have
+//! page's beginning, each for about its share of a page. The page ends where the first of those that have
 //! answered ends, and is complete when every range in it has answers of a quorum, in a joint view of its old and of its
-//! new replicas: so one of three may be away, and nobody waits for it. Of each key the highest ballot says whether it is there.
+//! new replicas: so one of three may be away, and is not waited for. Of each key the highest ballot says whether it is there.
 //! What that is worth is said in the model, in `ring/node/list.rs`.
 
 use crate::board::ActorStatus;
@@ -206,7 +206,7 @@ mod tests {
         }
     }
 
-    /// A ring of three has gone on to three others, who have taken a write, and neither whoever asks nor the old ones
+    /// A ring of three has gone on to three others, which have taken a write, and neither the client nor the old ones
     /// have heard of it: what these tell is no page.
     #[test]
     fn old_replicas_that_have_not_heard_of_the_next_ring_are_not_enough() {

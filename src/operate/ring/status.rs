@@ -98,7 +98,7 @@ pub(super) fn status(node: &Context<RingProtocol>) -> String {
             deciding: status.deciding,
         })
     });
-    // Before its actors have started, nobody can ask.
+    // Before its actors have started, no client can ask.
     let (Some(replica), Some(gateway)) = (replica, gateway) else { return "{}".to_string() };
     let status = RingNodeStatus {
         cluster: node.cluster(),

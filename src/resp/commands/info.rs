@@ -6,7 +6,7 @@
 //!
 //! `# Keyspace` counts the keys of the whole cluster. On a ring that is a walk through all of them, and monitoring
 //! asks every few seconds: so the count is remembered, and taken again when it is older than a second, and than
-//! twenty times what it took; it goes on where nobody waits for it any more.
+//! twenty times what it took; it goes on where no client waits for it any more.
 
 use crate::resp::memo::Count;
 use crate::resp::shared::Shared;
@@ -71,7 +71,7 @@ async fn count<S: Service>(service: &S, shared: &Arc<Shared>) -> Option<u64> {
             let none = Count { keys: 0, at: now, took: FRESH, is_counting: true, is_known: false };
             count.get_or_insert(none).is_counting = true;
         }
-        false // those who wait wait for the count
+        false // clients that wait wait for the count
     });
     if begins {
         let (service, shared) = (service.clone(), Arc::clone(shared));
@@ -253,7 +253,7 @@ fn stats(shared: &Shared) -> Lines {
 }
 
 /// Every node takes reads and writes of every key, so each is a master to clients, and none has replicas to which
-/// they could go instead. Who replicates what is in the sections behind.
+/// they could go instead. Which node replicates what is in the sections behind.
 fn replication(shared: &Shared) -> Lines {
     let mut all = lines(&[
         ("role", "master"),

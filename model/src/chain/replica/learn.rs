@@ -8,8 +8,8 @@
 //!   left. If the tail still has all that came since, the learner needs that and no scan; only what
 //!   it had received and did not know committed it removes. It names the last operation that it
 //!   has: a tail that had another one at that index is of another history. A learner whose scan was
-//!   done may do the same: its rows are of its `committed` or later, and the tail, whoever that is
-//!   now, has committed what the later ones are of.
+//!   done may do the same: its rows are of its `committed` or later, and the tail, whichever
+//!   that is now, has committed what the later ones are of.
 //! - **It takes each part once, in order.** Its place in the scan is durable, and moves with the
 //!   rows that it takes. The first part says up to where the tail had committed, and that is where
 //!   the learner's `committed` starts: whatever the tail commits from then on it retains.
@@ -319,7 +319,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     }
 
     /// Takes a row, unless it is older than the one that is here. A tombstone stays if it is
-    /// `ahead` of the scan. Rows of other tables are nobody's to send.
+    /// `ahead` of the scan. Rows of other tables are not sent.
     fn merge(&self, state: &mut ReplicaState<S>, key: Key, row: Row, ahead: bool) {
         match (key, row) {
             (Key::Data(key), Row::Data { index, value }) => {
@@ -369,7 +369,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
     }
 
-    /// Whether this is a learner whose scan is done, to whom its tail hands over.
+    /// Whether this is a learner whose scan is done, so that its tail hands over to it.
     pub(super) fn takes_updates(&self, id: Id, state: &ReplicaState<S>) -> bool {
         let learns = state.learns(id);
         learns.is_some_and(|(_, place)| {

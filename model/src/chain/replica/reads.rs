@@ -1,4 +1,4 @@
-//! Reads: who answers them.
+//! Reads: which replica answers them.
 //!
 //! A read needs no place in the history of updates, only a promise that what it sees is not stale.
 //! Two things give it: the replica has a *lease*, so no view has left it out, and every update that
@@ -25,7 +25,7 @@ use std::ops::Bound;
 /// The most keys in one [`Msg::Scanned`].
 pub const SCAN_KEYS: u32 = 1024;
 
-/// Who answers a read.
+/// Which replica answers a read.
 enum Answers {
     /// The replica that was asked.
     Here,
@@ -71,7 +71,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
     }
 
-    /// Who may say how keys stand of which some are dirty here, or none.
+    /// Which replica may say how keys stand of which some are dirty here, or none.
     fn who_answers(&self, id: Id, state: &ReplicaState<S>, is_dirty: bool) -> Answers {
         let learner =
             state.view.learner() == Some(id) && self.mechanisms.lacks(Mechanism::LearnerSilent);
@@ -79,7 +79,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
             return Answers::Nobody;
         }
         if !learner && !self.may_read(state) && self.mechanisms.has(Mechanism::LeaseForReads) {
-            return Answers::Nobody; // there may be a lease when somebody asks again
+            return Answers::Nobody; // there may be a lease when it is asked again
         }
         match state.view.tail() {
             Some(tail)
@@ -118,7 +118,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         let keys = state.store.keys(from, Bound::Unbounded, most).into_iter();
         let keys: Vec<_> =
             keys.map_while(|key| if let Key::Data(key) = key { Some(key) } else { None }).collect();
-        // A page that is not full goes to the end, and who asks for none wants to know of all.
+        // A page that is not full goes to the end, and a client that asks for none wants to know of
+        // all.
         let is_full = most > 0 && keys.len() == most;
         let (after_all, upto) = (after.as_ref().filter(|_| most > 0), keys.last());
         let is_dirty = state.window.is_dirty_within(after_all, upto.filter(|_| is_full))

@@ -31,8 +31,9 @@
 //! and the rest is steps 2 to 4 without a scan. Its cost is in proportion to what was missed.
 //! Otherwise the learner begins anew.
 //!
-//! Messages of a transfer carry `since` and no epoch. It fixes who teaches whom, and nothing that
-//! is said in it becomes false later; so the removal of another member interrupts nothing.
+//! Messages of a transfer carry `since` and no epoch. It fixes which tail teaches which learner,
+//! and nothing that is said in it becomes false later; so the removal of another member interrupts
+//! nothing.
 
 use super::{PART_BYTES, Replica, ReplicaState, Transfer};
 use crate::chain::msg::{Caught, Changes, Fetch, Resume, Resumed, Rows, Update};
@@ -49,8 +50,8 @@ use std::ops::{Bound, Range};
 const READ_ROWS: usize = 16;
 
 /// How often the silence after which coordinators suspect a member a tail waits for the learner
-/// that it has handed over to: what the learner has learned is lost with it, and who is only slow
-/// is not dropped.
+/// that it has handed over to: what the learner has learned is lost with it, and a learner that is
+/// only slow is not dropped.
 const IMPATIENCE: u32 = 3;
 
 impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
@@ -62,7 +63,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         this && state.view.tail() == Some(id)
     }
 
-    /// The learner asks for a part. (Once it is told that the scan is done, nobody waits for one.)
+    /// The learner asks for a part. (Once the tail is told that the scan is done, no learner waits
+    /// for one.)
     pub(super) fn on_fetch(
         &self,
         id: Id,

@@ -3,8 +3,8 @@
 //! 1. A joint view gives a node spans of the ring. It takes some at a time. It begins each by
 //!    forgetting what it held there, durably, unless it is one of the span's old replicas. (All at
 //!    once would be a step as long as there is data.)
-//! 2. It asks the old replicas, part after part. Whoever answers has installed the joint view, and
-//!    takes part in nothing of an older epoch any more.
+//! 2. It asks the old replicas, part after part. A replica that answers has installed the joint
+//!    view, and takes part in nothing of an older epoch any more.
 //! 3. Of each key it keeps the content with the highest accepted ballot, and of the floors the
 //!    highest. *A copy is not a vote*, unless every answer shows the same ballot, voted.
 //! 4. A majority of the old replicas has given all of a span: the node votes there. When no span is

@@ -1,16 +1,17 @@
 //! How keys are listed: a part of one node's registers, in the order of the circle.
 //!
-//! A listing is not linearizable, and costs no ballots: a node tells what it has accepted, and
-//! whoever asks merges the answers. It walks the circle, so that a change of the ring moves nothing
-//! in its order. What it is worth follows from quorums: a register that a majority of the key's old
-//! replicas tell of, by the highest ballot among them, is at least as new as what was chosen before
-//! the first of them answered. So a key that is there throughout is listed once, and one that was
-//! deleted before is not, as long as every span that a page covers has a quorum of answers. Both,
-//! question and answer, carry the epoch, and a node answers in its own only. What is merged is what
-//! *old* replicas tell, since in a joint view they are the ones who have everything; but a majority
-//! of the new ones has to answer, too: a ring that has gone on to the new replicas alone may have
-//! taken writes there of which no old one knows, and whoever asks, and a majority of the old ones,
-//! may not have heard of that yet. A majority of the new ones has.
+//! A listing is not linearizable, and costs no ballots: a node tells what it has accepted, and the
+//! client that asks merges the answers. It walks the circle, so that a change of the ring moves
+//! nothing in its order. What it is worth follows from quorums: a register that a majority of the
+//! key's old replicas tell of, by the highest ballot among them, is at least as new as what was
+//! chosen before the first of them answered. So a key that is there throughout is listed once, and
+//! one that was deleted before is not, as long as every span that a page covers has a quorum of
+//! answers. Both, question and answer, carry the epoch, and a node answers in its own only. What is
+//! merged is what *old* replicas tell, since in a joint view they are the ones that have
+//! everything; but a majority of the new ones has to answer, too: a ring that has gone on to the
+//! new replicas alone may have taken writes there of which no old one knows, and the client that
+//! asks, and a majority of the old ones, may not have heard of that yet. A majority of the new ones
+//! has.
 //!
 //! An answer is bounded by the registers and by the bytes that it takes to make it, not by what the
 //! question says.
@@ -35,7 +36,7 @@ const LOOKED_AT_BYTES: usize = 256 << 10;
 type At = (u64, kv::Key);
 
 impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
-    /// Somebody lists keys: those of which this is an old replica, tombstones included.
+    /// A client lists keys: those of which this is an old replica, tombstones included.
     pub(super) fn on_scan(
         &self,
         id: Id,

@@ -23,7 +23,7 @@
 //! **A repaired register is a copy, never a vote**, as one that a newcomer fetches. A copy with
 //! ballot b says that b was accepted by another node, which is true whatever this node has promised
 //! meanwhile; so it may be taken below a promise, where a vote may not. (As a vote, below the
-//! promise that a rival's attempt rests upon, it would make a quorum for b, and the rival, who
+//! promise that a rival's attempt rests upon, it would make a quorum for b, and the rival, which
 //! never saw b, another one for what is not built upon it.) Every promise from then on tells of it,
 //! so every proposer builds upon it or upon something higher.
 //!
@@ -32,8 +32,8 @@
 //! forgotten. A register of a live key that only other keys' purges have put below the floor is
 //! therefore not copied; the next write brings it, with a higher ballot.
 //!
-//! Only a stable view repairs. In a joint one newcomers fetch, and those who stay have what they
-//! had; copies of an older epoch are not taken, as nothing of one is.
+//! Only a stable view repairs. In a joint one newcomers fetch, and nodes that stay have what
+//! they had; copies of an older epoch are not taken, as nothing of one is.
 
 use super::fetch::{PART_BYTES, READ};
 use super::{Node, NodeState, Walk, put};
@@ -354,7 +354,7 @@ impl<S: Store<Key, Row>> NodeState<S> {
         }
     }
 
-    /// Everyone who shares a part of a slice with this node.
+    /// All nodes that share a part of a slice with this one.
     fn neighbours(&self, id: Id, slice: &Slice) -> BTreeSet<Id> {
         let first = slice.after.as_ref().map_or(0, |(at, _)| *at);
         let last = slice.upto.as_ref().map_or(u64::MAX, |(at, _)| *at);

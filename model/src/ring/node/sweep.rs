@@ -1,8 +1,8 @@
 //! How a deleted key is forgotten: tombstones are shown to all replicas, and purged when all hold
 //! them.
 //!
-//! A tombstone is needed as long as somebody may hold what it outranks. When all replicas of a
-//! stable view hold it, nobody does but messages that are late; and those the *floors* refuse,
+//! A tombstone is needed as long as an actor may hold what it outranks. When all replicas of a
+//! stable view hold it, only late messages do; and those the *floors* refuse,
 //! which a purge raises. See the section "Deletes" of the [module of the ring](crate::ring).
 
 use super::{Node, NodeState, put};

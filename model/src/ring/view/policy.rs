@@ -21,7 +21,7 @@ impl View {
             && (moves_on || arrives || reforms)
     }
 
-    /// Whether a member can leave without anybody coming: a ring that has as many members as
+    /// Whether a member can leave without a node coming: a ring that has as many members as
     /// replicas, or more, does not shrink below that; a smaller one goes down to one member.
     pub fn can_spare_one(&self) -> bool {
         self.old.members().len() > self.least(true)
@@ -47,7 +47,7 @@ impl View {
     ) -> Option<Ring> {
         let old = self.old.members();
         let any_gone = old.iter().any(|id| gone.contains(id));
-        // Who leaves waits for those who are gone, and for those who leave before it.
+        // A node that leaves waits for those that are gone, and for those that leave before it.
         let leaves = leaving.iter().find(|id| old.contains(id)).filter(|_| !any_gone);
         let least = self.least(leaves.is_some());
         let mut stay = self.members();
@@ -83,7 +83,7 @@ impl coordinator::View for View {
         View::members(self).into_iter().collect()
     }
 
-    /// Nobody: failures are detected by gossip, and reported.
+    /// None: failures are detected by gossip, and reported.
     fn watched(&self) -> Vec<Id> {
         Vec::new()
     }
@@ -93,7 +93,7 @@ impl coordinator::View for View {
         new.filter(|id| !self.old.has(*id)).collect()
     }
 
-    /// Nobody: a read asks a quorum.
+    /// None: a read asks a quorum.
     fn leased(&self) -> &[Id] {
         &[]
     }
@@ -160,7 +160,7 @@ impl coordinator::View for View {
             Report::Stabilized { epoch } => *epoch == self.epoch && self.newcomers().contains(&src),
             Report::Join => !self.new.has(src),
             Report::Leave => self.old.has(src) || self.new.has(src),
-            Report::Members { .. } => true, // also that nobody is gone any more
+            Report::Members { .. } => true, // also that no node is gone any more
             Report::Reform { epoch, .. } => *epoch == self.epoch,
             Report::GiveUp { epoch, .. } => {
                 *epoch == self.epoch && self.coordinators.contains(&src)
