@@ -1,8 +1,8 @@
 //! What the actors of a node show of themselves, for `INFO`, `CHAINRING STATUS` and the front door.
 //!
-//! Actors are values that nothing looks into while they run. An observer sees each state on the actor's own
-//! thread, and keeps on the board what others may know: a status that is replaced at every step, and the view when
-//! it has changed.
+//! Actors are values that nothing looks into while they run. An observer sees each state on the
+//! actor's own thread, and keeps on the board what others may know: a status that is replaced at
+//! every step, and the view when it has changed.
 
 mod chain;
 mod hearing;
@@ -51,7 +51,8 @@ pub(crate) struct ActorStatus<P: Observe> {
     view: Mutex<Option<P::View>>,
     /// Whose actors are whose.
     roster: Roster,
-    /// Of each chain, the newest view that any actor of this node has logged: one line a node is enough.
+    /// Of each chain, the newest view that any actor of this node has logged: one line a node is
+    /// enough.
     told: Arc<Mutex<BTreeMap<u32, u64>>>,
 }
 
@@ -120,7 +121,8 @@ impl<P: Observe> ActorStatus<P> {
         }
     }
 
-    /// Whether no actor of this node has logged this view of a chain yet, or a newer one; from now on one has.
+    /// Whether no actor of this node has logged this view of a chain yet, or a newer one; from now
+    /// on one has.
     fn is_news(&self, chain: u32, epoch: u64) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let newest = told.entry(chain).or_default();

@@ -8,7 +8,8 @@ macro_rules! say {
     }};
 }
 
-/// Shows on standard error how far something is, where a reader that has gone away is no reason to panic either.
+/// Shows on standard error how far something is, where a reader that has gone away is no reason to
+/// panic either.
 macro_rules! show {
     ($($text:tt)*) => {{
         use std::io::Write as _;
@@ -35,7 +36,8 @@ use chainring::tell;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// A replicated key-value store whose replica code is exhaustively model-checked, and then run unchanged.
+/// A replicated key-value store whose replica code is exhaustively model-checked, and then run
+/// unchanged.
 #[derive(Parser, Debug)]
 #[command(name = "chainring", version, about)]
 struct Cli {
@@ -65,7 +67,8 @@ enum Command {
     Forget(forget::ForgetArgs),
     /// Give up nodes of a ring that will never come back, where ranges have lost their majority.
     Reform(reform::ReformArgs),
-    /// Say how a running cluster is, first in a word: its exit code is 0 if it is healthy, 1 if degraded, 2 if down.
+    /// Say how a running cluster is, first in a word: its exit code is 0 if it is healthy, 1 if
+    /// degraded, 2 if down.
     Status(status::StatusArgs),
     /// Execute the traces of nodes again: every step must agree.
     Replay(node::ReplayArgs),

@@ -1,7 +1,8 @@
 //! The front door of a node: what Redis clients talk to, wherever their keys are.
 //!
-//! Every node has a gateway to each chain, or one to the ring, so any node serves any key. Operations go to the
-//! door of their key's chain ([`shard`]); how keys are listed is the protocol's business.
+//! Every node has a gateway to each chain, or one to the ring, so any node serves any key.
+//! Operations go to the door of their key's chain ([`shard`]); how keys are listed is the
+//! protocol's business.
 
 use crate::gateway::shard;
 use crate::operate::{Context, Operate};

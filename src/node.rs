@@ -1,12 +1,13 @@
-//! A node: a replica, its gateways and perhaps a coordinator, their stores, a socket and a front door, in one
-//! process.
+//! A node: a replica, its gateways and perhaps a coordinator, their stores, a socket and a front
+//! door, in one process.
 //!
-//! The actors are the values that the proofs check, over a [`Store`]; here the store is LMDB, the interpreter
-//! is the [driver](chainring_runtime::driver), and a gateway's client is a `Door`. A node has one replica, in one chain
-//! or in the ring; a gateway to each chain, so that it serves every key; and a coordinator if the cluster file
-//! says so, of its replica's chain. A node of a ring may also have a member, which takes part in detecting
-//! failures. What is different from protocol to protocol is in `protocol`, `board` and `operate`; this file puts
-//! them together, and is the only one that knows all.
+//! The actors are the values that the proofs check, over a [`Store`]; here the store is LMDB, the
+//! interpreter is the [driver](chainring_runtime::driver), and a gateway's client is a `Door`. A
+//! node has one replica, in one chain or in the ring; a gateway to each chain, so that it serves
+//! every key; and a coordinator if the cluster file says so, of its replica's chain. A node of a
+//! ring may also have a member, which takes part in detecting failures. What is different from
+//! protocol to protocol is in `protocol`, `board` and `operate`; this file puts them together, and
+//! is the only one that knows all.
 //!
 //! [`Store`]: chainring_model::store::Store
 
@@ -108,7 +109,8 @@ struct Running<P: Operate> {
 }
 
 impl Node {
-    /// Opens the node's stores and starts its actors; returns when its front door can be knocked at.
+    /// Opens the node's stores and starts its actors; returns when its front door can be knocked
+    /// at.
     ///
     /// # Errors
     /// When any part of it cannot start. Nothing of it runs then.
@@ -145,12 +147,13 @@ impl Node {
         transport.map(Transport::counters).unwrap_or_default()
     }
 
-    /// Serves until `shutdown` completes; then answers what is under way, and stops the actors, with everything
-    /// committed that they have computed. If an actor ends by itself, all connections are closed at once, and the
-    /// node ends.
+    /// Serves until `shutdown` completes; then answers what is under way, and stops the actors,
+    /// with everything committed that they have computed. If an actor ends by itself, all
+    /// connections are closed at once, and the node ends.
     ///
-    /// The coordinator stops at once. Where all nodes are shut down together, those that take longer to
-    /// answer what is under way would otherwise remove those that have ended, which had to join anew.
+    /// The coordinator stops at once. Where all nodes are shut down together, those that take
+    /// longer to answer what is under way would otherwise remove those that have ended, which had
+    /// to join anew.
     ///
     /// # Errors
     /// When an actor ended by itself: why.
@@ -246,7 +249,8 @@ impl<P: Operate> Running<P> {
                 () = server.serve(until) => None,
                 failed = ended.recv() => failed,
             };
-            // The server is gone, and each connection with it: a client that waited would wait in vain.
+            // The server is gone, and each connection with it: a client that waited would wait in
+            // vain.
             if let Some(failed) = failed {
                 self.beside.abort_all();
                 return Err(fail(self.handles, failed).await);
@@ -257,7 +261,8 @@ impl<P: Operate> Running<P> {
     }
 }
 
-/// The front door's limits: fewer connections than the cluster file allows where there are too few open files.
+/// The front door's limits: fewer connections than the cluster file allows where there are too few
+/// open files.
 fn limits(cluster: &Cluster, stores: usize) -> Limits {
     let mut limits = cluster.door.limits();
     let files = descriptors::raise();
@@ -346,7 +351,8 @@ fn routes<P: Operate>(
     routes
 }
 
-/// How long a node in which an actor ended by itself waits for the others, which may hang on the same disk.
+/// How long a node in which an actor ended by itself waits for the others, which may hang on the
+/// same disk.
 const LAST_COMMITS: Duration = Duration::from_millis(500);
 
 /// Stops the actors after one of them ended by itself; why it did.
@@ -378,7 +384,8 @@ async fn stop<Msg: Send + 'static>(mut handles: Vec<Handle<Msg>>) -> Result<(), 
 /// The way out for what is no actor: to the actors of this process, and onto the wire.
 type Out<Msg> = Router<Msg, Post<Msg>>;
 
-/// Sends the messages of doors, once there is a way out. They are few: operations do not go this way.
+/// Sends the messages of doors, once there is a way out. They are few: operations do not go this
+/// way.
 fn courier<Msg>(out: Arc<OnceLock<Mutex<Out<Msg>>>>) -> Arc<Courier<Msg>>
 where
     Msg: Serialize + Send + 'static,

@@ -1,8 +1,8 @@
 //! What a node answers to operators, and to questions about all keys.
 //!
-//! An operation on a key passes the node by its door, and is the same for every protocol. The rest of what clients and
-//! operators ask is answered from what the actors show on the [`Board`], or by asking actors: [`Operate`] says how,
-//! protocol by protocol.
+//! An operation on a key passes the node by its door, and is the same for every protocol. The rest
+//! of what clients and operators ask is answered from what the actors show on the [`Board`], or by
+//! asking actors: [`Operate`] says how, protocol by protocol.
 
 mod chain;
 mod context;

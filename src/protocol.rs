@@ -1,9 +1,10 @@
 //! What a node has to know of a protocol in order to run it.
 //!
-//! Driver, transport, stores, traces and front doors are the same for every protocol; a [`Protocol`] says what
-//! differs: its types, the actors as values, what their stores hold at first, and how an operation of a client becomes a
-//! message. All of it is pure, and it decides nothing. What a node *tells* of a protocol's actors is said elsewhere:
-//! see [`Observe`](crate::board::Observe) and [`Operate`](crate::operate::Operate).
+//! Driver, transport, stores, traces and front doors are the same for every protocol; a
+//! [`Protocol`] says what differs: its types, the actors as values, what their stores hold at
+//! first, and how an operation of a client becomes a message. All of it is pure, and it decides
+//! nothing. What a node *tells* of a protocol's actors is said elsewhere: see
+//! [`Observe`](crate::board::Observe) and [`Operate`](crate::operate::Operate).
 
 mod actors;
 mod chain;
@@ -78,14 +79,15 @@ pub(crate) trait Protocol: Sized + Send + Sync + 'static {
     /// The view that the store of an actor with this role holds, if any.
     fn stored_view(role: Role, store: &StoreOf<Self>) -> Option<Self::View>;
 
-    /// Whether a later view can have followed the first one: what never changes is the same, and its members are
-    /// known to the cluster file.
+    /// Whether a later view can have followed the first one: what never changes is the same, and
+    /// its members are known to the cluster file.
     fn can_follow(view: &Self::View, first: &Self::View, known: &dyn Fn(Id) -> bool) -> bool;
 
     /// The view in a state.
     fn view(state: &Self::State) -> Option<&Self::View>;
 
-    /// Of the state after an actor's step number `step`, counted from its start; see [`trace`](crate::trace).
+    /// Of the state after an actor's step number `step`, counted from its start; see
+    /// [`trace`](crate::trace).
     fn digest(state: &Self::State, step: u64) -> u64;
 
     /// An operation of a client, for its gateway.

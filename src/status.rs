@@ -1,4 +1,5 @@
-//! What a node says of itself to `chainring status`: the reply to `CHAINRING STATUS`, which is JSON.
+//! What a node says of itself to `chainring status`: the reply to `CHAINRING STATUS`, which is
+//! JSON.
 //!
 //! Numbers of actors are `Id`s of the cluster file. A status is a look at running actors, not a
 //! consistent cut: numbers of different nodes are of different moments.
@@ -100,7 +101,8 @@ pub struct ReplicaStatus {
     pub chain: u32,
     /// The newest view that it has installed.
     pub view: ViewStatus,
-    /// Whether it may answer reads; `None` in a chain without coordinators, where no coordinator grants leases.
+    /// Whether it may answer reads; `None` in a chain without coordinators, where no coordinator
+    /// grants leases.
     pub lease: Option<bool>,
     /// Everything up to this index is applied.
     pub committed: u64,
@@ -338,8 +340,8 @@ impl From<&ring::View> for RingViewStatus {
     }
 }
 
-/// The ranges of a ring's view, one for each token: what is behind the last token belongs to the first one's, though it
-/// is a span of its own.
+/// The ranges of a ring's view, one for each token: what is behind the last token belongs to the
+/// first one's, though it is a span of its own.
 pub(crate) fn ranges(view: &ring::View) -> Vec<ring::Span> {
     let mut spans = view.spans();
     let has = |token: u64| [&view.old, &view.new].iter().any(|it| it.tokens.contains_key(&token));

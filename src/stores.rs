@@ -178,7 +178,8 @@ pub(crate) fn open<P: Protocol>(
     Ok(disks)
 }
 
-/// Refuses a node that has lost some of its stores: neither can it start, nor may what is missing be made anew.
+/// Refuses a node that has lost some of its stores: neither can it start, nor may what is missing
+/// be made anew.
 fn are_all_or_none(dir: &Path, names: impl Iterator<Item = String>) -> Result<(), StoresError> {
     let (there, lost): (Vec<_>, Vec<_>) = names.partition(|name| dir.join(name).exists());
     match lost.into_iter().next() {
@@ -213,8 +214,8 @@ fn other_protocol<P: Protocol>(
     }
 }
 
-/// Whether a view can be one of a chain of the cluster file: the first one, or one that its coordinators
-/// may have decided since, of replicas that the file knows.
+/// Whether a view can be one of a chain of the cluster file: the first one, or one that its
+/// coordinators may have decided since, of replicas that the file knows.
 fn belongs<P: Protocol>(view: &P::View, cluster: &Cluster, chain: u32) -> bool {
     let first = P::first_view(cluster, chain);
     if view.epoch() <= first.epoch() || first.coordinators().is_empty() {

@@ -1,12 +1,13 @@
 //! Log lines and announcements, which may end nothing and hold up nothing.
 //!
-//! A process writes its log to a file or a pipe that belongs to others. The reader of a pipe may go away, or never
-//! read; the disk of a file may be full. None of this may end a process that serves, nor make one of its threads wait.
+//! A process writes its log to a file or a pipe that belongs to others. The reader of a pipe may go
+//! away, or never read; the disk of a file may be full. None of this may end a process that serves,
+//! nor make one of its threads wait.
 //!
-//! So each of the two streams, standard error and standard output, has a queue of bounded size and a thread that
-//! writes. [`Line`] and [`say`] put a line into a queue and never wait. A line that finds its queue full, or that cannot
-//! be written, is dropped and counted in [`lost`]. When writing works again, a warning in the log says how many were
-//! lost. `INFO` says it at all times.
+//! So each of the two streams, standard error and standard output, has a queue of bounded size and
+//! a thread that writes. [`Line`] and [`say`] put a line into a queue and never wait. A line that
+//! finds its queue full, or that cannot be written, is dropped and counted in [`lost`]. When
+//! writing works again, a warning in the log says how many were lost. `INFO` says it at all times.
 //!
 //! At its end a process calls [`finish`], which waits for the queues, though not for long.
 
@@ -159,7 +160,8 @@ impl Queue {
     }
 }
 
-/// Starts the thread that writes the lines of a queue. Where there is no thread to be had, the queue fills and drops.
+/// Starts the thread that writes the lines of a queue. Where there is no thread to be had, the
+/// queue fills and drops.
 fn start<W: FnMut(&[u8]) -> Result<(), Unwritten> + Send + 'static>(
     name: &str,
     stream: impl FnOnce() -> W,

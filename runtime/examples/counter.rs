@@ -4,11 +4,12 @@
 //! cargo run --release -p chainring-runtime --example counter
 //! ```
 //!
-//! Three nodes count together. Each counts to [`GOAL`] and tells the others how far it is; a node's sum is what it
-//! has counted and what it was told. The rule that makes the sums worth something: **a node never forgets a count
-//! that it has told**, whatever crashes. So it saves a count in the same step in which it tells it. The program first
-//! lets stateright look at every order of messages and timers with a crash, then again without the save, which
-//! must go wrong, or the check is worth nothing. Then it runs the same actor as three processes, and kills one.
+//! Three nodes count together. Each counts to [`GOAL`] and tells the others how far it is; a node's
+//! sum is what it has counted and what it was told. The rule that makes the sums worth something:
+//! **a node never forgets a count that it has told**, whatever crashes. So it saves a count in the
+//! same step in which it tells it. The program first lets stateright look at every order of
+//! messages and timers with a crash, then again without the save, which must go wrong, or the check
+//! is worth nothing. Then it runs the same actor as three processes, and kills one.
 
 use chainring_runtime::driver::{Driver, Router, Routes};
 use chainring_runtime::transport::{AddressBook, Endpoint, TransportConfig};

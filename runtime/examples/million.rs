@@ -4,8 +4,9 @@
 //! cargo run --release -p chainring-runtime --example million -- [rows] [directory]
 //! ```
 //!
-//! Fills a new store with rows of 100 bytes (two million, unless told otherwise), opens it again in this process, and
-//! prints figures. "Anonymous memory" is what the process holds apart from the file's own pages.
+//! Fills a new store with rows of 100 bytes (two million, unless told otherwise), opens it again in
+//! this process, and prints figures. "Anonymous memory" is what the process holds apart from the
+//! file's own pages.
 
 use std::error::Error;
 use std::ops::Bound::{Excluded, Unbounded};

@@ -1,9 +1,9 @@
 //! The one place where this crate asks what time it is.
 //!
-//! Protocols never do: a duration in an actor is data, and the driver turns it into a deadline. What the driver needs
-//! is a clock that also counts while the machine is suspended. A lease that ran out during a suspension has run
-//! out, and a clock that stood still meanwhile would say that it has not. On Linux that clock is `CLOCK_BOOTTIME`;
-//! on other systems it is the monotonic one.
+//! Protocols never do: a duration in an actor is data, and the driver turns it into a deadline.
+//! What the driver needs is a clock that also counts while the machine is suspended. A lease that
+//! ran out during a suspension has run out, and a clock that stood still meanwhile would say that
+//! it has not. On Linux that clock is `CLOCK_BOOTTIME`; on other systems it is the monotonic one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,8 +38,8 @@ impl Clock for BootClock {
 
 /// A clock that stands still until it is told to move: for tests.
 ///
-/// An actor that waits for a deadline does not see the hand move by itself; after [`ManualClock::advance`] wake it
-/// with [`Inbox::wake`](crate::driver::Inbox::wake).
+/// An actor that waits for a deadline does not see the hand move by itself; after
+/// [`ManualClock::advance`] wake it with [`Inbox::wake`](crate::driver::Inbox::wake).
 #[derive(Clone, Debug, Default)]
 pub struct ManualClock(Arc<AtomicU64>);
 

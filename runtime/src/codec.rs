@@ -1,31 +1,36 @@
 //! How a value becomes bytes: the only module that knows bincode.
 //!
-//! Messages, saves and traces all pass through [`encode`] and [`decode`]. The format is that of bincode 2 with its
-//! standard configuration, and it is written down here so that it can outlive that crate:
+//! Messages, saves and traces all pass through [`encode`] and [`decode`]. The format is that of
+//! bincode 2 with its standard configuration, and it is written down here so that it can outlive
+//! that crate:
 //!
-//! - Integers of more than one byte are *variable*: a value up to 250 is that one byte; otherwise a byte 251, 252, 253
-//!   or 254 is followed by the value in 2, 4, 8 or 16 bytes, little endian. Signed ones are zigzagged first
-//!   (0, -1, 1, -2 become 0, 1, 2, 3). `u8` and `i8` are one plain byte, `bool` is 0 or 1, floats are their IEEE bytes, little endian,
-//!   a `char` is its UTF-8 bytes.
-//! - A struct or tuple is its fields in order. An enum is its variant's place, as a variable `u32`, then the fields.
-//!   `Option` is 0, or 1 and the value. `()` is nothing.
+//! - Integers of more than one byte are *variable*: a value up to 250 is that one byte; otherwise a
+//!   byte 251, 252, 253 or 254 is followed by the value in 2, 4, 8 or 16 bytes, little endian.
+//!   Signed ones are zigzagged first (0, -1, 1, -2 become 0, 1, 2, 3). `u8` and `i8` are one plain
+//!   byte, `bool` is 0 or 1, floats are their IEEE bytes, little endian, a `char` is its UTF-8
+//!   bytes.
+//! - A struct or tuple is its fields in order. An enum is its variant's place, as a variable `u32`,
+//!   then the fields. `Option` is 0, or 1 and the value. `()` is nothing.
 //! - A sequence, map, string or byte string is its length, as a variable `u64`, then its elements.
 //!
-//! No names and no types are in there: both sides have the same program, and a changed type is a changed protocol.
+//! No names and no types are in there: both sides have the same program, and a changed type is a
+//! changed protocol.
 //!
 //! # Bytes from strangers
 //!
-//! [`decode`] may be given anything. It never panics, whatever lengths those bytes announce: a string must be there
-//! before it is copied, a sequence or map cannot have more elements than there are bytes, and values do not nest deeper
-//! than [`MAX_DEPTH`]. Bytes left over are an error.
+//! [`decode`] may be given anything. It never panics, whatever lengths those bytes announce: a
+//! string must be there before it is copied, a sequence or map cannot have more elements than there
+//! are bytes, and values do not nest deeper than [`MAX_DEPTH`]. Bytes left over are an error.
 //!
-//! A list of nothing takes one byte here and 24 or more in memory, so bytes say little of what a value takes. Each value
-//! is therefore *weighed* while it is decoded, before its parts are allocated, and refused beyond [`MAX_WEIGHT`] (a message
-//! beyond [`MAX_MESSAGE_WEIGHT`]). The weight counts an element of a list or map twice, as those grow by doubling; bytes
-//! and text as long as they are; and each struct and enum, as if it lay in a box. [`decode_message`] returns it, and the
-//! queues of messages are bounded by it.
+//! A list of nothing takes one byte here and 24 or more in memory, so bytes say little of what a
+//! value takes. Each value is therefore *weighed* while it is decoded, before its parts are
+//! allocated, and refused beyond [`MAX_WEIGHT`] (a message beyond [`MAX_MESSAGE_WEIGHT`]). The
+//! weight counts an element of a list or map twice, as those grow by doubling; bytes and text as
+//! long as they are; and each struct and enum, as if it lay in a box. [`decode_message`] returns
+//! it, and the queues of messages are bounded by it.
 //!
-//! (bincode itself allocates a string by its announced length, and a wrapper around its serde decoder prevents that.)
+//! (bincode itself allocates a string by its announced length, and a wrapper around its serde
+//! decoder prevents that.)
 
 use std::cell::Cell;
 use std::fmt;
@@ -44,17 +49,19 @@ use thiserror::Error;
 /// No encoded value is longer than this.
 pub const MAX_BYTES: usize = 16 << 20;
 
-/// How deep structs, enums, options, sequences and maps may sit inside each other when they are decoded.
+/// How deep structs, enums, options, sequences and maps may sit inside each other when they are
+/// decoded.
 pub const MAX_DEPTH: u8 = 128;
 
 /// What a value from a file may weigh when it is decoded.
 pub const MAX_WEIGHT: usize = 1 << 30;
 
-/// What a message may weigh when it is decoded. The crate that defines messages has to hold the largest honest ones
-/// below half of this.
+/// What a message may weigh when it is decoded. The crate that defines messages has to hold the
+/// largest honest ones below half of this.
 pub const MAX_MESSAGE_WEIGHT: usize = 64 << 20;
 
-/// What an allocation takes beside its content: its header, its rounding, and counters of references.
+/// What an allocation takes beside its content: its header, its rounding, and counters of
+/// references.
 const ALLOCATION: usize = 32;
 /// How many elements a list and a map have room for as soon as they have one.
 const LEAST_LIST: usize = 4;
@@ -113,7 +120,8 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     decode_within(bytes, MAX_WEIGHT).map(|(value, _)| value)
 }
 
-/// The message that all of `bytes` stand for, and what it weighs: at least as many bytes as it takes in memory.
+/// The message that all of `bytes` stand for, and what it weighs: at least as many bytes as it
+/// takes in memory.
 pub fn decode_message<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), CodecError> {
     decode_within(bytes, MAX_MESSAGE_WEIGHT)
 }
@@ -207,7 +215,8 @@ impl<'b> Bound<'b> {
     }
 }
 
-/// A part of serde's machinery (deserializer, visitor, seed, access), with the limits that hold inside it.
+/// A part of serde's machinery (deserializer, visitor, seed, access), with the limits that hold
+/// inside it.
 struct Bounded<'b, T> {
     inner: T,
     bound: Bound<'b>,

@@ -1,18 +1,20 @@
 //! Where an actor's `Storage` becomes durable.
 //!
-//! stateright's `Out::save` takes a whole `Storage` and says nothing about disks. The driver hands the newest one of
-//! each batch to a [`Disk`], on the commit thread, and lets no message of that batch leave before the disk says that
-//! it is safe. Two disks come with this crate: [`WholeDisk`](crate::whole::WholeDisk) for an ordinary actor whose
-//! storage is a serde value, and a store for actors whose storage is a cheap snapshot of a large one.
+//! stateright's `Out::save` takes a whole `Storage` and says nothing about disks. The driver hands
+//! the newest one of each batch to a [`Disk`], on the commit thread, and lets no message of that
+//! batch leave before the disk says that it is safe. Two disks come with this crate:
+//! [`WholeDisk`](crate::whole::WholeDisk) for an ordinary actor whose storage is a serde value, and
+//! a store for actors whose storage is a cheap snapshot of a large one.
 //!
 //! # The contract
 //!
-//! 1. A store comes into being by an explicit act (`init`), never by being looked for and not found. What is missing,
-//!    truncated or unreadable is an error. An actor that is given an empty storage in place of a lost one forgets its
-//!    promises, and then breaks them.
-//! 2. [`Disk::commit`] returns `Ok` only when the save would survive the loss of power at that moment.
-//! 3. After an error of [`Disk::commit`] the actor ends. Nothing is tried again: a page cache that failed to write may
-//!    call the same pages clean next time.
+//! 1. A store comes into being by an explicit act (`init`), never by being looked for and not
+//!    found. What is missing, truncated or unreadable is an error. An actor that is given an empty
+//!    storage in place of a lost one forgets its promises, and then breaks them.
+//! 2. [`Disk::commit`] returns `Ok` only when the save would survive the loss of power at that
+//!    moment.
+//! 3. After an error of [`Disk::commit`] the actor ends. Nothing is tried again: a page cache that
+//!    failed to write may call the same pages clean next time.
 
 use std::error::Error;
 use std::io;
@@ -25,25 +27,28 @@ pub trait Disk: Send + 'static {
     /// What the actor saves.
     type Storage: Send;
 
-    /// What the last run left; `None` only for a store that was just initialised with nothing in it.
+    /// What the last run left; `None` only for a store that was just initialised with nothing in
+    /// it.
     fn load(&mut self) -> Result<Option<Self::Storage>, DiskError>;
 
     /// Makes this save durable before it returns.
     ///
-    /// Called from the commit thread, one call at a time, in order. A save contains everything that the saves before
-    /// it contained, so the driver passes only the newest one that is at hand. An error ends the actor with nothing
-    /// sent, and is never retried.
+    /// Called from the commit thread, one call at a time, in order. A save contains everything that
+    /// the saves before it contained, so the driver passes only the newest one that is at hand. An
+    /// error ends the actor with nothing sent, and is never retried.
     fn commit(&mut self, save: Self::Storage) -> Result<(), DiskError>;
 
     /// Looks after the store; an error ends the actor as one of [`commit`](Self::commit) does.
     ///
-    /// Called from the commit thread about twice a second, whether there is something to commit or not.
+    /// Called from the commit thread about twice a second, whether there is something to commit or
+    /// not.
     fn tend(&mut self) -> Result<(), DiskError> {
         Ok(())
     }
 }
 
-/// A store failed under a handler, which has no way to say so: the payload of the unwinding that ends the handler.
+/// A store failed under a handler, which has no way to say so: the payload of the unwinding that
+/// ends the handler.
 ///
 /// Nothing of that handler may be sent, and its actor must not go on.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -61,7 +66,8 @@ pub struct Failed {
     pub why: String,
 }
 
-/// Keeps the newest save in memory and calls that durable: for tests, and for actors that never save.
+/// Keeps the newest save in memory and calls that durable: for tests, and for actors that never
+/// save.
 #[derive(Debug)]
 pub struct MemoryDisk<S>(Option<S>);
 

@@ -1,29 +1,35 @@
 //! Runs any stateright actor, and keeps the promise on which its proof rests.
 //!
-//! A model runs a handler as one atomic step: the state changes, the storage is saved and the messages are in the
-//! network, all at once or not at all. A process has no such step. The driver makes one, out of two threads per actor:
-//! the *actor's thread* computes, the *commit thread* stores and speaks. This is a second interpreter of the commands
-//! that `ActorModel` interprets; nothing in an actor can tell which of the two it runs under.
+//! A model runs a handler as one atomic step: the state changes, the storage is saved and the
+//! messages are in the network, all at once or not at all. A process has no such step. The driver
+//! makes one, out of two threads per actor: the *actor's thread* computes, the *commit thread*
+//! stores and speaks. This is a second interpreter of the commands that `ActorModel` interprets;
+//! nothing in an actor can tell which of the two it runs under.
 //!
 //! # The duties of one turn
 //!
-//! 1. **Take a batch** of messages from the inbox. When there is none, wait until one comes or the next deadline is due.
-//! 2. **Then read the clock, once.** After the batch was taken, because a message of the batch was sent before that
-//!    reading: so a lease that is live at the reading was live when the message that relies on it was sent, however
-//!    long this process slept in between. Once, because two readings in one turn could disagree about what is due. The
-//!    clock is one that counts while the machine is suspended.
-//! 3. **Fire every timer that is due at that reading**, before any message of the batch. A timer is forgotten before its
-//!    handler runs. One that a handler of this turn sets for "at once" belongs to the next turn.
-//! 4. **Run the handlers** for the messages, in order. New deadlines count from the reading of this turn, not from the
-//!    moment in which they are set: a handler that says "in a second" means a second after the time at which it believes to run.
+//! 1. **Take a batch** of messages from the inbox. When there is none, wait until one comes or the
+//!    next deadline is due.
+//! 2. **Then read the clock, once.** After the batch was taken, because a message of the batch was
+//!    sent before that reading: so a lease that is live at the reading was live when the message
+//!    that relies on it was sent, however long this process slept in between. Once, because two
+//!    readings in one turn could disagree about what is due. The clock is one that counts while the
+//!    machine is suspended.
+//! 3. **Fire every timer that is due at that reading**, before any message of the batch. A timer is
+//!    forgotten before its handler runs. One that a handler of this turn sets for "at once" belongs
+//!    to the next turn.
+//! 4. **Run the handlers** for the messages, in order. New deadlines count from the reading of this
+//!    turn, not from the moment in which they are set: a handler that says "in a second" means a
+//!    second after the time at which it believes to run.
 //! 5. **Commit the newest save** of the batch, synced. It contains the earlier ones.
 //! 6. **Only then release the messages** of the batch, in order.
 //!
 //! # Pipelining, and what it may not break
 //!
-//! While the commit thread stores one batch, the actor's thread computes the next, up to [`DriverConfig::depth`] ahead; what has piled
-//! up by then is stored with one sync. Batch *n* leaves only when batches 1 to *n* are durable, **also when batch *n* saved
-//! nothing**: its messages may tell of a write that an earlier batch made, and a power cut could take that back.
+//! While the commit thread stores one batch, the actor's thread computes the next, up to
+//! [`DriverConfig::depth`] ahead; what has piled up by then is stored with one sync. Batch *n*
+//! leaves only when batches 1 to *n* are durable, **also when batch *n* saved nothing**: its
+//! messages may tell of a write that an earlier batch made, and a power cut could take that back.
 //! ```text
 //! actor's thread    compute 1 | compute 2 | compute 3 |  …
 //! commit thread               | sync 1         | send 1 | sync 2, 3       | send 2, 3
@@ -33,10 +39,14 @@
 //! # Ways to end
 //!
 //! - [`Handle::stop`]: the turn in hand is finished, everything computed is committed and released.
-//! - A commit fails: the actor ends and nothing of that batch, or after it, leaves. There is no second try.
-//! - The disk finds that its store is gone, which it is asked twice a second: as if a commit had failed.
-//! - A handler panics: the actor ends; nothing of that turn is saved or leaves. Turns before it are, as they were sound.
-//! - The trace cannot be written: the actor ends as if the commit had failed. A trace that was asked for has to be whole.
+//! - A commit fails: the actor ends and nothing of that batch, or after it, leaves. There is no
+//!   second try.
+//! - The disk finds that its store is gone, which it is asked twice a second: as if a commit had
+//!   failed.
+//! - A handler panics: the actor ends; nothing of that turn is saved or leaves. Turns before it
+//!   are, as they were sound.
+//! - The trace cannot be written: the actor ends as if the commit had failed. A trace that was
+//!   asked for has to be whole.
 //!
 //! In each case the actor is, to the others, one that crashed: which is what the proofs have seen.
 
@@ -75,7 +85,8 @@ use crate::disk::{Disk, DiskError, Failed};
 pub struct DriverConfig {
     /// How many messages wait in the inbox before more are lost.
     pub inbox_messages: usize,
-    /// How many bytes of messages from the wire wait in the inbox, by what they take in memory, before more are lost.
+    /// How many bytes of messages from the wire wait in the inbox, by what they take in memory,
+    /// before more are lost.
     pub inbox_bytes: usize,
     /// How many messages one turn takes at most.
     pub batch: usize,
@@ -83,7 +94,8 @@ pub struct DriverConfig {
     pub depth: usize,
     /// How long after it was asked for a random choice is made.
     pub random_delay: Range<Duration>,
-    /// What random choices and the spread of timers are drawn from; `None` for a new seed at each start.
+    /// What random choices and the spread of timers are drawn from; `None` for a new seed at each
+    /// start.
     pub seed: Option<u64>,
 }
 
@@ -181,7 +193,8 @@ pub struct Counters {
 
 /// An actor that is about to run.
 ///
-/// Its inbox exists before it does, so that a process can lay out its [`Routes`] before the first actor speaks.
+/// Its inbox exists before it does, so that a process can lay out its [`Routes`] before the first
+/// actor speaks.
 pub struct Driver<A: Actor, D> {
     id: Id,
     actor: A,
@@ -229,8 +242,9 @@ where
         self
     }
 
-    /// Lets an observer see every step, and writes what it makes of them to `trace`, in one `write_all` per commit.
-    /// Give it a `File` and not a buffered writer if the trace must survive a killed process.
+    /// Lets an observer see every step, and writes what it makes of them to `trace`, in one
+    /// `write_all` per commit. Give it a `File` and not a buffered writer if the trace must survive
+    /// a killed process.
     pub fn observed(
         mut self,
         observer: impl Observer<A> + 'static,
@@ -312,7 +326,8 @@ where
                 };
                 let computed = turner.run(storage);
                 inbox.close();
-                // `run` has dropped the sender, so the commit thread ends when it has done all it was given.
+                // `run` has dropped the sender, so the commit thread ends when it has done all it
+                // was given.
                 let committed = commit_thread.join().unwrap_or_else(|panic| {
                     Err(DriverError::Panicked {
                         id: number,
@@ -350,7 +365,8 @@ impl<Msg> Handle<Msg> {
         &self.inbox
     }
 
-    /// Asks the actor to end after the turn in hand. What it has computed is committed and released.
+    /// Asks the actor to end after the turn in hand. What it has computed is committed and
+    /// released.
     pub fn stop(&self) {
         self.inbox.stop();
     }
@@ -453,8 +469,8 @@ struct Turner<A: Actor> {
     counters: Arc<Tally>,
 }
 
-/// How long the actor's thread sleeps at most when a deadline is set. A sleeping thread's clock stands still while the
-/// machine is suspended; the deadline's does not.
+/// How long the actor's thread sleeps at most when a deadline is set. A sleeping thread's clock
+/// stands still while the machine is suspended; the deadline's does not.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 impl<A: Actor + 'static> Turner<A> {
@@ -485,7 +501,8 @@ impl<A: Actor + 'static> Turner<A> {
         Ok(())
     }
 
-    /// Runs handlers. When one panics, nothing of the turn is kept but its trace, and the actor ends.
+    /// Runs handlers. When one panics, nothing of the turn is kept but its trace, and the actor
+    /// ends.
     fn guarded<R>(&mut self, handlers: impl FnOnce(&mut Self) -> R) -> Result<R, DriverError> {
         // After a panic nothing is used again that a handler could have left half-changed.
         catch_unwind(AssertUnwindSafe(|| handlers(self))).map_err(|panic| {
@@ -597,7 +614,8 @@ impl<A: Actor + 'static> Turner<A> {
         }
     }
 
-    /// Hands the batch over; waits when the commit thread is too far behind. `false` when that thread has ended.
+    /// Hands the batch over; waits when the commit thread is too far behind. `false` when that
+    /// thread has ended.
     fn submit(&mut self) -> bool {
         if self.batch.is_empty() {
             return true;

@@ -1,10 +1,10 @@
 //! Runs stateright actors for real: processes, sockets and disks.
 //!
-//! It runs *any* stateright actor, and knows none: no protocol, no client, no configuration. Of what an actor keeps it
-//! knows the [`Store`](chainring_store::Store) trait.
+//! It runs *any* stateright actor, and knows none: no protocol, no client, no configuration. Of
+//! what an actor keeps it knows the [`Store`](chainring_store::Store) trait.
 //!
-//! - [`driver`] runs *any* stateright actor: persist, then speak. Start there; `examples/` has a small
-//!   program that runs an actor of its own on it.
+//! - [`driver`] runs *any* stateright actor: persist, then speak. Start there; `examples/` has a
+//!   small program that runs an actor of its own on it.
 //! - [`transport`] carries messages over UDP, [`codec`] spells them.
 //! - [`trace`] records what actors do, and replays it.
 //! - [`disk`] is where storage becomes durable: [`store`] for actors whose storage is a

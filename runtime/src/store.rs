@@ -1,73 +1,82 @@
 //! The durable [`Store`] of a node: LMDB, under a copy-on-write overlay of what is not in LMDB yet.
 //!
-//! A handler of an actor runs between two commits, reads what the handlers before it wrote, and may throw its own
-//! writes away. A write to LMDB is visible when its transaction commits, which costs a trip to the disk. The overlay
-//! stands between the two, and this module has to show that no actor can see it.
+//! A handler of an actor runs between two commits, reads what the handlers before it wrote, and may
+//! throw its own writes away. A write to LMDB is visible when its transaction commits, which costs
+//! a trip to the disk. The overlay stands between the two, and this module has to show that no
+//! actor can see it.
 //!
 //! # What a handle is
 //!
 //! [`LmdbStore`] is a *handle*: a **base**, an **overlay** and a **journal**.
 //!
 //! - The base is an LMDB read transaction. It is one commit, for ever, whatever commits follow.
-//! - The journal is every write made through this handle since that commit, in order. A write has a *stamp*, its
-//!   number since the store was opened.
-//! - The overlay maps each key in the journal to its last write. A read asks the overlay, then the base.
+//! - The journal is every write made through this handle since that commit, in order. A write has a
+//!   *stamp*, its number since the store was opened.
+//! - The overlay maps each key in the journal to its last write. A read asks the overlay, then the
+//!   base.
 //!
-//! Overlay and journal are persistent trees and the base is counted, so **a clone copies three pointers and is a
-//! snapshot**: writing to one of the two copies the few tree nodes that lead to the change. A handler that clones the
-//! store, writes to the clone and drops it has changed nothing, exactly as with
-//! [`MapStore`](chainring_store::MapStore).
+//! Overlay and journal are persistent trees and the base is counted, so **a clone copies three
+//! pointers and is a snapshot**: writing to one of the two copies the few tree nodes that lead to
+//! the change. A handler that clones the store, writes to the clone and drops it has changed
+//! nothing, exactly as with [`MapStore`](chainring_store::MapStore).
 //!
 //! # A commit costs what changed
 //!
-//! [`LmdbDisk::commit`](crate::disk::Disk::commit) takes such a handle. It writes the journal above the last committed
-//! stamp, the last write of each key, into one LMDB transaction, which LMDB syncs: data pages first, then the page that
-//! names their root, through a descriptor that writes through. Then it opens a read transaction at that commit and
-//! *publishes* it. (Only the committer writes, so that transaction is that commit and no later one.)
+//! [`LmdbDisk::commit`](crate::disk::Disk::commit) takes such a handle. It writes the journal above
+//! the last committed stamp, the last write of each key, into one LMDB transaction, which LMDB
+//! syncs: data pages first, then the page that names their root, through a descriptor that writes
+//! through. Then it opens a read transaction at that commit and *publishes* it. (Only the committer
+//! writes, so that transaction is that commit and no later one.)
 //!
 //! # When a write leaves the overlay
 //!
-//! At the next write through a handle, and only if the handle *descends* from the published commit: then its base
-//! becomes the published one, and what that commit holds leaves overlay and journal. Reads return the same before and
-//! after: a key that left had its last write at or below the commit, so the base holds it; a key that stayed is
-//! answered by the overlay as before; for any other key the two bases agree, since every commit between them wrote
-//! journal entries of an ancestor of this handle, and those keys are in the first two groups.
+//! At the next write through a handle, and only if the handle *descends* from the published commit:
+//! then its base becomes the published one, and what that commit holds leaves overlay and journal.
+//! Reads return the same before and after: a key that left had its last write at or below the
+//! commit, so the base holds it; a key that stayed is answered by the overlay as before; for any
+//! other key the two bases agree, since every commit between them wrote journal entries of an
+//! ancestor of this handle, and those keys are in the first two groups.
 //!
-//! *Descends* is checked, not assumed. Each write's *digest* covers all writes before it, and a handle descends from a
-//! commit exactly if its own history at the commit's stamp has the commit's digest. A handle that does not (an old
-//! snapshot, or a fork that was never saved) keeps the base that it has, and a commit of one is refused. Stamp and
-//! digest are the [`Position`]; it is also what handles are compared and hashed by, so both cost nothing, and are the
-//! same for a disk and for memory after the same writes. So memory is bounded by what is not committed, and the last
+//! *Descends* is checked, not assumed. Each write's *digest* covers all writes before it, and a
+//! handle descends from a commit exactly if its own history at the commit's stamp has the commit's
+//! digest. A handle that does not (an old snapshot, or a fork that was never saved) keeps the base
+//! that it has, and a commit of one is refused. Stamp and digest are the [`Position`]; it is also
+//! what handles are compared and hashed by, so both cost nothing, and are the same for a disk and
+//! for memory after the same writes. So memory is bounded by what is not committed, and the last
 //! batch; the data itself is in the page cache, not on the heap.
 //!
 //! # When the map is full
 //!
-//! LMDB maps a fixed length of its file, and a batch that does not fit is refused with `MDB_MAP_FULL`. The map grows and
-//! the same batch is run again. Mapping anew moves the map, so no transaction of this process may be open. Handles
-//! therefore reach their transaction only through a slot with a lock. The committer takes every lock, closes every
-//! transaction, maps, opens each again, and lets go.
+//! LMDB maps a fixed length of its file, and a batch that does not fit is refused with
+//! `MDB_MAP_FULL`. The map grows and the same batch is run again. Mapping anew moves the map, so no
+//! transaction of this process may be open. Handles therefore reach their transaction only through
+//! a slot with a lock. The committer takes every lock, closes every transaction, maps, opens each
+//! again, and lets go.
 //!
-//! A transaction that is opened again sees the newest commit, which may be later than the one that it stood for. A handle
-//! that descends from the newest commit cannot tell, since its overlay holds all that the base has in addition. An older
-//! snapshot could. So before a slot's transaction is closed, the rows as it saw them of all keys that were committed
-//! since are put into the slot's *undo*, which lies between overlay and base. Then it sees what it saw.
+//! A transaction that is opened again sees the newest commit, which may be later than the one that
+//! it stood for. A handle that descends from the newest commit cannot tell, since its overlay holds
+//! all that the base has in addition. An older snapshot could. So before a slot's transaction is
+//! closed, the rows as it saw them of all keys that were committed since are put into the slot's
+//! *undo*, which lies between overlay and base. Then it sees what it saw.
 //!
-//! Any other error of a commit is returned and never tried again, and the disk takes no further commit: a page cache
-//! that failed to write may call those pages clean the next time.
+//! Any other error of a commit is returned and never tried again, and the disk takes no further
+//! commit: a page cache that failed to write may call those pages clean the next time.
 //!
 //! # When a read fails
 //!
-//! stateright's handlers cannot return an error, and an actor that reads "absent" where the disk said "damaged" tells
-//! others so. A read that fails therefore unwinds with a [`Failed`] as payload. The driver catches it, reports it,
-//! and ends the actor with nothing sent. Every row carries a checksum of itself and its key, so that a flipped bit
-//! comes out as this and not as another value. LMDB's own pages have none: those are checked once, when a store is
-//! opened, together with all rows (`pages` and `proof`). What the disk damages later than that is noticed in a row when
-//! it is read, and in a page of LMDB's at the next start; until then such a page may end the process, or hide a row.
+//! stateright's handlers cannot return an error, and an actor that reads "absent" where the disk
+//! said "damaged" tells others so. A read that fails therefore unwinds with a [`Failed`] as
+//! payload. The driver catches it, reports it, and ends the actor with nothing sent. Every row
+//! carries a checksum of itself and its key, so that a flipped bit comes out as this and not as
+//! another value. LMDB's own pages have none: those are checked once, when a store is opened,
+//! together with all rows (`pages` and `proof`). What the disk damages later than that is noticed
+//! in a row when it is read, and in a page of LMDB's at the next start; until then such a page may
+//! end the process, or hide a row.
 //!
 //! # What a store must be to be opened
 //!
-//! [`LmdbDisk::init`] makes a store aside and moves it to its place when it is complete and synced; nothing else makes
-//! one. [`LmdbDisk::open`] refuses whatever is not one: see there.
+//! [`LmdbDisk::init`] makes a store aside and moves it to its place when it is complete and synced;
+//! nothing else makes one. [`LmdbDisk::open`] refuses whatever is not one: see there.
 
 mod disk;
 mod engine;
@@ -102,17 +111,19 @@ pub use identity::Identity;
 /// LMDB takes keys of 1 to 511 bytes.
 const LONGEST_KEY: usize = 511;
 
-/// A snapshot of a store that is durable up to a commit. The module's documentation says what it is made of.
+/// A snapshot of a store that is durable up to a commit. The module's documentation says what it is
+/// made of.
 ///
-/// Comes from [`LmdbDisk::load`](crate::disk::Disk::load), or from [`in_memory`](Self::in_memory) with no disk at all.
+/// Comes from [`LmdbDisk::load`](crate::disk::Disk::load), or from [`in_memory`](Self::in_memory)
+/// with no disk at all.
 ///
-/// `Debug`, `PartialEq` and `Hash` look at the [`Position`] alone. Two handles of one store are equal exactly if they
-/// went through the same writes.
+/// `Debug`, `PartialEq` and `Hash` look at the [`Position`] alone. Two handles of one store are
+/// equal exactly if they went through the same writes.
 ///
 /// # Panics
 ///
-/// Where [`Store`] has no way to report an error, a handle unwinds with a [`Failed`] as payload: when the disk
-/// fails or a row is damaged, and when a key's bytes break the law of [`OrderedKey`].
+/// Where [`Store`] has no way to report an error, a handle unwinds with a [`Failed`] as payload:
+/// when the disk fails or a row is damaged, and when a key's bytes break the law of [`OrderedKey`].
 pub struct LmdbStore<K, V> {
     origin: Origin,
     /// Invariant: an entry for each key in `journal`, its last write there, and for no other key.
@@ -156,7 +167,8 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbStore<K, V> {
         Self::replay_from(Position::default(), iter::empty())
     }
 
-    /// A store with no disk that begins with the rows of a [`dump`](Self::dump) taken at `position`.
+    /// A store with no disk that begins with the rows of a [`dump`](Self::dump) taken at
+    /// `position`.
     pub fn replay_from(
         position: Position,
         dump: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
@@ -195,10 +207,11 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbStore<K, V> {
         self.journal.size()
     }
 
-    /// The writes above `stamp`, in order, as the bytes of the key and of the row; `None` stands for a delete.
+    /// The writes above `stamp`, in order, as the bytes of the key and of the row; `None` stands
+    /// for a delete.
     ///
-    /// Complete if `stamp` is that of a handle that was not committed yet or was the last committed one, as for the
-    /// writes of one handler: what is committed is forgotten in time.
+    /// Complete if `stamp` is that of a handle that was not committed yet or was the last committed
+    /// one, as for the writes of one handler: what is committed is forgotten in time.
     pub fn writes_since(&self, stamp: u64) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         let above = (Excluded(stamp), Unbounded);
         let writes = self.journal.range::<u64, _>(above);
@@ -207,7 +220,8 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbStore<K, V> {
 
     /// All rows, as the bytes of key and row, in ascending order of keys.
     ///
-    /// Reads a part of the store at a time, and what it returns is this snapshot however long that takes.
+    /// Reads a part of the store at a time, and what it returns is this snapshot however long that
+    /// takes.
     ///
     /// # Panics
     ///
@@ -279,7 +293,8 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbStore<K, V> {
         self.journal.get(&stamp).map(|write| write.position)
     }
 
-    /// The first `limit` rows between the bounds, as `decode` makes them from the bytes that `open` finds in those on disk.
+    /// The first `limit` rows between the bounds, as `decode` makes them from the bytes that `open`
+    /// finds in those on disk.
     fn rows<T>(
         &self,
         from: Bound<&[u8]>,
@@ -326,7 +341,8 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbStore<K, V> {
         };
         let failed = Failed { path, doing, why };
         tracing::error!("{failed}");
-        // Not `panic_any`: the panic hook could only print that some value was thrown. The driver prints this one.
+        // Not `panic_any`: the panic hook could only print that some value was thrown. The driver
+        // prints this one.
         panic::resume_unwind(Box::new(failed) as Box<dyn Any + Send>)
     }
 }
@@ -412,7 +428,8 @@ impl<K, V> Hash for LmdbStore<K, V> {
 impl Position {
     /// The position after one more write, of which `seal` is the checksum.
     fn after(self, seal: u32) -> Position {
-        // The finalizer of splitmix64, a bijection: histories that differ before the last write stay different.
+        // The finalizer of splitmix64, a bijection: histories that differ before the last write
+        // stay different.
         let mut mixed = self.digest.rotate_left(23) ^ u64::from(seal);
         mixed = mixed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,25 +1,31 @@
 //! Messages between nodes, over UDP.
 //!
-//! A transport promises little, because the protocols ask for little: a message arrives whole or not at all, once or
-//! several times, in any order. What it does promise is that whatever a network or a stranger does to it stays small:
+//! A transport promises little, because the protocols ask for little: a message arrives whole or
+//! not at all, once or several times, in any order. What it does promise is that whatever a network
+//! or a stranger does to it stays small:
 //!
-//! - **Packing.** Messages that one actor releases together for the same peer share datagrams up to [`TransportConfig::mtu`].
-//! - **Large messages** are cut into fragments and put together again; only what is missing is repeated. This
-//!   repair is an optimization and no promise: a message of a thousand fragments would otherwise hardly ever arrive. One that does
-//!   not make it within [`TransportConfig::patience`] is lost, and counted.
-//! - **Bounds.** Messages on their way in and out are bounded in bytes, per peer and in total. Nothing is
-//!   allocated by a length that was sent.
-//! - **Refusals.** A datagram counts only if its magic, version, checksum and cluster are right, and a message only if
-//!   it comes from the address of its source in the [`AddressBook`]. Everything else is dropped and counted. This keeps accidents out (another
-//!   cluster on the same ports, an old process, line noise); it does not stop an attacker that can forge source addresses.
+//! - **Packing.** Messages that one actor releases together for the same peer share datagrams up to
+//!   [`TransportConfig::mtu`].
+//! - **Large messages** are cut into fragments and put together again; only what is missing is
+//!   repeated. This repair is an optimization and no promise: a message of a thousand fragments
+//!   would otherwise hardly ever arrive. One that does not make it within
+//!   [`TransportConfig::patience`] is lost, and counted.
+//! - **Bounds.** Messages on their way in and out are bounded in bytes, per peer and in total.
+//!   Nothing is allocated by a length that was sent.
+//! - **Refusals.** A datagram counts only if its magic, version, checksum and cluster are right,
+//!   and a message only if it comes from the address of its source in the [`AddressBook`].
+//!   Everything else is dropped and counted. This keeps accidents out (another cluster on the same
+//!   ports, an old process, line noise); it does not stop an attacker that can forge source
+//!   addresses.
 //! - **A failed send is a loss**, counted like every other.
-//! - **Troubles** say of which peer datagrams are refused, and to which they cannot be sent, and why.
-//! - **Greetings.** What a node was given to say of itself is sent to each peer every few seconds, and kept there. It is
-//!   for people: nothing depends on it. A greeting of another cluster's number is taken from a known address, too, since it
-//!   may say why the number is another one.
+//! - **Troubles** say of which peer datagrams are refused, and to which they cannot be sent, and
+//!   why.
+//! - **Greetings.** What a node was given to say of itself is sent to each peer every few seconds,
+//!   and kept there. It is for people: nothing depends on it. A greeting of another cluster's
+//!   number is taken from a known address, too, since it may say why the number is another one.
 //!
-//! One socket and one receiving thread serve all actors of a node; each actor sends through its own [`Post`].
-//! `wire` describes the bytes.
+//! One socket and one receiving thread serve all actors of a node; each actor sends through its own
+//! [`Post`]. `wire` describes the bytes.
 
 mod book;
 mod counters;
@@ -69,13 +75,13 @@ use crate::driver::Routes;
 pub struct TransportConfig {
     /// Datagrams of other clusters are refused.
     pub cluster: u64,
-    /// The largest datagram that is sent, in bytes of UDP payload. 1400 passes nearly every path; on a loopback device larger
-    /// ones are cheaper.
+    /// The largest datagram that is sent, in bytes of UDP payload. 1400 passes nearly every path;
+    /// on a loopback device larger ones are cheaper.
     pub mtu: usize,
     /// The largest message, encoded.
     pub largest: usize,
-    /// How many bytes of large messages may be in flight to one peer. Never more than an eighth of the socket buffer that the
-    /// system granted, so that several peers may do the same at once.
+    /// How many bytes of large messages may be in flight to one peer. Never more than an eighth of
+    /// the socket buffer that the system granted, so that several peers may do the same at once.
     pub window: usize,
     /// How many bytes of large messages are kept for repetition.
     pub kept: usize,
@@ -83,7 +89,8 @@ pub struct TransportConfig {
     pub held_per_peer: usize,
     /// How many bytes of incomplete messages are held.
     pub held: usize,
-    /// How long a large message is kept by its sender, and how long its receiver waits for more of it.
+    /// How long a large message is kept by its sender, and how long its receiver waits for more of
+    /// it.
     pub patience: Duration,
     /// The shortest silence after which fragments are sent again.
     pub repeat: Duration,
@@ -91,8 +98,8 @@ pub struct TransportConfig {
     pub socket_buffer: usize,
     /// Makes the link misbehave on purpose, for tests.
     pub faults: Option<Faults>,
-    /// What the node says of itself to each peer, every few seconds; nothing where it is empty, or longer than
-    /// [`LONGEST_GREETING`].
+    /// What the node says of itself to each peer, every few seconds; nothing where it is empty, or
+    /// longer than [`LONGEST_GREETING`].
     pub greeting: Vec<u8>,
 }
 
@@ -147,7 +154,8 @@ pub const LONGEST_GREETING: usize = 1024;
 /// The smallest [`TransportConfig::mtu`].
 pub const SMALLEST_MTU: usize = 256;
 
-/// A bound socket that does not listen yet, so that a node can learn its port before it fills its address book.
+/// A bound socket that does not listen yet, so that a node can learn its port before it fills its
+/// address book.
 pub struct Endpoint {
     socket: UdpSocket,
     address: SocketAddr,
@@ -235,7 +243,8 @@ impl Endpoint {
     }
 }
 
-/// A node's transport while it runs. Dropping it stops the receiving thread; a [`Post`] that is still there goes on sending.
+/// A node's transport while it runs. Dropping it stops the receiving thread; a [`Post`] that is
+/// still there goes on sending.
 pub struct Transport {
     carrier: Arc<Carrier>,
     book: AddressBook,

@@ -1,9 +1,10 @@
 //! A disk for ordinary stateright actors: the whole storage in one small file.
 //!
-//! An actor written against plain stateright has a `Storage` that derives serde's traits. [`WholeDisk`] writes all of
-//! it at each commit: into a temporary file beside the old one, synced, then renamed over it, then the directory
-//! synced. At every moment the name leads to one complete save, the old one or the new one. The cost is that of the
-//! whole value, so this is for storages of kilobytes.
+//! An actor written against plain stateright has a `Storage` that derives serde's traits.
+//! [`WholeDisk`] writes all of it at each commit: into a temporary file beside the old one, synced,
+//! then renamed over it, then the directory synced. At every moment the name leads to one complete
+//! save, the old one or the new one. The cost is that of the whole value, so this is for storages
+//! of kilobytes.
 //!
 //! # The file
 //!
@@ -49,7 +50,8 @@ impl<T: Serialize + DeserializeOwned> WholeDisk<T> {
         Ok(disk)
     }
 
-    /// Opens the store of an actor that was initialised before. Refuses when it is missing or damaged.
+    /// Opens the store of an actor that was initialised before. Refuses when it is missing or
+    /// damaged.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, DiskError> {
         let disk = Self::at(path.into());
         disk.read()?;

@@ -1,5 +1,5 @@
-//! The duties of the driver, one test for each. Nothing here sleeps for luck: disks block on channels, the clock is
-//! moved by hand, and every wait is for a condition.
+//! The duties of the driver, one test for each. Nothing here sleeps for luck: disks block on
+//! channels, the clock is moved by hand, and every wait is for a condition.
 
 use std::borrow::Cow;
 use std::io;
@@ -161,7 +161,8 @@ fn no_message_leaves_before_its_batch_is_durable_nor_one_from_a_batch_without_a_
 
     inbox.try_deliver(peer, Msg::Write(1));
     assert_eq!(next(&commits), [1]);
-    // The first batch is being committed. The next ones are computed meanwhile; they save nothing, or something.
+    // The first batch is being committed. The next ones are computed meanwhile; they save nothing,
+    // or something.
     inbox.try_deliver(peer, Msg::Say(2));
     until("the second is computed", || handle.counters().steps == 3);
     inbox.try_deliver(peer, Msg::Write(3));
@@ -327,7 +328,8 @@ fn deadlines_count_from_the_reading_of_the_turn() {
         .unwrap();
     handle.inbox().try_deliver(Id::from(PEER), Msg::Say(0));
     assert_eq!(next(&said), Msg::Said(0));
-    // Set for 50 ms after the reading; the handler took 100 ms; so it is due, though the clock stands still.
+    // Set for 50 ms after the reading; the handler took 100 ms; so it is due, though the clock
+    // stands still.
     assert_eq!(next(&said), Msg::Fired(1));
 }
 

@@ -1,4 +1,5 @@
-//! The LMDB store against the map that proofs use, and against everything that may have happened to its file.
+//! The LMDB store against the map that proofs use, and against everything that may have happened to
+//! its file.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -74,8 +75,8 @@ fn failure(f: impl FnOnce()) -> Failed {
     *payload.downcast().expect("the payload is a Failed")
 }
 
-/// Store, map and store in memory, through the same random writes; snapshots and forks of them that are looked at again
-/// and again while commits, and moves of the map, go on.
+/// Store, map and store in memory, through the same random writes; snapshots and forks of them that
+/// are looked at again and again while commits, and moves of the map, go on.
 #[test]
 fn behaves_as_the_map_does() {
     for seed in 0..6 {
@@ -511,7 +512,8 @@ fn a_file_that_is_no_store_is_refused() {
     reopen(dir.path()).unwrap();
 }
 
-/// Reading a page that is not in the file any more kills the process, so this test must not even fail politely.
+/// Reading a page that is not in the file any more kills the process, so this test must not even
+/// fail politely.
 #[test]
 fn a_truncated_file_is_refused() {
     let (dir, mut disk) = fresh();
@@ -659,8 +661,8 @@ fn another_process_is_refused_while_the_first_lives() {
     reopen(dir.path()).unwrap();
 }
 
-/// The page cache outlives the process, so this shows that a commit is whole, not that it is synced. `store_power_cut`
-/// shows that.
+/// The page cache outlives the process, so this shows that a commit is whole, not that it is
+/// synced. `store_power_cut` shows that.
 #[test]
 fn what_a_killed_process_reported_is_there() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,10 +1,12 @@
-//! Damage to a store's file, of every kind that a disk may do: never a wrong answer, and never a signal.
+//! Damage to a store's file, of every kind that a disk may do: never a wrong answer, and never a
+//! signal.
 //!
-//! A child process does the damage and opens what is left, case by case, so that the end of a process by a signal is
-//! seen. A store is refused, with a sentence that names the place, or it holds exactly what its newest commit left: then
-//! the damage is in room that nothing uses.
+//! A child process does the damage and opens what is left, case by case, so that the end of a
+//! process by a signal is seen. A store is refused, with a sentence that names the place, or it
+//! holds exactly what its newest commit left: then the damage is in room that nothing uses.
 //!
-//! `DAMAGE_CASES=20000 DAMAGE_SEED=7 cargo test --release -p chainring-runtime --test store_damage` does more of it.
+//! `DAMAGE_CASES=20000 DAMAGE_SEED=7 cargo test --release -p chainring-runtime --test store_damage`
+//! does more of it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -56,7 +58,8 @@ fn setting(name: &str, usual: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
-/// A store with a tree of three levels, large values of their own pages, and free pages of many commits.
+/// A store with a tree of three levels, large values of their own pages, and free pages of many
+/// commits.
 struct Made {
     /// The file.
     image: Vec<u8>,
@@ -272,7 +275,8 @@ fn damage_is_refused_or_makes_no_difference() {
     assert!(said.contains(" 0 wrong"), "{said}");
 }
 
-/// What is whole opens, whatever was done to it before: a check that refuses is of no use if it refuses good stores.
+/// What is whole opens, whatever was done to it before: a check that refuses is of no use if it
+/// refuses good stores.
 #[test]
 fn whole_stores_of_many_shapes_are_opened() {
     for seed in 0..setting("DAMAGE_SHAPES", 4) {
@@ -312,7 +316,8 @@ fn whole_stores_of_many_shapes_are_opened() {
     }
 }
 
-/// The write of the newest meta page is lost, and nothing in the file says so. The file beside it does.
+/// The write of the newest meta page is lost, and nothing in the file says so. The file beside it
+/// does.
 #[test]
 fn a_store_that_has_lost_its_newest_commit_is_refused() {
     let dir = tempfile::tempdir().unwrap();
@@ -332,7 +337,8 @@ fn a_store_that_has_lost_its_newest_commit_is_refused() {
     let refused = open(dir.path()).unwrap_err().to_string();
     assert!(refused.contains("remove that file"), "{refused}");
 
-    // Without it a store is opened, and has it again. An older number is what a power cut may leave.
+    // Without it a store is opened, and has it again. An older number is what a power cut may
+    // leave.
     fs::remove_file(dir.path().join("newest")).unwrap();
     drop(open(dir.path()).unwrap());
     assert_eq!(fs::read(dir.path().join("newest")).unwrap(), newest);

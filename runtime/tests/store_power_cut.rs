@@ -1,9 +1,10 @@
 //! The plug is pulled at every write and every sync of the store.
 //!
-//! A killed process leaves its page cache behind, so killing shows nothing about syncs. Here the calls by which LMDB
-//! writes and syncs are replaced, in this program, by ones that also note what they did. From the notes the test makes
-//! every file that a power cut could have left: what was synced is there; of what was not, nothing, everything, or any
-//! sectors of it. Each such file is opened, and must hold the last commit that had returned, or the one under way.
+//! A killed process leaves its page cache behind, so killing shows nothing about syncs. Here the
+//! calls by which LMDB writes and syncs are replaced, in this program, by ones that also note what
+//! they did. From the notes the test makes every file that a power cut could have left: what was
+//! synced is there; of what was not, nothing, everything, or any sectors of it. Each such file is
+//! opened, and must hold the last commit that had returned, or the one under way.
 //!
 //! The control leaves out the syncs, and must find a broken store.
 
@@ -91,7 +92,8 @@ mod calls {
         match result {
             Ok(value) => number(value),
             Err(why) => {
-                // SAFETY: the C library gives each thread a place for its last error, valid as long as the thread.
+                // SAFETY: the C library gives each thread a place for its last error, valid as long
+                // as the thread.
                 unsafe { *__errno_location() = why.raw_os_error() };
                 -1
             }
@@ -149,7 +151,8 @@ mod calls {
     /// As in POSIX. LMDB seeks and calls this for pages that follow each other.
     #[unsafe(no_mangle)]
     unsafe extern "C" fn writev(fd: c_int, parts: *const Part, n: c_int) -> isize {
-        // SAFETY: the caller says that there are `n` parts, each of as many bytes as it says; the descriptor is its own.
+        // SAFETY: the caller says that there are `n` parts, each of as many bytes as it says; the
+        // descriptor is its own.
         let (parts, file) =
             unsafe { (slice::from_raw_parts(parts, n as usize), BorrowedFd::borrow_raw(fd)) };
         let parts = parts.iter().map(|part| {
@@ -252,7 +255,8 @@ enum Lost {
     Sectors,
 }
 
-/// Cuts the power after each event; how many files were made, and in how many places one of them was wrong.
+/// Cuts the power after each event; how many files were made, and in how many places one of them
+/// was wrong.
 fn cut(syncs_count: bool, commits: u32) -> (usize, usize) {
     let (Before { data: mut durable, newest }, events, states) = history(commits);
     let syncs = events.iter().filter(|event| matches!(event, Event::Sync)).count();
@@ -281,7 +285,8 @@ fn cut(syncs_count: bool, commits: u32) -> (usize, usize) {
                     Lost::All => {}
                     Lost::Nothing => apply(&mut image, *at, bytes),
                     Lost::Sectors => {
-                        // Up to where a sector of 512 bytes ends, which a disk writes whole or not at all.
+                        // Up to where a sector of 512 bytes ends, which a disk writes whole or not
+                        // at all.
                         let mut from = 0;
                         while from < bytes.len() {
                             let to = bytes.len().min((at + from + 512) / 512 * 512 - at);
@@ -308,7 +313,8 @@ fn cut(syncs_count: bool, commits: u32) -> (usize, usize) {
                 }
             }
         }
-        // Written through: durable when the call returned, and until then as uncertain as any other.
+        // Written through: durable when the call returned, and until then as uncertain as any
+        // other.
         if let Event::Write { through: true, .. } = event
             && let Some((at, bytes)) = pending.pop()
         {
@@ -369,7 +375,8 @@ fn a_failed_sync_is_returned_and_never_retried() {
     assert_eq!(syncs, 0, "a failed sync was tried again");
 }
 
-/// Two thousand times as many rows make a commit two levels of the tree dearer, not two thousand times.
+/// Two thousand times as many rows make a commit two levels of the tree dearer, not two thousand
+/// times.
 #[test]
 fn a_commit_costs_what_changed() {
     let _turn = turn();

@@ -59,8 +59,8 @@ impl Actor for Adder {
     }
 }
 
-/// What a process of `Adder`s is made anew from is how many times it adds; `OTHERWISE` is what another program would
-/// make of that.
+/// What a process of `Adder`s is made anew from is how many times it adds; `OTHERWISE` is what
+/// another program would make of that.
 struct Adders<const OTHERWISE: u64>;
 
 impl<const OTHERWISE: u64> Traced for Adders<OTHERWISE> {

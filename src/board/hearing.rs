@@ -1,7 +1,7 @@
 //! Which others an actor that watches them has heard, and for how long not: for the log.
 //!
-//! An actor's state says which others it suspects, and not since when nothing was heard: time is no part of a state. An observer
-//! sees every message with the reading of the clock, so it can tell.
+//! An actor's state says which others it suspects, and not since when nothing was heard: time is no
+//! part of a state. An observer sees every message with the reading of the clock, so it can tell.
 
 use super::{ActorStatus, Observe};
 use chainring_runtime::driver::{Event, Step};
@@ -19,7 +19,8 @@ pub(crate) struct Hearing {
 }
 
 impl Hearing {
-    /// Looks at a step of the actor, which suspects these replicas after it, and logs what has changed.
+    /// Looks at a step of the actor, which suspects these replicas after it, and logs what has
+    /// changed.
     pub fn look<'a, P: Observe>(
         &mut self,
         of: &ActorStatus<P>,

@@ -12,10 +12,11 @@ use std::time::Duration;
 pub struct DoorConfig {
     /// How many connections there may be; fewer where the process may not open so many files.
     pub connections: u32,
-    /// How many MiB of commands, and of replies, may wait for one connection. The longest command and the
-    /// longest reply are that long, or 64 MiB if that is less.
+    /// How many MiB of commands, and of replies, may wait for one connection. The longest command
+    /// and the longest reply are that long, or 64 MiB if that is less.
     pub waiting_mib: u32,
-    /// How many MiB all connections may hold together; beyond that those that hold the most are closed.
+    /// How many MiB all connections may hold together; beyond that those that hold the most are
+    /// closed.
     pub memory_mib: u32,
     /// After how many seconds a command that was begun and does not go on ends its connection.
     pub unfinished_after: u32,

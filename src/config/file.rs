@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes a cluster file, whole or not at all: a program that reads it at any moment, a crash of this machine
-/// included, finds the old text or the new one.
+/// Writes a cluster file, whole or not at all: a program that reads it at any moment, a crash of
+/// this machine included, finds the old text or the new one.
 ///
 /// # Errors
 /// What the operating system says.

@@ -1,5 +1,5 @@
-//! How a cluster file may change while nodes run with it: by nodes that are added, by nodes that joined later and are
-//! forgotten, and in no other way.
+//! How a cluster file may change while nodes run with it: by nodes that are added, by nodes that
+//! joined later and are forgotten, and in no other way.
 
 use super::{Cluster, ConfigError, GivenOut, NodeConfig, Protocol};
 use serde::Serialize;
@@ -16,8 +16,9 @@ pub struct Changes {
 }
 
 impl Cluster {
-    /// A node for this cluster with numbers that no other has, which joins a chain: the given one, or else the
-    /// one with the fewest nodes. Its directory, for a cluster file in `base`, is one that is not there.
+    /// A node for this cluster with numbers that no other has, which joins a chain: the given one,
+    /// or else the one with the fewest nodes. Its directory, for a cluster file in `base`, is one
+    /// that is not there.
     ///
     /// # Errors
     /// When it cannot join: a sentence.
@@ -92,8 +93,8 @@ impl Cluster {
         }
     }
 
-    /// The nodes that a newer file has in addition to these, and those that joined later and are forgotten in it, if
-    /// that is all in which it differs.
+    /// The nodes that a newer file has in addition to these, and those that joined later and are
+    /// forgotten in it, if that is all in which it differs.
     ///
     /// # Errors
     /// When it differs in anything else: a sentence.
@@ -139,7 +140,8 @@ impl Cluster {
         Ok(Changes { added: owned(added), forgotten: owned(forgotten) })
     }
 
-    /// The text of a cluster file that names the identity of a node's store. What else is in the text stays as it is.
+    /// The text of a cluster file that names the identity of a node's store. What else is in the
+    /// text stays as it is.
     ///
     /// # Errors
     /// When there is no such node, or the text cannot be right: a sentence.
@@ -156,11 +158,12 @@ impl Cluster {
         Ok(text)
     }
 
-    /// The text of a cluster file without a node that joined later, whose numbers are never given out again. What else
-    /// is in the text stays as it is.
+    /// The text of a cluster file without a node that joined later, whose numbers are never given
+    /// out again. What else is in the text stays as it is.
     ///
     /// # Errors
-    /// When there is no such node, it was there from the beginning, or the text cannot be right: a sentence.
+    /// When there is no such node, it was there from the beginning, or the text cannot be right: a
+    /// sentence.
     pub fn forget(text: &str, id: u32) -> Result<String, String> {
         let cluster = Self::parse(text).map_err(said)?;
         let node = cluster.node(id).map_err(said)?;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 /// How a ring places keys, and what it does where it has lost too much.
 ///
-/// All but `on-quorum-loss` and `reform-after` are fixed when the cluster is made: nodes that do not agree on
-/// them do not hear each other.
+/// All but `on-quorum-loss` and `reform-after` are fixed when the cluster is made: nodes that do
+/// not agree on them do not hear each other.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct RingConfig {
@@ -17,11 +17,13 @@ pub struct RingConfig {
     pub tokens: u32,
     /// How many replicas a key has.
     pub replicas: u8,
-    /// How many operations a register remembers: a retry that comes later than so many others is unknown.
+    /// How many operations a register remembers: a retry that comes later than so many others is
+    /// unknown.
     pub recent: usize,
     /// What is done about a range that has lost the majority of its replicas.
     pub on_quorum_loss: OnQuorumLoss,
-    /// After how many seconds without a majority `on-quorum-loss = "reform"` gives the lost ones up.
+    /// After how many seconds without a majority `on-quorum-loss = "reform"` gives the lost ones
+    /// up.
     pub reform_after: u32,
 }
 

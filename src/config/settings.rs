@@ -1,8 +1,10 @@
 //! What the files of all nodes have to say alike, by name.
 //!
-//! Nodes tell each other these settings in the greetings of their [transports](chainring_runtime::transport), so that a difference is
-//! said on both sides. They decide nothing by it. Two files may differ for a while, as when one node after the other is
-//! started with a new one; and what is unsafe when it differs is in the [number of the wire](Cluster::wire_number) too.
+//! Nodes tell each other these settings in the greetings of their
+//! [transports](chainring_runtime::transport), so that a difference is said on both sides. They
+//! decide nothing by it. Two files may differ for a while, as when one node after the other is
+//! started with a new one; and what is unsafe when it differs is in the [number of the
+//! wire](Cluster::wire_number) too.
 
 use super::{Cluster, Protocol};
 use std::collections::BTreeMap;

@@ -8,9 +8,9 @@ use std::time::Duration;
 /// How long to wait for what in a chain, in milliseconds; what is left out has the default of the
 /// model. (A ring has no leases, and its gossip has timeouts of its own.)
 ///
-/// Shorter ones make a chain go on sooner without a member that died, and suspect one sooner that is only
-/// slow. Write the same ones into every copy of the file: nodes that do not agree on `lease` and `grant`
-/// do not hear each other.
+/// Shorter ones make a chain go on sooner without a member that died, and suspect one sooner that
+/// is only slow. Write the same ones into every copy of the file: nodes that do not agree on
+/// `lease` and `grant` do not hear each other.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimeoutsConfig {
@@ -20,8 +20,8 @@ pub struct TimeoutsConfig {
     /// How long a member may answer reads after a heartbeat that was granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<u32>,
-    /// How long a coordinator takes a lease to last that it granted: longer than `lease`, by more than
-    /// the rates of two clocks may differ.
+    /// How long a coordinator takes a lease to last that it granted: longer than `lease`, by more
+    /// than the rates of two clocks may differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<u32>,
     /// After how much silence a member is suspected, or up to a sixth later.

@@ -1,9 +1,10 @@
-//! A door: turns what clients ask into operations of one gateway, which is one chain's, or the ring's.
+//! A door: turns what clients ask into operations of one gateway, which is one chain's, or the
+//! ring's.
 //!
-//! It is to the running gateway what a script is to the checked one, and keeps the same rules: it begins
-//! when the gateway says which start this is; a lane has one operation outstanding; a lane's numbers only
-//! grow. Door and gateway are one process and start together, so what was under way at a crash has lost
-//! its client too.
+//! It is to the running gateway what a script is to the checked one, and keeps the same rules: it
+//! begins when the gateway says which start this is; a lane has one operation outstanding; a lane's
+//! numbers only grow. Door and gateway are one process and start together, so what was under way at
+//! a crash has lost its client too.
 //!
 //! A node has a door for each chain; [`Front`](crate::front::Front) puts them together.
 
@@ -44,8 +45,8 @@ pub(crate) trait Enquiry<P: Protocol>: Send {
     /// What it comes to.
     type Answer: Send;
 
-    /// Which actors to ask what at this moment. Called again when there was no answer for a while: one may have
-    /// died.
+    /// Which actors to ask what at this moment. Called again when there was no answer for a while:
+    /// one may have died.
     fn ask(&mut self, ticket: u64) -> Vec<(Id, P::Msg)>;
 
     /// Takes an answer; what it comes to, if that is enough.
@@ -176,9 +177,9 @@ impl<P: Protocol> Door<P> {
         };
         let permits =
             async { (door.kibibytes.acquire_many(kibibytes).await, door.lanes.acquire().await) };
-        // What waited in vain was not sent, so nothing has happened, nor will. (The semaphores are never
-        // closed.) Permits are given back when the operation returns, not when its client goes away:
-        // until then the lane is taken.
+        // What waited in vain was not sent, so nothing has happened, nor will. (The semaphores are
+        // never closed.) Permits are given back when the operation returns, not when its client
+        // goes away: until then the lane is taken.
         let Ok((Ok(room), Ok(lane))) = timeout(QUEUE_TIME, permits).await else {
             return Outcome::Refused(Refusal::Unavailable);
         };

@@ -1,8 +1,9 @@
 //! Which chain a key belongs to.
 //!
-//! A cluster of several chains spreads its keys over them by a hash: XXH3 (64 bits, no seed) of the key's
-//! bytes, modulo the number of chains. A chain's number is that remainder plus one. Each key lives in one
-//! chain for ever, every node computes the same, and so may a client. There are no hash tags.
+//! A cluster of several chains spreads its keys over them by a hash: XXH3 (64 bits, no seed) of the
+//! key's bytes, modulo the number of chains. A chain's number is that remainder plus one. Each key
+//! lives in one chain for ever, every node computes the same, and so may a client. There are no
+//! hash tags.
 //!
 //! Chains share nothing but processes: each has its views, its coordinators, and a gateway in every
 //! node. Linearizability is local to keys (Herlihy & Wing), so a cluster of linearizable chains is

@@ -1,9 +1,10 @@
 //! Turns: which operation works on a key at this moment.
 //!
-//! On a ring every write of a key is an attempt with a ballot of its own, and of two attempts at the same time one is
-//! refused and begins again. Between gateways that is how it has to be. Through one gateway it would be a waste, and
-//! with many clients none would get anywhere: so the writes of a key that come in through one door go one after
-//! the other, in the order in which they came, and reads go together, between them.
+//! On a ring every write of a key is an attempt with a ballot of its own, and of two attempts at
+//! the same time one is refused and begins again. Between gateways that is how it has to be.
+//! Through one gateway it would be a waste, and with many clients none would get anywhere: so the
+//! writes of a key that come in through one door go one after the other, in the order in which they
+//! came, and reads go together, between them.
 
 use chainring_model::kv::Key;
 use std::collections::HashMap;

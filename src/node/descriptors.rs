@@ -1,8 +1,8 @@
 //! File descriptors: how many a process may have, and how many of them are for clients.
 //!
-//! A store that cannot open a file when it grows ends its node, and a client that cannot connect is only one
-//! client. So connections never take the last descriptors: a reserve is left for the stores, the log and
-//! the socket.
+//! A store that cannot open a file when it grows ends its node, and a client that cannot connect is
+//! only one client. So connections never take the last descriptors: a reserve is left for the
+//! stores, the log and the socket.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -10,8 +10,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const RESERVE: u64 = 128;
 const FOR_EACH_ACTOR: u64 = 4;
 
-/// Raises the number of descriptors that this process may have as far as it is allowed to, and says what it is
-/// then; `None` if there is no limit.
+/// Raises the number of descriptors that this process may have as far as it is allowed to, and says
+/// what it is then; `None` if there is no limit.
 pub fn raise() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
@@ -21,8 +21,8 @@ pub fn raise() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// How many of `wanted` connections fit beside the reserve of a node with so many actors, where the process
-/// may have so many descriptors. At least one.
+/// How many of `wanted` connections fit beside the reserve of a node with so many actors, where the
+/// process may have so many descriptors. At least one.
 pub fn connections(wanted: usize, actors: usize, limit: Option<u64>) -> usize {
     let reserve = RESERVE + FOR_EACH_ACTOR * actors as u64;
     let room = limit.map_or(u64::MAX, |limit| limit.saturating_sub(reserve));

@@ -11,8 +11,8 @@ use tokio::time::{MissedTickBehavior, interval};
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Looks at the file again and again, and learns the addresses of nodes that were added to it, or are gone from it. A change of
-/// anything else is refused, and said once.
+/// Looks at the file again and again, and learns the addresses of nodes that were added to it, or
+/// are gone from it. A change of anything else is refused, and said once.
 pub(super) async fn follow(path: PathBuf, roster: Roster, book: AddressBook) {
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -57,7 +57,8 @@ impl<P: Operate> Context<P> {
         self.with_roster(|cluster| cluster.cluster)
     }
 
-    /// The number of the node where a replica lives, as text; a question mark where it is not known.
+    /// The number of the node where a replica lives, as text; a question mark where it is not
+    /// known.
     pub fn node_of(&self, replica: Id) -> String {
         self.with_roster(|cluster| {
             let node = cluster.nodes.iter().find(|node| node.replica() == replica);

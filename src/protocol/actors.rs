@@ -64,8 +64,8 @@ impl ActorConfig {
         }
     }
 
-    /// What its store is for, as the store says itself: no other actor's store is taken for its own. It
-    /// names the number of chains, since the place of every key follows from it.
+    /// What its store is for, as the store says itself: no other actor's store is taken for its
+    /// own. It names the number of chains, since the place of every key follows from it.
     pub fn kind(&self, cluster: &Cluster) -> String {
         let (role, id) = (self.role.name(), usize::from(self.id));
         match cluster.chains().count() {

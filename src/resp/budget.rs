@@ -1,15 +1,17 @@
 //! One bound for what all connections of a node hold.
 //!
-//! Each connection is bounded, and many connections at their bounds would still be more than a node has. So
-//! each keeps an account of what it holds: input that is no whole command yet, commands that wait, answers
-//! and replies that wait for their client. Where all of them together exceed [`Limits::memory`], the
-//! connections that hold the most are closed until the rest fits, as Redis does with `maxmemory-clients`.
-//! So a few that misbehave do not end a node, and cost the many that behave nothing.
+//! Each connection is bounded, and many connections at their bounds would still be more than a node
+//! has. So each keeps an account of what it holds: input that is no whole command yet, commands
+//! that wait, answers and replies that wait for their client. Where all of them together exceed
+//! [`Limits::memory`], the connections that hold the most are closed until the rest fits, as Redis
+//! does with `maxmemory-clients`. So a few that misbehave do not end a node, and cost the many that
+//! behave nothing.
 //!
-//! Large replies that behave are not to come to that: twenty clients that each read 60 MiB are served in
-//! turn. A connection that gathers more than [`BULK`] bytes for one reply waits for one of a few *turns*, and keeps it
-//! until the reply has gone out, or until its client takes nothing of it. And reads that are expected to be
-//! answered at length are under way together only as far as [`UNDER_WAY`] bytes go.
+//! Large replies that behave are not to come to that: twenty clients that each read 60 MiB are
+//! served in turn. A connection that gathers more than [`BULK`] bytes for one reply waits for one
+//! of a few *turns*, and keeps it until the reply has gone out, or until its client takes nothing
+//! of it. And reads that are expected to be answered at length are under way together only as far
+//! as [`UNDER_WAY`] bytes go.
 //!
 //! [`Limits::memory`]: super::Limits::memory
 
@@ -173,8 +175,8 @@ impl Drop for Account {
 
 /// How many reads of one connection are under way together, by what they were lately answered with.
 ///
-/// A connection begins with a few. Each small answer makes the window wider by one, up to the bound of all
-/// operations; a large one makes it as narrow as [`Window::BYTES`] allow.
+/// A connection begins with a few. Each small answer makes the window wider by one, up to the bound
+/// of all operations; a large one makes it as narrow as [`Window::BYTES`] allow.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     width: usize,

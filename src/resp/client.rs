@@ -1,9 +1,11 @@
-//! The clients that are connected: what `CLIENT LIST` tells of each connection, and how `CLIENT KILL` ends one.
+//! The clients that are connected: what `CLIENT LIST` tells of each connection, and how
+//! `CLIENT KILL` ends one.
 //!
-//! Each connection has a [`Seat`] among the [`Clients`] of its door for as long as it lives. What others may know of
-//! it is in its [`Client`], which it keeps up to date by itself; a list of clients is a look at all of these. Lines have
-//! the fields of Redis 7.2, because client libraries take them apart by name and stumble over one that is
-//! missing. Those of things that there are none of (subscriptions, transactions, tracking) say so.
+//! Each connection has a [`Seat`] among the [`Clients`] of its door for as long as it lives. What
+//! others may know of it is in its [`Client`], which it keeps up to date by itself; a list of
+//! clients is a look at all of these. Lines have the fields of Redis 7.2, because client libraries
+//! take them apart by name and stumble over one that is missing. Those of things that there are
+//! none of (subscriptions, transactions, tracking) say so.
 
 use super::command::{Command, printable};
 use super::wire::{Protocol, Reply, Words};
@@ -171,7 +173,8 @@ impl Client {
         says.heard = Instant::now();
     }
 
-    /// So many bytes wait: of input, and the room for more; of replies that are written, and of others.
+    /// So many bytes wait: of input, and the room for more; of replies that are written, and of
+    /// others.
     pub(super) fn weighs(&self, (input, room): (usize, usize), output: usize, held: usize) {
         let Weight { input: i, room: r, output: o, held: h } = &self.weight;
         for (place, now) in [(i, input), (r, room), (o, output), (h, held)] {

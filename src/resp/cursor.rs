@@ -1,14 +1,15 @@
 //! Cursors of `SCAN`: numbers that clients can carry, for positions that are keys.
 //!
-//! A position is a chain and the last key of a page, up to 510 bytes; a cursor is an unsigned number of 64 bits, and
-//! many clients keep it in a double. So the server remembers which number stands for which key, in a
-//! table for all of its connections (pools send the pages of one scan over several). The numbers are
-//! drawn at random from 53 bits: a cursor of another node, or of an earlier start, is then unknown here
-//! rather than another scan's position, which would skip keys without a word.
+//! A position is a chain and the last key of a page, up to 510 bytes; a cursor is an unsigned
+//! number of 64 bits, and many clients keep it in a double. So the server remembers which number
+//! stands for which key, in a table for all of its connections (pools send the pages of one scan
+//! over several). The numbers are drawn at random from 53 bits: a cursor of another node, or of an
+//! earlier start, is then unknown here rather than another scan's position, which would skip keys
+//! without a word.
 //!
 //! A cursor may be used again (a client whose connection broke repeats its page). The table is
-//! bounded; the one that was not used for longest is forgotten first, and a client that comes with a forgotten
-//! cursor is told to begin again.
+//! bounded; the one that was not used for longest is forgotten first, and a client that comes with
+//! a forgotten cursor is told to begin again.
 
 use super::Position;
 use std::collections::{BTreeMap, HashMap};
@@ -46,8 +47,8 @@ impl Cursors {
             let Some((_, oldest)) = self.by_use.pop_first() else { break };
             self.positions.remove(&oldest);
         }
-        // SipHash of a counter under a random key of this process: unpredictable, and never the same
-        // in two processes. The few collisions draw again.
+        // SipHash of a counter under a random key of this process: unpredictable, and never the
+        // same in two processes. The few collisions draw again.
         let cursor = loop {
             self.uses += 1;
             let drawn = self.random.hash_one(self.uses) % RANGE;

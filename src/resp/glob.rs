@@ -1,9 +1,9 @@
 //! Redis' glob patterns: `*`, `?`, `[a-c]`, `[^x]` and `\` before a byte that means itself.
 //!
 //! Redis' own matcher calls itself at each star, which a pattern with many stars turns into an
-//! exponential search, and reads a class again for each byte of a key. Here a pattern is bounded and
-//! compiled once, a class into a set of bytes, and only the last star is ever tried again. So a key costs
-//! the number of its bytes times the number of tokens behind that star, at the most.
+//! exponential search, and reads a class again for each byte of a key. Here a pattern is bounded
+//! and compiled once, a class into a set of bytes, and only the last star is ever tried again. So a
+//! key costs the number of its bytes times the number of tokens behind that star, at the most.
 
 use super::wire::Reply;
 
@@ -94,8 +94,8 @@ impl Token {
     }
 }
 
-/// A class (what follows `[`) as a set, and what follows the class. One that is never closed ends with
-/// the pattern, as in Redis.
+/// A class (what follows `[`) as a set, and what follows the class. One that is never closed ends
+/// with the pattern, as in Redis.
 fn compile_class(class: &[u8]) -> (Token, &[u8]) {
     let (negated, mut rest) = match class {
         [b'^', rest @ ..] => (true, rest),

@@ -1,17 +1,20 @@
 //! Commands that change what the commands behind them mean.
 //!
-//! A refused command is no harm where what follows it means the same without it. Some commands give what
-//! follows another meaning, and a client sends both at once, before it can know of a refusal:
+//! A refused command is no harm where what follows it means the same without it. Some commands give
+//! what follows another meaning, and a client sends both at once, before it can know of a refusal:
 //!
-//! - `MULTI`: what stands between it and `EXEC` is to happen all together or not at all, and not before.
-//!   There are no transactions here, so `MULTI` is refused, and with it everything up to `EXEC` or `DISCARD`
-//!   (or `RESET`, or `QUIT`), each command with an error of its own. `EXEC` then says what Redis says of a
-//!   transaction with a mistake in it, which is what client libraries know to handle.
-//! - `WATCH` makes an `EXEC` conditional; `EXEC` is always refused, so what else follows means the same.
-//! - `CLIENT REPLY OFF` and `SKIP` say that replies are not wanted. A client that does not get what it asked for
-//!   would take each reply for that of a later command, so these are carried out.
-//! - `SELECT`, `ASKING`, `READONLY`, `SUBSCRIBE` and `MONITOR`, where Redis refuses them, leave the connection as
-//!   it was, there as here: what follows goes on in database 0, and clients that pipeline know it.
+//! - `MULTI`: what stands between it and `EXEC` is to happen all together or not at all, and not
+//!   before. There are no transactions here, so `MULTI` is refused, and with it everything up to
+//!   `EXEC` or `DISCARD` (or `RESET`, or `QUIT`), each command with an error of its own. `EXEC`
+//!   then says what Redis says of a transaction with a mistake in it, which is what client
+//!   libraries know to handle.
+//! - `WATCH` makes an `EXEC` conditional; `EXEC` is always refused, so what else follows means the
+//!   same.
+//! - `CLIENT REPLY OFF` and `SKIP` say that replies are not wanted. A client that does not get what
+//!   it asked for would take each reply for that of a later command, so these are carried out.
+//! - `SELECT`, `ASKING`, `READONLY`, `SUBSCRIBE` and `MONITOR`, where Redis refuses them, leave the
+//!   connection as it was, there as here: what follows goes on in database 0, and clients that
+//!   pipeline know it.
 
 use super::command::printable;
 use super::wire::{Reply, Words};
@@ -44,8 +47,8 @@ pub(super) enum Verdict {
 }
 
 impl Group {
-    /// Looks at a command, before it is known whether there is such a one; also says whether its reply is
-    /// wanted.
+    /// Looks at a command, before it is known whether there is such a one; also says whether its
+    /// reply is wanted.
     pub(super) fn look(&mut self, words: &Words<'_>) -> (Verdict, bool) {
         let wanted = self.replies == Replies::Wanted;
         if self.replies == Replies::SkipNext {
@@ -131,7 +134,8 @@ mod tests {
     use super::*;
     use std::borrow::Cow;
 
-    /// What becomes of commands: `+` carried out, else the reply; in parentheses if it is not wanted.
+    /// What becomes of commands: `+` carried out, else the reply; in parentheses if it is not
+    /// wanted.
     fn run(lines: &[&str]) -> Vec<String> {
         let mut group = Group::default();
         let run = |line: &&str| {

@@ -113,8 +113,8 @@ impl Job {
         }
     }
 
-    /// Refuses what is too large before anything is sent, keys beyond `longest` bytes among it; the reply names
-    /// the limit.
+    /// Refuses what is too large before anything is sent, keys beyond `longest` bytes among it; the
+    /// reply names the limit.
     pub(super) fn check(&self, key: &Key, longest: usize) -> Result<(), Reply> {
         if key.len() > longest {
             return Err(too_large("key", key.len(), longest));

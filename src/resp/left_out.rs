@@ -1,7 +1,7 @@
 //! What is left out on purpose: the commands of Redis 7.2 that are not here, and why.
 //!
-//! A client that sends one of these is told that it is no mistake of its own, and where to read on; anything else that
-//! is not in the table of commands is unknown, in Redis' words.
+//! A client that sends one of these is told that it is no mistake of its own, and where to read on;
+//! anything else that is not in the table of commands is unknown, in Redis' words.
 
 use super::wire::Reply;
 use std::fmt::Write;

@@ -1,5 +1,5 @@
-//! The commands that are not about a key and ask the replica: they wait until everything before them is
-//! answered, and what comes after waits for them.
+//! The commands that are not about a key and ask the replica: they wait until everything before
+//! them is answered, and what comes after waits for them.
 //!
 //! Their work is done in slices: after a few milliseconds others have the thread.
 

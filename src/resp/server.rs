@@ -28,8 +28,8 @@ pub struct Server<S> {
 }
 
 impl<S: Service> Server<S> {
-    /// Listens at an address. Any program that can connect may read and write everything: the loopback
-    /// address is the usual choice.
+    /// Listens at an address. Any program that can connect may read and write everything: the
+    /// loopback address is the usual choice.
     ///
     /// # Errors
     /// When the address cannot be bound.

@@ -16,8 +16,8 @@ use tokio::sync::Semaphore;
 /// A connection holds up to [`command_bytes`](Limits::command_bytes) of one command,
 /// [`buffered_bytes`](Limits::buffered_bytes) of replies, and the values that its
 /// [`operations`](Limits::operations) in flight bring; one that takes no replies holds up to
-/// [`waiting_bytes`](Limits::waiting_bytes) of commands and as much of replies. All of them together hold up to
-/// [`memory_bytes`](Limits::memory_bytes).
+/// [`waiting_bytes`](Limits::waiting_bytes) of commands and as much of replies. All of them
+/// together hold up to [`memory_bytes`](Limits::memory_bytes).
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections at a time; one more is told so and closed.
@@ -25,11 +25,11 @@ pub struct Limits {
     /// Operations in flight, and commands without their reply, of one connection; beyond that it is
     /// not read.
     pub operations: usize,
-    /// Bytes of replies that wait for one connection's client; beyond that no command is carried out, unless
-    /// the client takes none.
+    /// Bytes of replies that wait for one connection's client; beyond that no command is carried
+    /// out, unless the client takes none.
     pub buffered_bytes: usize,
-    /// Bytes of commands that wait while a client takes no replies, and of replies that it does not take;
-    /// beyond that it is told so and closed.
+    /// Bytes of commands that wait while a client takes no replies, and of replies that it does not
+    /// take; beyond that it is told so and closed.
     pub waiting_bytes: usize,
     /// Bytes that all connections may hold; beyond that those that hold the most are closed.
     pub memory_bytes: usize,
@@ -143,7 +143,8 @@ impl Shared {
     }
 
     pub(super) fn cursors(&self) -> MutexGuard<'_, Cursors> {
-        // Nothing in there can be left half done by a panic that matters: at worst a cursor is lost.
+        // Nothing in there can be left half done by a panic that matters: at worst a cursor is
+        // lost.
         self.cursors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

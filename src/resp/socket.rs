@@ -1,8 +1,9 @@
 //! Carries bytes between a session and its socket, and says when a client has had enough time.
 //!
-//! A socket may wait for ever for the client's next command, or for the client to take a reply: that costs
-//! little. What costs others something has a deadline: a command that was begun and does not go on; a client
-//! that only sends, beyond what may wait; a turn that others wait for; a listing whose client has closed.
+//! A socket may wait for ever for the client's next command, or for the client to take a reply:
+//! that costs little. What costs others something has a deadline: a command that was begun and does
+//! not go on; a client that only sends, beyond what may wait; a turn that others wait for; a
+//! listing whose client has closed.
 
 use super::Service;
 use super::budget::Account;
@@ -39,8 +40,8 @@ struct Conversation<'a, S> {
     session: Session<S>,
     input: ReadHalf<'a>,
     output: WriteHalf<'a>,
-    /// How much of the session's `out` is written; the rest is kept in place, so that a slow reader costs no
-    /// copying.
+    /// How much of the session's `out` is written; the rest is kept in place, so that a slow reader
+    /// costs no copying.
     written: usize,
     /// Whether the first byte of `out` is the first one of a reply.
     clean: bool,
@@ -260,8 +261,8 @@ impl<S: Service> Conversation<'_, S> {
     }
 }
 
-/// Closing a socket with unread bytes in it makes the other side lose what it has not read yet, the error
-/// that explains the end among it. So its bytes are read and dropped for a moment.
+/// Closing a socket with unread bytes in it makes the other side lose what it has not read yet, the
+/// error that explains the end among it. So its bytes are read and dropped for a moment.
 async fn drain(input: &mut ReadHalf<'_>) {
     let mut rest = [0; 4096];
     let all = async { while input.read(&mut rest).await.is_ok_and(|bytes| bytes > 0) {} };

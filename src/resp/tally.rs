@@ -1,11 +1,13 @@
 //! A command's answers, gathered until the last has come, and the reply that they make.
 //!
-//! A command on several keys is one operation for each of them, and each may end in another way. The reply
-//! keeps what a reply means for one key: `TRYAGAIN … nothing was changed` stands only where nothing was
-//! changed, `UNKNOWN` where something was or may have been; and it says of how many keys what is known.
+//! A command on several keys is one operation for each of them, and each may end in another way.
+//! The reply keeps what a reply means for one key: `TRYAGAIN … nothing was changed` stands only
+//! where nothing was changed, `UNKNOWN` where something was or may have been; and it says of how
+//! many keys what is known.
 //!
-//! What a reply does not need is not kept: a count is a number, whatever the values weigh. Where the values
-//! of a reply exceed its bound, all of them are dropped at once, and the rest is not asked for.
+//! What a reply does not need is not kept: a count is a number, whatever the values weigh. Where
+//! the values of a reply exceed its bound, all of them are dropped at once, and the rest is not
+//! asked for.
 
 use super::job::{self, Answer, Fold};
 use super::wire::Reply;
@@ -59,8 +61,8 @@ impl Tally {
         }
     }
 
-    /// Takes one key's answer. The values of one reply may weigh up to `limit`; one value always fits, since
-    /// it was let into the store.
+    /// Takes one key's answer. The values of one reply may weigh up to `limit`; one value always
+    /// fits, since it was let into the store.
     pub(super) fn take(&mut self, index: usize, answer: Answer, limit: usize) {
         self.missing -= 1;
         if self.instead.is_some() {

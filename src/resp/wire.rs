@@ -1,14 +1,15 @@
 //! The wire: requests out of hostile bytes, replies into bytes.
 //!
 //! The format is the `redis-protocol` crate's business, in both directions. Its decoder is made for
-//! clients, which trust their server. Three habits of it are not for bytes that any program may send: it
-//! calls itself for every nested array, however deep (the stack ends long before the command does);
-//! it sets up to 64 KiB aside for every array header that it meets; and it begins again at the first byte
-//! whenever a frame is incomplete, so that a frame that drips in costs the square of its length. It
-//! also takes any two bytes for the end of a bulk string. So a guard reads ahead of it. [`Reader`]
-//! accepts what clients do send, a flat array of bulk strings or one line of text, measures it
-//! piecemeal without looking at a byte twice, refuses every length beyond [`Bounds`] as soon as it is
-//! announced, and shows the decoder complete, flat, bounded frames only.
+//! clients, which trust their server. Three habits of it are not for bytes that any program may
+//! send: it calls itself for every nested array, however deep (the stack ends long before the
+//! command does); it sets up to 64 KiB aside for every array header that it meets; and it begins
+//! again at the first byte whenever a frame is incomplete, so that a frame that drips in costs the
+//! square of its length. It also takes any two bytes for the end of a bulk string. So a guard reads
+//! ahead of it. [`Reader`] accepts what clients do send, a flat array of bulk strings or one line
+//! of text, measures it piecemeal without looking at a byte twice, refuses every length beyond
+//! [`Bounds`] as soon as it is announced, and shows the decoder complete, flat, bounded frames
+//! only.
 //!
 //! Nothing is allocated by a length that was sent: the buffer grows by what has arrived.
 
@@ -287,7 +288,8 @@ impl Reply {
         size_of::<Reply>() + self.weight()
     }
 
-    /// Writes the header of a list; its elements follow one by one. It is the same in both protocols.
+    /// Writes the header of a list; its elements follow one by one. It is the same in both
+    /// protocols.
     pub(super) fn begin_array(length: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(format!("*{length}\r\n").as_bytes());
     }

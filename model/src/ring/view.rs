@@ -72,7 +72,8 @@ pub struct View {
     /// Those of the old ring that were given up: no operation waits for them. Empty but for a
     /// reform.
     pub lost: BTreeSet<Id>,
-    /// The coordinators, which decide the next view. A ring without coordinators keeps its view for ever.
+    /// The coordinators, which decide the next view. A ring without coordinators keeps its view for
+    /// ever.
     pub coordinators: Vec<Id>,
 }
 

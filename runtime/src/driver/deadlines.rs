@@ -46,12 +46,12 @@ impl<K: Clone + Eq + Hash> Deadlines<K> {
         self.set_so_far
     }
 
-    /// Takes out the earliest alarm that is due now and was set before the mark. (One that a handler sets for "at once"
-    /// waits for the next turn, so that a turn ends.)
+    /// Takes out the earliest alarm that is due now and was set before the mark. (One that a
+    /// handler sets for "at once" waits for the next turn, so that a turn ends.)
     pub fn take_due(&mut self, now: Duration, mark: u64) -> Option<K> {
         let entry = self.alarms.first_entry()?;
-        // Places are ordered by due time, then by age: behind one that is due now and young there are only younger
-        // ones, because a young one is never due before now.
+        // Places are ordered by due time, then by age: behind one that is due now and young there
+        // are only younger ones, because a young one is never due before now.
         let (due, age) = *entry.key();
         if due > now || age >= mark {
             return None;

@@ -9,8 +9,8 @@ use stateright::actor::Id;
 
 /// Delivers messages to one actor. Clones lead to the same actor.
 ///
-/// The queue behind it is bounded, in messages and in bytes. When it is full, a message is lost, and counted: the
-/// protocols expect loss, and a queue that grows without bound only delays it.
+/// The queue behind it is bounded, in messages and in bytes. When it is full, a message is lost,
+/// and counted: the protocols expect loss, and a queue that grows without bound only delays it.
 pub struct Inbox<Msg>(Arc<Shared<Msg>>);
 
 impl<Msg> Clone for Inbox<Msg> {
@@ -19,7 +19,8 @@ impl<Msg> Clone for Inbox<Msg> {
     }
 }
 
-/// A message that waits: its sender, what it is, and how many bytes of memory it takes, if it came from the wire.
+/// A message that waits: its sender, what it is, and how many bytes of memory it takes, if it came
+/// from the wire.
 pub(super) type Waiting<Msg> = (Id, Msg, usize);
 
 struct Shared<Msg> {
@@ -59,12 +60,14 @@ impl<Msg> Inbox<Msg> {
         }))
     }
 
-    /// Puts a message into the queue. `false` says that it was lost, because the queue is full or the actor has ended.
+    /// Puts a message into the queue. `false` says that it was lost, because the queue is full or
+    /// the actor has ended.
     pub fn try_deliver(&self, src: Id, msg: Msg) -> bool {
         self.try_deliver_sized(src, msg, 0)
     }
 
-    /// Like [`Inbox::try_deliver`], for a message of which the sender knows how many bytes of memory it takes.
+    /// Like [`Inbox::try_deliver`], for a message of which the sender knows how many bytes of
+    /// memory it takes.
     pub fn try_deliver_sized(&self, src: Id, msg: Msg, bytes: usize) -> bool {
         let mut queue = self.lock();
         if queue.stopped
@@ -81,7 +84,8 @@ impl<Msg> Inbox<Msg> {
         true
     }
 
-    /// Makes the actor's thread take a turn now, also when there is no message and no deadline that it knows of.
+    /// Makes the actor's thread take a turn now, also when there is no message and no deadline that
+    /// it knows of.
     pub fn wake(&self) {
         let mut queue = self.lock();
         queue.woken = true;
@@ -110,8 +114,9 @@ impl<Msg> Inbox<Msg> {
         self.0.lost.fetch_add(waiting.len() as u64, Ordering::Relaxed);
     }
 
-    /// Moves up to `limit` messages into `batch`, which is empty. When there is none, waits for one, for a wake-up, or
-    /// for as long as `patience` says. `false` says that the actor shall end.
+    /// Moves up to `limit` messages into `batch`, which is empty. When there is none, waits for
+    /// one, for a wake-up, or for as long as `patience` says. `false` says that the actor shall
+    /// end.
     pub(super) fn take(
         &self,
         batch: &mut VecDeque<Waiting<Msg>>,
@@ -160,7 +165,8 @@ impl<Msg> Inbox<Msg> {
         }
     }
 
-    /// No code that can panic half-way through a change runs under this lock, so a poisoned one is sound.
+    /// No code that can panic half-way through a change runs under this lock, so a poisoned one is
+    /// sound.
     fn lock(&self) -> MutexGuard<'_, Queue<Msg>> {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

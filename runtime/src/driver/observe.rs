@@ -66,9 +66,9 @@ pub struct Step<'a, A: Actor> {
 
 /// Sees every step of an actor, right after its handler, on the actor's thread.
 ///
-/// What it appends to `trace` travels with the batch and is written on the commit thread before the batch is committed.
-/// So whatever became durable, and whatever left, has its step in the trace, also when the process is killed; the
-/// trace may end with steps of which nothing was seen outside.
+/// What it appends to `trace` travels with the batch and is written on the commit thread before the
+/// batch is committed. So whatever became durable, and whatever left, has its step in the trace,
+/// also when the process is killed; the trace may end with steps of which nothing was seen outside.
 pub trait Observer<A: Actor>: Send {
     /// Called right after each handler. Appends what the trace shall hold of it, if anything.
     fn step(&mut self, step: Step<'_, A>, trace: &mut Vec<u8>);

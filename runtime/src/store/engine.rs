@@ -38,15 +38,17 @@ pub(super) struct Tables {
 
 /// An open LMDB environment, and every read transaction in it.
 ///
-/// Invariant: a read transaction is opened by [`Engine::snapshot`] or [`Engine::remap`] and by nothing else once the
-/// engine exists, and both are called by the committer alone, between its write transactions.
+/// Invariant: a read transaction is opened by [`Engine::snapshot`] or [`Engine::remap`] and by
+/// nothing else once the engine exists, and both are called by the committer alone, between its
+/// write transactions.
 pub(super) struct Engine {
     /// Invariant: has every slot whose `view` is not `None`.
     slots: Mutex<Vec<Arc<Slot>>>,
     pub(super) tables: Tables,
     pub(super) env: Env<WithoutTls>,
     pub(super) path: PathBuf,
-    /// The lock that keeps other processes out. Declared last: the environment closes before it is released.
+    /// The lock that keeps other processes out. Declared last: the environment closes before it is
+    /// released.
     owner: Owner,
 }
 
@@ -113,8 +115,8 @@ impl Engine {
 
     /// Maps `size` bytes of the file. The committer calls this, with no write transaction open.
     ///
-    /// `recent` has all commits that are newer than the oldest live slot. After an error some slots may be empty; reads
-    /// through them fail, and the committer must stop.
+    /// `recent` has all commits that are newer than the oldest live slot. After an error some slots
+    /// may be empty; reads through them fail, and the committer must stop.
     pub(super) fn remap(&self, size: usize, recent: &VecDeque<Batch>) -> Result<(), RemapError> {
         let slots = lock(&self.slots);
         let mut views: Vec<_> = slots.iter().map(|slot| (slot.stamp, lock(&slot.view))).collect();
@@ -137,10 +139,11 @@ impl Engine {
         for (_, view) in &mut views {
             undos.push(view.take().map(|View { undo, .. }| undo));
         }
-        // SAFETY: no transaction of this process is open. A read transaction lives in the view of a slot that is in the
-        // list (invariant of `slots`); all those were taken out and dropped above, under locks that are held until this
-        // function returns; and only this thread opens one, or a write transaction, of which it has none. No borrow of
-        // the map outlives those locks either. Other processes are kept out by the lock on the owner file.
+        // SAFETY: no transaction of this process is open. A read transaction lives in the view of a
+        // slot that is in the list (invariant of `slots`); all those were taken out and dropped
+        // above, under locks that are held until this function returns; and only this thread opens
+        // one, or a write transaction, of which it has none. No borrow of the map outlives those
+        // locks either. Other processes are kept out by the lock on the owner file.
         #[allow(unsafe_code)]
         unsafe { self.env.resize(size) }.map_err(RemapError::Engine)?;
         for ((_, view), undo) in views.iter_mut().zip(undos) {
@@ -199,7 +202,8 @@ impl Base {
         Ok(read(row))
     }
 
-    /// What `read` makes of the rows between the bounds, under those of `overlay`, in ascending order of keys.
+    /// What `read` makes of the rows between the bounds, under those of `overlay`, in ascending
+    /// order of keys.
     pub(super) fn range<'o, T>(
         &self,
         from: Bound<&[u8]>,
@@ -227,7 +231,8 @@ impl Base {
 
 impl Drop for Base {
     fn drop(&mut self) {
-        // Under the lock, so that the committer, holding it, knows that this transaction is open or gone.
+        // Under the lock, so that the committer, holding it, knows that this transaction is open or
+        // gone.
         *lock(&self.slot.view) = None;
     }
 }
@@ -286,7 +291,8 @@ pub(super) fn leave<'a>(_: &[u8], _: &'a [u8]) -> Result<&'a [u8], String> {
     Ok(&[])
 }
 
-/// A lock of which the data is whole even if a thread that held it panicked: every update is one assignment.
+/// A lock of which the data is whole even if a thread that held it panicked: every update is one
+/// assignment.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -91,8 +91,8 @@ pub(super) fn own(dir: &Path) -> Result<Owner, DiskError> {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // Closing the file is not enough: a child that this process is just starting has it open too until its `exec`.
-        // If this fails, that close is what remains.
+        // Closing the file is not enough: a child that this process is just starting has it open
+        // too until its `exec`. If this fails, that close is what remains.
         let _ = self.data.as_ref().map(File::unlock);
         let _ = self.lock.unlock();
     }

@@ -1,34 +1,40 @@
 //! LMDB's own pages, read from the file and checked before LMDB maps it.
 //!
-//! LMDB trusts its pages. A number in one that is wrong leads it to another page, to another row, or out of the map,
-//! which ends the process by a signal. So [`examine`] reads the file with ordinary reads and follows every number before
-//! LMDB does. What it takes from a page is bounded by the page, and what it takes from the file by the file.
+//! LMDB trusts its pages. A number in one that is wrong leads it to another page, to another row,
+//! or out of the map, which ends the process by a signal. So [`examine`] reads the file with
+//! ordinary reads and follows every number before LMDB does. What it takes from a page is bounded
+//! by the page, and what it takes from the file by the file.
 //!
 //! # What is checked
 //!
-//! - Both *meta pages*: every field. A commit writes one of the two in turn, so their numbers differ by one. Each must
-//!   fit the [`Record`] that its own commit wrote, and both of these are read.
-//! - Every page that the newest commit can reach: its number, its flags, its bounds. The nodes of a page fill it from its
-//!   upper bound to its end, without a gap and without an overlap.
-//! - Order: keys ascend within a page, lie between the separators above it, and separators ascend between those above
-//!   *them*. So a search from the root finds each key exactly where it is.
-//! - Pages of large values: their run is as long as its first page says, lies in the file, and holds the value.
-//! - The list of free pages, as LMDB will use it: no page is free twice, none is free and in use, none in use twice.
+//! - Both *meta pages*: every field. A commit writes one of the two in turn, so their numbers
+//!   differ by one. Each must fit the [`Record`] that its own commit wrote, and both of these are
+//!   read.
+//! - Every page that the newest commit can reach: its number, its flags, its bounds. The nodes of a
+//!   page fill it from its upper bound to its end, without a gap and without an overlap.
+//! - Order: keys ascend within a page, lie between the separators above it, and separators ascend
+//!   between those above *them*. So a search from the root finds each key exactly where it is.
+//! - Pages of large values: their run is as long as its first page says, lies in the file, and
+//!   holds the value.
+//! - The list of free pages, as LMDB will use it: no page is free twice, none is free and in use,
+//!   none in use twice.
 //! - The numbers in a tree's description: its depth, its pages of each kind, its entries.
 //! - Each row, by what the caller does with it, and all of them by [`Sum`].
 //!
-//! What no page describes is not looked at: free pages, and the room between a page's bounds. LMDB does not either.
+//! What no page describes is not looked at: free pages, and the room between a page's bounds. LMDB
+//! does not either.
 //!
 //! # What a power cut leaves
 //!
-//! LMDB writes a meta page last, when all else is synced, and reuses no page of the two newest commits before that. Its
-//! fields lie in one sector of 512 bytes, which a disk writes whole or not at all. So after a power cut both meta pages
-//! are whole, and so is what they lead to. One that is not is damage.
+//! LMDB writes a meta page last, when all else is synced, and reuses no page of the two newest
+//! commits before that. Its fields lie in one sector of 512 bytes, which a disk writes whole or not
+//! at all. So after a power cut both meta pages are whole, and so is what they lead to. One that is
+//! not is damage.
 //!
 //! # The layout
 //!
-//! That of LMDB 0.9, as in `mdb.c`, on machines of 64 bits and in their order of bytes: `MDB_page`, `MDB_meta`, `MDB_db`
-//! and `MDB_node`, without `MDB_DUPSORT`, which this program does not use.
+//! That of LMDB 0.9, as in `mdb.c`, on machines of 64 bits and in their order of bytes: `MDB_page`,
+//! `MDB_meta`, `MDB_db` and `MDB_node`, without `MDB_DUPSORT`, which this program does not use.
 
 use std::fs::File;
 use std::io;
@@ -381,7 +387,8 @@ impl<'a> Walk<'a> {
             file,
             page_size: meta.page_size,
             last: meta.last,
-            // The meta page was found to lie in the file, so this is a small part of the file's length.
+            // The meta page was found to lie in the file, so this is a small part of the file's
+            // length.
             seen: vec![0; (meta.last / 64 + 1) as usize],
             spare: Vec::new(),
             large: Vec::new(),
@@ -448,7 +455,8 @@ impl<'a> Walk<'a> {
         Ok(sum)
     }
 
-    /// The list of free pages: for each commit, those that it made free, in descending order, behind their number.
+    /// The list of free pages: for each commit, those that it made free, in descending order,
+    /// behind their number.
     fn free(&mut self, meta: &Meta) -> Result<(), Fault> {
         let rules = Rules {
             name: "the list of free pages",
@@ -660,7 +668,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Tells the system which runs of pages are read next, in the order in which they lie in the file.
+    /// Tells the system which runs of pages are read next, in the order in which they lie in the
+    /// file.
     fn read_ahead(&self, runs: impl Iterator<Item = (u64, u64)>) {
         let runs = runs.filter(|(first, _)| *first <= self.last);
         let mut runs: Vec<_> = runs.collect();
@@ -813,7 +822,8 @@ impl Found {
         let before = self.before.as_ref();
         let before = before.and_then(|(commit, record)| Some((*commit, record.as_ref()?)));
         if let Some((commit, record)) = before {
-            // Its tree is intact, so that a meta page which names another commit, or another map, is found.
+            // Its tree is intact, so that a meta page which names another commit, or another map,
+            // is found.
             let read = Record::read(record, identity);
             let read = read.ok_or("the record of the commit before its newest is unreadable")?;
             check_record(&read, commit, self.map_size_before)?;

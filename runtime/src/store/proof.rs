@@ -1,20 +1,25 @@
-//! What a commit writes of itself, so that the next start can tell whether the file is what the commit left.
+//! What a commit writes of itself, so that the next start can tell whether the file is what the
+//! commit left.
 //!
-//! - A [`Record`] inside the commit, beside the rows: the commit's number, the length of the map, and the [`Sum`] of all
-//!   rows. It is in the same transaction, and on a page that the transaction writes in any case.
+//! - A [`Record`] inside the commit, beside the rows: the commit's number, the length of the map,
+//!   and the [`Sum`] of all rows. It is in the same transaction, and on a page that the transaction
+//!   writes in any case.
 //! - A file beside the store, [`Newest`]: the number of the newest commit.
 //!
 //! # The file, and what it catches
 //!
-//! The record says whether a commit is whole. It cannot say that there was a later one, of which nothing is left in the
-//! file: a disk that has lost the last write of all, or `data.mdb` from an older copy. So each commit writes its number to
-//! the file `newest`, **after** it is durable, and **without a sync**. Hence the file never claims what is not durable.
+//! The record says whether a commit is whole. It cannot say that there was a later one, of which
+//! nothing is left in the file: a disk that has lost the last write of all, or `data.mdb` from an
+//! older copy. So each commit writes its number to the file `newest`, **after** it is durable, and
+//! **without a sync**. Hence the file never claims what is not durable.
 //!
-//! The file is synced as soon as there has been no commit for half a second, also after a start. When it claims a later
-//! commit than `data.mdb` holds, the store is refused. After a process was killed that covers every commit. After a
-//! power cut it covers those up to the last sync of the file, and those that the system wrote by itself: of the last
-//! commits before a cut under load, the loss of the newest meta page's *write* is not noticed. Damage to that page is,
-//! as its fields are checked one by one. A sync with each commit would close that gap and cost each commit a second sync.
+//! The file is synced as soon as there has been no commit for half a second, also after a start.
+//! When it claims a later commit than `data.mdb` holds, the store is refused. After a process was
+//! killed that covers every commit. After a power cut it covers those up to the last sync of the
+//! file, and those that the system wrote by itself: of the last commits before a cut under load,
+//! the loss of the newest meta page's *write* is not noticed. Damage to that page is, as its fields
+//! are checked one by one. A sync with each commit would close that gap and cost each commit a
+//! second sync.
 //!
 //! A store without this file is opened, and gets one.
 
@@ -45,7 +50,8 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    /// Adds a row in its place in the file, which ends in its seal. `false` if it is too short for one.
+    /// Adds a row in its place in the file, which ends in its seal. `false` if it is too short for
+    /// one.
     pub fn add_value(&mut self, key: &[u8], value: &[u8]) -> bool {
         let Some((row, seal)) = value.split_last_chunk() else { return false };
         self.add(key, row.len(), u32::from_le_bytes(*seal));
@@ -158,7 +164,8 @@ impl Newest {
         Ok(Newest { file, path, identity, is_ahead: false, is_busy: false, is_mute: false })
     }
 
-    /// Compares the file of a store with the number of its newest commit, and makes it say that number.
+    /// Compares the file of a store with the number of its newest commit, and makes it say that
+    /// number.
     pub fn open(dir: &Path, identity: Identity, commit: u64) -> Result<Self, DiskError> {
         let path = dir.join(NEWEST);
         let bytes = match fs::read(&path) {

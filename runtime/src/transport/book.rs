@@ -7,10 +7,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use stateright::actor::Id;
 
-/// The only place where an [`Id`] has to do with an address. Several `Id`s share the address of their node.
+/// The only place where an [`Id`] has to do with an address. Several `Id`s share the address of
+/// their node.
 ///
-/// Clones are the same book, and it may change while it is in use: readers keep a copy and look for a newer one when the
-/// version says so.
+/// Clones are the same book, and it may change while it is in use: readers keep a copy and look for
+/// a newer one when the version says so.
 #[derive(Clone, Debug, Default)]
 pub struct AddressBook(Arc<Shared>);
 

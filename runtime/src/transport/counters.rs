@@ -74,7 +74,8 @@ counters! {
     nobody_here,
     /// Fragments that came when they were not needed.
     fragments_useless,
-    /// Fragments not taken because too much is held already, or the message would be larger than allowed.
+    /// Fragments not taken because too much is held already, or the message would be larger than
+    /// allowed.
     fragments_refused,
     /// Large messages whose rest did not come in time.
     large_incomplete,

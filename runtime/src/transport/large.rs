@@ -1,14 +1,16 @@
 //! Large messages on their way out.
 //!
-//! A message that does not fit a datagram goes out as fragments, a window of them at a time for each peer. The receiver
-//! says what has arrived, and only what is missing is sent again: at once, when later fragments have arrived well before it, or
-//! after a silence that doubles each time. A message is kept until all of it is acknowledged or its time is up; then it is
-//! a lost message like any other.
+//! A message that does not fit a datagram goes out as fragments, a window of them at a time for
+//! each peer. The receiver says what has arrived, and only what is missing is sent again: at once,
+//! when later fragments have arrived well before it, or after a silence that doubles each time. A
+//! message is kept until all of it is acknowledged or its time is up; then it is a lost message
+//! like any other.
 //!
-//! The window is per peer and not per message, in bytes: it is what keeps a burst from overrunning the receiver's
-//! socket buffer. Messages share it in the order in which they came, but short ones overtake long ones: a window that
-//! is full of values of 1 MiB would otherwise hold up what hardly exceeds a datagram. A long one that has waited for
-//! [`OVERTAKES`] of its time is not overtaken any more.
+//! The window is per peer and not per message, in bytes: it is what keeps a burst from overrunning
+//! the receiver's socket buffer. Messages share it in the order in which they came, but short ones
+//! overtake long ones: a window that is full of values of 1 MiB would otherwise hold up what hardly
+//! exceeds a datagram. A long one that has waited for [`OVERTAKES`] of its time is not overtaken
+//! any more.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -92,9 +94,9 @@ impl Large {
         Self { limits, nonce, started: 0, kept: 0, peers: HashMap::new(), datagram: Vec::new() }
     }
 
-    /// Takes a message and sends as much of it as the window allows. One that is on its way already, to
-    /// the same actor with the same bytes, is not taken again: protocols repeat what they hear nothing
-    /// of, and a large message takes its time.
+    /// Takes a message and sends as much of it as the window allows. One that is on its way
+    /// already, to the same actor with the same bytes, is not taken again: protocols repeat what
+    /// they hear nothing of, and a large message takes its time.
     pub fn start(
         &mut self,
         to: SocketAddr,
@@ -189,8 +191,8 @@ impl Large {
                 if covered {
                     heard = true;
                     landed += length(&whole, flying.place);
-                    // What was sent twice may have arrived at the first time: it tells neither the round trip nor
-                    // that something sent in between was overtaken.
+                    // What was sent twice may have arrived at the first time: it tells neither the
+                    // round trip nor that something sent in between was overtaken.
                     if !flying.again {
                         newest = newest.max(flying.order);
                         round_trip = Some(now.saturating_duration_since(flying.at));
@@ -323,7 +325,8 @@ mod tests {
 
     const FRAGMENT: usize = 1000;
 
-    /// The numbers of the messages whose fragments go out, while each fragment is acknowledged at once.
+    /// The numbers of the messages whose fragments go out, while each fragment is acknowledged at
+    /// once.
     fn order(lengths: &[(usize, u64)]) -> Vec<u64> {
         let limits = Limits {
             cluster: 1,

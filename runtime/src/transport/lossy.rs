@@ -1,8 +1,8 @@
 //! A link that misbehaves on purpose.
 //!
-//! UDP over a loopback device loses and reorders next to nothing, so what the protocols claim about loss would never be
-//! tried. A transport that is given [`Faults`] drops, doubles and delays the datagrams that it *sends*, at random, from a
-//! seed. It is never in the way otherwise.
+//! UDP over a loopback device loses and reorders next to nothing, so what the protocols claim about
+//! loss would never be tried. A transport that is given [`Faults`] drops, doubles and delays the
+//! datagrams that it *sends*, at random, from a seed. It is never in the way otherwise.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
@@ -26,7 +26,8 @@ pub struct Faults {
     pub seed: u64,
 }
 
-/// The handle to a transport's lossy link: changes its faults, or cuts it, while it runs. Clones are the same link.
+/// The handle to a transport's lossy link: changes its faults, or cuts it, while it runs. Clones
+/// are the same link.
 #[derive(Clone)]
 pub struct LossyLink(Arc<Mutex<State>>);
 

@@ -59,15 +59,18 @@ impl Carrier {
         self.greetings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Nothing that panics half-way through a change runs under this lock, so a poisoned one is sound.
+    /// Nothing that panics half-way through a change runs under this lock, so a poisoned one is
+    /// sound.
     pub fn large(&self) -> MutexGuard<'_, Large> {
         self.large.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The outbox that leads onto the wire. Each actor has its own; all of a node send through one socket.
+/// The outbox that leads onto the wire. Each actor has its own; all of a node send through one
+/// socket.
 ///
-/// Messages are encoded as they come, straight into the datagram for their peer. It goes when it is full, or at the next flush.
+/// Messages are encoded as they come, straight into the datagram for their peer. It goes when it is
+/// full, or at the next flush.
 pub struct Post<Msg> {
     carrier: Arc<Carrier>,
     book: Reader,
@@ -126,7 +129,8 @@ impl<Msg: Serialize> Outbox<Msg> for Post<Msg> {
         }
         add(&carrier.counters.messages_sent, 1);
         if HEADER + (datagram.len() - record) > carrier.mtu {
-            // Too large for any datagram. What waits for this peer goes first, so that order is mostly kept.
+            // Too large for any datagram. What waits for this peer goes first, so that order is
+            // mostly kept.
             let bytes = datagram[message..].to_vec();
             datagram.truncate(record);
             dispatch(carrier, *address, datagram);

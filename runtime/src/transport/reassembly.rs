@@ -1,8 +1,9 @@
 //! Large messages on their way in.
 //!
-//! Nothing is allocated by a length that was sent: a message grows by the fragments that arrive. What arrives in
-//! order is appended; what is ahead of a gap waits in a map. Memory is bounded per peer and in total, and a fragment
-//! beyond the bound is simply not taken: its sender, which hears nothing, will repeat it.
+//! Nothing is allocated by a length that was sent: a message grows by the fragments that arrive.
+//! What arrives in order is appended; what is ahead of a gap waits in a map. Memory is bounded per
+//! peer and in total, and a fragment beyond the bound is simply not taken: its sender, which hears
+//! nothing, will repeat it.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
@@ -38,7 +39,8 @@ struct Peer {
     in_order: VecDeque<Name>,
 }
 
-/// Invariants: `head` is the first `next` fragments; every key of `ahead` is above `next`; `held` is what the bounds count.
+/// Invariants: `head` is the first `next` fragments; every key of `ahead` is above `next`; `held`
+/// is what the bounds count.
 struct Partial {
     fragment: Fragment,
     head: Vec<u8>,
@@ -136,8 +138,8 @@ impl Reassembly {
         }
     }
 
-    /// What an acknowledgement of this fragment's message says now: everything below the returned place has arrived, and what
-    /// is ahead is in the bitmap.
+    /// What an acknowledgement of this fragment's message says now: everything below the returned
+    /// place has arrived, and what is ahead is in the bitmap.
     pub fn progress(
         &self,
         from: SocketAddr,

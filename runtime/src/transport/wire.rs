@@ -10,8 +10,9 @@
 //! | 4 | CRC-32 of all other bytes |
 //! | 8 | cluster |
 //!
-//! *Messages*: any number of records, one after the other, to the end of the datagram: source and destination (variable
-//! integers of 7 bits a byte, least significant first), length (2 bytes), and that many bytes of [`codec`](crate::codec).
+//! *Messages*: any number of records, one after the other, to the end of the datagram: source and
+//! destination (variable integers of 7 bits a byte, least significant first), length (2 bytes), and
+//! that many bytes of [`codec`](crate::codec).
 //!
 //! *Fragment*: a part of one message that is too large for a datagram, after these fields:
 //!
@@ -25,13 +26,15 @@
 //! | 2 | length of every fragment but the last |
 //! | 4 | place of this fragment, from 0 |
 //!
-//! *Acknowledgement*: source and destination (of the acknowledgement, so the other way round), nonce, number, 8 bytes each; 4 bytes: all
-//! fragments below this place have arrived; then a bitmap, lowest bit first, of those from that place on.
+//! *Acknowledgement*: source and destination (of the acknowledgement, so the other way round),
+//! nonce, number, 8 bytes each; 4 bytes: all fragments below this place have arrived; then a
+//! bitmap, lowest bit first, of those from that place on.
 //!
-//! *Greeting*: what the sender's node says of itself, up to the end of the datagram; whatever cluster the header names.
+//! *Greeting*: what the sender's node says of itself, up to the end of the datagram; whatever
+//! cluster the header names.
 //!
-//! The checksum finds damage. It proves nothing about the sender of the bytes: this is a protocol for a network in which
-//! strangers cannot forge source addresses.
+//! The checksum finds damage. It proves nothing about the sender of the bytes: this is a protocol
+//! for a network in which strangers cannot forge source addresses.
 
 use stateright::actor::Id;
 
@@ -175,8 +178,8 @@ impl Fragment {
         datagram.extend_from_slice(&self.place.to_le_bytes());
     }
 
-    /// Reads a fragment. What it returns is consistent: a sensible size, a place inside the message, and exactly the
-    /// bytes that belong there.
+    /// Reads a fragment. What it returns is consistent: a sensible size, a place inside the
+    /// message, and exactly the bytes that belong there.
     pub fn read(bytes: &[u8]) -> Result<(Self, &[u8]), Refusal> {
         let mut fields = Fields(bytes);
         let fragment = Self {

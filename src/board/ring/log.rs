@@ -1,13 +1,13 @@
 //! What became of operations, for the log: under the target `chainring::operations`.
 //!
-//! At level *info* the proposer, which is the gateway that an operation came in through, says what a quorum has
-//! made of it. At level *debug* each replica says what it has done for it. A replica is not told what
-//! the client wants, only what the register is to hold, so it says what that changes: it has *created*, *updated* or
-//! *deleted*, or accepted the register unchanged because the operation was refused (or was a read that
-//! had to complete a write).
+//! At level *info* the proposer, which is the gateway that an operation came in through, says what
+//! a quorum has made of it. At level *debug* each replica says what it has done for it. A replica
+//! is not told what the client wants, only what the register is to hold, so it says what that
+//! changes: it has *created*, *updated* or *deleted*, or accepted the register unchanged because
+//! the operation was refused (or was a read that had to complete a write).
 //!
-//! This is what observers see of steps. Nothing in the actors knows of it, and where the target is off it costs
-//! a look at a flag.
+//! This is what observers see of steps. Nothing in the actors knows of it, and where the target is
+//! off it costs a look at a flag.
 
 use super::StepOf;
 use chainring_model::kv::{Key, Op, OpId, Outcome, Refusal};

@@ -1,7 +1,8 @@
-//! How far a node's comparing with its other replicas is: what `chainring status` and `INFO` say of missing copies.
+//! How far a node's comparing with its other replicas is: what `chainring status` and `INFO` say of
+//! missing copies.
 //!
-//! The actor remembers nothing of a round (see the model's `node/repair.rs`); this is what an observer sees of
-//! its steps.
+//! The actor remembers nothing of a round (see the model's `node/repair.rs`); this is what an
+//! observer sees of its steps.
 
 use super::StepOf;
 use crate::protocol::{RingProtocol, StoreOf};

@@ -1,5 +1,5 @@
-//! What a node of a chain says aloud in its log: that there are few copies, that no coordinator decides, that timeouts are too
-//! short. It tells, and changes nothing.
+//! What a node of a chain says aloud in its log: that there are few copies, that no coordinator
+//! decides, that timeouts are too short. It tells, and changes nothing.
 
 use crate::operate::Context;
 use crate::protocol::{ChainProtocol, Role};
@@ -11,7 +11,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// For how long a member is without a lease before that is said: longer than any change of a view takes.
+/// For how long a member is without a lease before that is said: longer than any change of a view
+/// takes.
 const LEASELESS: Duration = Duration::from_secs(5);
 
 /// How long the same is not said again.
@@ -78,7 +79,8 @@ impl Notes {
         );
     }
 
-    /// A chain of fewer members than copies are to be kept takes no writes, or does by an operator's word.
+    /// A chain of fewer members than copies are to be kept takes no writes, or does by an
+    /// operator's word.
     fn copies(&mut self, node: &Context<ChainProtocol>, copies: usize) {
         let Some(actor) = node.board.with_role(Role::Replica).next() else { return };
         let Some(view) = actor.view() else { return };
@@ -104,7 +106,8 @@ impl Notes {
         self.few = few;
     }
 
-    /// A coordinator whose suspicions are false again and again has timeouts that are too short for the machine.
+    /// A coordinator whose suspicions are false again and again has timeouts that are too short for
+    /// the machine.
     fn suspicions(&mut self, node: &Context<ChainProtocol>) {
         let Some(actor) = node.board.with_role(Role::Coordinator).next() else { return };
         let (wrong, doubt) = {

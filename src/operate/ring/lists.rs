@@ -1,10 +1,12 @@
-//! How a ring's keys are listed: everyone is asked, and a quorum of each key's replicas has to answer.
+//! How a ring's keys are listed: everyone is asked, and a quorum of each key's replicas has to
+//! answer.
 //!
-//! A page is a stretch of the circle. All members of the view are asked at once for their registers behind the
-//! page's beginning, each for about its share of a page. The page ends where the first of those that have
-//! answered ends, and is complete when every range in it has answers of a quorum, in a joint view of its old and of its
-//! new replicas: so one of three may be away, and is not waited for. Of each key the highest ballot says whether it is there.
-//! What that is worth is said in the model, in `ring/node/list.rs`.
+//! A page is a stretch of the circle. All members of the view are asked at once for their registers
+//! behind the page's beginning, each for about its share of a page. The page ends where the first
+//! of those that have answered ends, and is complete when every range in it has answers of a
+//! quorum, in a joint view of its old and of its new replicas: so one of three may be away, and is
+//! not waited for. Of each key the highest ballot says whether it is there. What that is worth is
+//! said in the model, in `ring/node/list.rs`.
 
 use crate::board::ActorStatus;
 use crate::gateway::door::Enquiry;
@@ -149,7 +151,8 @@ mod tests {
         Ballot { epoch: 1, n, gateway: Id::from(50), incarnation: 1 }
     }
 
-    /// What a node of this view says that holds these keys with these ballots; deleted ones have odd ones.
+    /// What a node of this view says that holds these keys with these ballots; deleted ones have
+    /// odd ones.
     fn page(
         view: &View,
         id: Id,
@@ -200,14 +203,15 @@ mod tests {
                     None => break,
                 }
             }
-            // Where the one behind is one of only two that answer, what they tell is a majority all the same.
+            // Where the one behind is one of only two that answer, what they tell is a majority all
+            // the same.
             assert_eq!(listed.len(), there.len(), "each once");
             assert_eq!(listed.iter().collect::<BTreeSet<_>>(), there);
         }
     }
 
-    /// A ring of three has gone on to three others, which have taken a write, and neither the client nor the old ones
-    /// have heard of it: what these tell is no page.
+    /// A ring of three has gone on to three others, which have taken a write, and neither the
+    /// client nor the old ones have heard of it: what these tell is no page.
     #[test]
     fn old_replicas_that_have_not_heard_of_the_next_ring_are_not_enough() {
         let ring = |ids: std::ops::Range<usize>| Ring::with(ids.map(Id::from), 8, 3);

@@ -29,7 +29,8 @@ pub(super) fn lines(node: &Context<RingProtocol>) -> Lines {
     for actor in node.board.with_role(Role::Replica) {
         let Some(view) = actor.view() else { continue };
         let is_member = view.members().contains(&actor.config.id);
-        // Let go before the lines are made: a guard lives to the end of its statement, and the lock is taken once.
+        // Let go before the lines are made: a guard lives to the end of its statement, and the lock
+        // is taken once.
         let (left, behind, copied) = {
             let status = actor.status();
             (status.left, status.repairs.behind, status.repairs.copied)

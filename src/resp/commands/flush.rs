@@ -1,10 +1,11 @@
 //! `FLUSHALL`: every key is deleted, each by an operation of its own.
 //!
-//! There is no operation on all keys at once, and so none that empties a cluster at one moment. The keys are listed page
-//! by page, and each page's are deleted side by side, a few at a time. So a flush deletes each key that was
-//! acknowledged before it began; one that is written meanwhile may be deleted or stay; it lets others work between its
-//! operations, takes as long as so many deletes take, and ends with its connection. It stops at the first page of
-//! which not all deletes were done, and says how many were.
+//! There is no operation on all keys at once, and so none that empties a cluster at one moment. The
+//! keys are listed page by page, and each page's are deleted side by side, a few at a time. So a
+//! flush deletes each key that was acknowledged before it began; one that is written meanwhile may
+//! be deleted or stay; it lets others work between its operations, takes as long as so many deletes
+//! take, and ends with its connection. It stops at the first page of which not all deletes were
+//! done, and says how many were.
 
 use crate::resp::job::UNAVAILABLE;
 use crate::resp::wire::Reply;

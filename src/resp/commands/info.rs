@@ -1,12 +1,14 @@
 //! `INFO`: what a node has to say about itself, in Redis' sections and words.
 //!
-//! Monitoring knows the lines by name, and a line that is missing reads as zero there, or ends the program. So every
-//! section of Redis 7.2 has at least the lines that are asked for, each with what is true here; there is no line
-//! for what is not measured. Behind them come the sections of the service.
+//! Monitoring knows the lines by name, and a line that is missing reads as zero there, or ends the
+//! program. So every section of Redis 7.2 has at least the lines that are asked for, each with what
+//! is true here; there is no line for what is not measured. Behind them come the sections of the
+//! service.
 //!
-//! `# Keyspace` counts the keys of the whole cluster. On a ring that is a walk through all of them, and monitoring
-//! asks every few seconds: so the count is remembered, and taken again when it is older than a second, and than
-//! twenty times what it took; it goes on where no client waits for it any more.
+//! `# Keyspace` counts the keys of the whole cluster. On a ring that is a walk through all of them,
+//! and monitoring asks every few seconds: so the count is remembered, and taken again when it is
+//! older than a second, and than twenty times what it took; it goes on where no client waits for it
+//! any more.
 
 use crate::resp::memo::Count;
 use crate::resp::shared::Shared;
@@ -185,7 +187,8 @@ fn clients(shared: &Shared) -> Lines {
     all
 }
 
-/// What the process holds. (Pages of the store that the system keeps in memory count as resident, and not as used.)
+/// What the process holds. (Pages of the store that the system keeps in memory count as resident,
+/// and not as used.)
 fn memory() -> Lines {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let system = fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -219,7 +222,8 @@ fn people(bytes: u64) -> String {
     }
 }
 
-/// What is acknowledged is on disk; there are no snapshots, and nothing is loaded before a node serves.
+/// What is acknowledged is on disk; there are no snapshots, and nothing is loaded before a node
+/// serves.
 fn persistence() -> Lines {
     lines(&[
         ("loading", "0"),
@@ -252,8 +256,8 @@ fn stats(shared: &Shared) -> Lines {
     all
 }
 
-/// Every node takes reads and writes of every key, so each is a master to clients, and none has replicas to which
-/// they could go instead. Which node replicates what is in the sections behind.
+/// Every node takes reads and writes of every key, so each is a master to clients, and none has
+/// replicas to which they could go instead. Which node replicates what is in the sections behind.
 fn replication(shared: &Shared) -> Lines {
     let mut all = lines(&[
         ("role", "master"),

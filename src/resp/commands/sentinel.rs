@@ -1,14 +1,16 @@
 //! `SENTINEL`: how client libraries find a node that lives.
 //!
-//! A library that is given several sentinels asks one after the other where the master is, until one of them answers, and
-//! asks again when its connection breaks. Here every node is a door to every key; so each is its own sentinel, and
-//! the master is the node that was asked: a node that answers lives. A client that lists all nodes as its sentinels
-//! therefore moves on to another node by itself when the one that it talks to dies. Whatever the master is called, the
-//! answer is the same; a client that asks for a list of all masters gets this node under each of [`NAMES`].
+//! A library that is given several sentinels asks one after the other where the master is, until
+//! one of them answers, and asks again when its connection breaks. Here every node is a door to
+//! every key; so each is its own sentinel, and the master is the node that was asked: a node that
+//! answers lives. A client that lists all nodes as its sentinels therefore moves on to another node
+//! by itself when the one that it talks to dies. Whatever the master is called, the answer is the
+//! same; a client that asks for a list of all masters gets this node under each of [`NAMES`].
 //!
-//! Addresses are those of the cluster file, which clients have to be able to reach; where that says *any address of
-//! this machine*, it is the one at which the client is connected. Nothing is pushed: there is no `+switch-master`, and a
-//! library that insists on subscribing to that finds out by its connection instead.
+//! Addresses are those of the cluster file, which clients have to be able to reach; where that says
+//! *any address of this machine*, it is the one at which the client is connected. Nothing is
+//! pushed: there is no `+switch-master`, and a library that insists on subscribing to that finds
+//! out by its connection instead.
 
 use crate::resp::command::printable;
 use crate::resp::wire::{Reply, Words};
