@@ -391,7 +391,6 @@ mod tests {
             (&[0], None, &[0], 0, None),
             (&[0, 1], None, &[0, 1], 2, None),
             (&[0], Some((1, 4)), &[0], 2, Some(begun.clone())),
-            (&[0], Some((1, 4)), &[1], 2, None),
             (&[0], Some((2, 4)), &[0, 2], 2, None),
         ] {
             let now = view(5, chain, learner);
