@@ -140,13 +140,18 @@ impl Op {
         matches!(self, Op::Get)
     }
 
+    /// The values that it carries: what it writes, and what it expects to find.
+    pub fn values(&self) -> [Option<&Value>; 2] {
+        match self {
+            Op::Put(new) | Op::Create(new) | Op::Update(new) => [Some(new), None],
+            Op::CompareAndSwap { expected, new } => [Some(new), Some(expected)],
+            Op::Get | Op::Delete | Op::Increment(_) => [None, None],
+        }
+    }
+
     /// How many bytes of values it carries.
     pub fn bytes(&self) -> usize {
-        match self {
-            Op::Put(value) | Op::Create(value) | Op::Update(value) => value.len(),
-            Op::CompareAndSwap { expected, new } => expected.len() + new.len(),
-            Op::Get | Op::Delete | Op::Increment(_) => 0,
-        }
+        self.values().into_iter().flatten().map(|value| value.len()).sum()
     }
 
     /// Refuses what no store takes: keys and values beyond the limits.
@@ -154,12 +159,8 @@ impl Op {
     /// # Errors
     /// [`Refusal::TooLarge`].
     pub fn check(&self, key: &Key) -> Result<(), Refusal> {
-        let longest = match self {
-            Op::Put(value) | Op::Create(value) | Op::Update(value) => value.len(),
-            Op::CompareAndSwap { expected, new } => expected.len().max(new.len()),
-            Op::Get | Op::Delete | Op::Increment(_) => 0,
-        };
-        if key.len() > MAX_KEY_BYTES || longest > MAX_VALUE_BYTES {
+        let is_long = |value: &Value| value.len() > MAX_VALUE_BYTES;
+        if key.len() > MAX_KEY_BYTES || self.values().into_iter().flatten().any(is_long) {
             return Err(Refusal::TooLarge);
         }
         Ok(())
