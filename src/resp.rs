@@ -70,21 +70,23 @@ mod command;
 mod commands;
 mod connection;
 mod cursor;
+mod fold;
 mod glob;
 mod group;
 mod job;
 mod left_out;
-mod listing;
+mod manual;
 mod memo;
-mod number;
 mod server;
+mod service;
 mod shared;
 mod socket;
+mod syntax;
 mod tally;
 mod wire;
+mod words;
 
-pub use command::markdown_table;
-pub use left_out::markdown_left_out;
+pub use manual::commands_md;
 pub use server::Server;
 pub use shared::Limits;
 

@@ -7,8 +7,8 @@
 //! take them apart by name and stumble over one that is missing. Those of things that there are
 //! none of (subscriptions, transactions, tracking) say so.
 
-use super::command::{Command, printable};
-use super::wire::{Protocol, Reply, Words};
+use super::wire::{Protocol, Reply};
+use super::words::printable;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -58,7 +58,7 @@ struct Says {
     keeps_memory: bool,
     touches_nothing: bool,
     /// The command of its last request, and the subcommand; nothing if there was none.
-    last: Option<(&'static Command, &'static Command)>,
+    last: Option<(&'static str, Option<&'static str>)>,
     /// When that came.
     heard: Instant,
 }
@@ -74,13 +74,13 @@ pub(super) struct Seat {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Choice {
     /// One of these.
-    numbers: Option<Vec<u64>>,
-    peer: Option<Vec<u8>>,
-    local: Option<Vec<u8>>,
+    pub(super) numbers: Option<Vec<u64>>,
+    pub(super) peer: Option<Vec<u8>>,
+    pub(super) local: Option<Vec<u8>>,
     /// Whether it is of a type that there are none of.
-    is_none: bool,
+    pub(super) is_none: bool,
     /// Not the one that asks.
-    skips: Option<u64>,
+    pub(super) skips: Option<u64>,
 }
 
 impl Clients {
@@ -167,9 +167,9 @@ impl Client {
     }
 
     /// It asks for something.
-    pub(super) fn asks(&self, command: &'static Command, found: &'static Command) {
+    pub(super) fn asks(&self, command: &'static str, sub: Option<&'static str>) {
         let mut says = self.says();
-        says.last = Some((command, found));
+        says.last = Some((command, sub));
         says.heard = Instant::now();
     }
 
@@ -254,8 +254,8 @@ impl Client {
         let events = if output > 0 { "rw" } else { "r" };
         let command = match says.last {
             None => "NULL".to_string(),
-            Some((command, found)) if std::ptr::eq(command, found) => command.full_name(None),
-            Some((command, found)) => found.full_name(Some(command.name)),
+            Some((command, None)) => command.to_ascii_lowercase(),
+            Some((command, Some(sub))) => format!("{command}|{sub}").to_ascii_lowercase(),
         };
         let (age, idle) = (since.elapsed().as_secs(), says.heard.elapsed().as_secs());
         let Says { name, library, library_version, protocol, .. } = &*says;
@@ -263,9 +263,10 @@ impl Client {
         // Writing to a string cannot fail.
         let _ = writeln!(
             lines,
-            "id={number} addr={peer} laddr={local} fd={descriptor} name={name} age={age} idle={idle} \
-             flags={flags} db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf={input} qbuf-free={room} argv-mem=0 \
-             multi-mem=0 rbs={output} rbp={output} obl={output} oll=0 omem={held} tot-mem={total} \
+            "id={number} addr={peer} laddr={local} fd={descriptor} name={name} age={age} \
+             idle={idle} flags={flags} db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf={input} \
+             qbuf-free={room} argv-mem=0 multi-mem=0 rbs={output} rbp={output} obl={output} \
+             oll=0 omem={held} tot-mem={total} \
              events={events} cmd={command} user=default redir=-1 resp={} lib-name={library} \
              lib-ver={library_version}",
             protocol.number()
@@ -279,64 +280,6 @@ impl Client {
 }
 
 impl Choice {
-    /// The arguments of `CLIENT LIST`.
-    pub(super) fn to_list(words: &Words<'_>) -> Result<Self, Reply> {
-        let mut choice = Choice::default();
-        match words {
-            [] => {}
-            [word, kind] if word.eq_ignore_ascii_case(b"type") => {
-                choice.is_none = is_of_no_client(kind)?;
-            }
-            [word, numbers @ ..] if word.eq_ignore_ascii_case(b"id") && !numbers.is_empty() => {
-                let number = |word: &[u8]| super::number::number(word);
-                let numbers: Option<Vec<_>> = numbers
-                    .iter()
-                    .map(|word| number(word).and_then(|number| u64::try_from(number).ok()))
-                    .collect();
-                choice.numbers = Some(numbers.ok_or(Reply::error("ERR Invalid client ID"))?);
-            }
-            _ => return Err(Reply::error(super::number::SYNTAX)),
-        }
-        Ok(choice)
-    }
-
-    /// The arguments of `CLIENT KILL`, and whether they are of the old form, an address by itself.
-    pub(super) fn to_kill(words: &Words<'_>, own: u64) -> Result<(Self, bool), Reply> {
-        let mut choice = Choice::default();
-        if let [peer] = words {
-            choice.peer = Some(peer.to_vec());
-            return Ok((choice, true));
-        }
-        choice.skips = Some(own);
-        for pair in words.chunks(2) {
-            let [option, value] = pair else {
-                return Err(Reply::error(super::number::SYNTAX));
-            };
-            match &option.to_ascii_lowercase()[..] {
-                b"id" => {
-                    let number = super::number::number(value);
-                    let number = number.and_then(|number| u64::try_from(number).ok());
-                    let number = number.filter(|number| *number > 0);
-                    choice.numbers = Some(vec![
-                        number.ok_or(Reply::error("ERR client-id should be greater than 0"))?,
-                    ]);
-                }
-                b"type" => choice.is_none |= is_of_no_client(value)?,
-                b"addr" => choice.peer = Some(value.to_vec()),
-                b"laddr" => choice.local = Some(value.to_vec()),
-                b"user" if **value == *b"default" => {}
-                b"user" => {
-                    let user = printable(value, 128);
-                    return Err(Reply::Error(format!("ERR No such user '{user}'").into()));
-                }
-                b"skipme" if value.eq_ignore_ascii_case(b"yes") => choice.skips = Some(own),
-                b"skipme" if value.eq_ignore_ascii_case(b"no") => choice.skips = None,
-                _ => return Err(Reply::error(super::number::SYNTAX)),
-            }
-        }
-        Ok((choice, false))
-    }
-
     fn takes(&self, client: &Client) -> bool {
         let is = |address: SocketAddr, wanted: &Option<Vec<u8>>| {
             wanted.as_ref().is_none_or(|wanted| address.to_string().as_bytes() == &wanted[..])
@@ -346,18 +289,6 @@ impl Choice {
             && self.numbers.as_ref().is_none_or(|numbers| numbers.contains(&client.number))
             && is(client.peer, &self.peer)
             && is(client.local, &self.local)
-    }
-}
-
-/// Whether no client here is of this type: all are normal ones.
-fn is_of_no_client(kind: &[u8]) -> Result<bool, Reply> {
-    match &kind.to_ascii_lowercase()[..] {
-        b"normal" => Ok(false),
-        b"master" | b"replica" | b"slave" | b"pubsub" => Ok(true),
-        _ => {
-            let kind = printable(kind, 128);
-            Err(Reply::Error(format!("ERR Unknown client type '{kind}'").into()))
-        }
     }
 }
 

@@ -16,8 +16,8 @@
 //!   connection as it was, there as here: what follows goes on in database 0, and clients that
 //!   pipeline know it.
 
-use super::command::printable;
 use super::wire::{Reply, Words};
+use super::words::printable;
 
 /// What earlier commands of a connection have made of later ones.
 #[derive(Debug, Default)]

@@ -9,14 +9,15 @@
 //! the values of a reply exceed its bound, all of them are dropped at once, and the rest is not
 //! asked for.
 
-use super::job::{self, Answer, Fold};
+use super::fold::{self, Fold, Many};
+use super::job::Answer;
 use super::wire::Reply;
 use chainring_model::kv::{Outcome, Refusal};
 
 /// The answers to a command so far.
 #[derive(Debug)]
 pub(super) struct Tally {
-    fold: Fold,
+    fold: &'static Fold,
     keys: usize,
     /// How many keys are not answered for.
     missing: usize,
@@ -47,8 +48,8 @@ pub(super) struct Ends {
 
 impl Tally {
     /// Of a command on so many keys, before the first answer.
-    pub(super) fn new(fold: Fold, keys: usize) -> Self {
-        let kept = if keys == 1 || fold == Fold::Values { keys } else { 0 };
+    pub(super) fn new(fold: &'static Fold, keys: usize) -> Self {
+        let kept = if keys == 1 || fold.many == Many::List { keys } else { 0 };
         Tally {
             fold,
             keys,
@@ -115,16 +116,16 @@ impl Tally {
         }
         let fold = self.fold;
         if self.keys > 1 && self.ends.done < self.keys {
-            return self.ends.reply(fold.is_read());
+            return self.ends.reply(fold.is_read);
         }
         let mut replies = self.answers.into_iter().flatten().map(|answer| fold.each(answer));
-        match fold {
-            Fold::Values => match (self.keys, replies.next()) {
+        match fold.many {
+            Many::List => match (self.keys, replies.next()) {
                 (1, Some(Reply::Error(error))) => Reply::Error(error),
                 (_, first) => Reply::Array(first.into_iter().chain(replies).collect()),
             },
-            Fold::AllWritten if self.keys > 1 => Reply::OK,
-            Fold::Count | Fold::Found if self.keys > 1 => {
+            Many::Ok if self.keys > 1 => Reply::OK,
+            Many::Count if self.keys > 1 => {
                 Reply::Integer(i64::try_from(self.ones).unwrap_or(i64::MAX))
             }
             _ => replies.next().unwrap_or(Reply::Nil),
@@ -134,7 +135,7 @@ impl Tally {
 
 impl Ends {
     /// Counts one key's answer in; whether a count says 1 for it.
-    fn count(&mut self, fold: Fold, answer: &Answer) -> bool {
+    fn count(&mut self, fold: &Fold, answer: &Answer) -> bool {
         let outcome = match answer {
             Answer::Outcome(outcome) => outcome,
             // An exchange is about one key. This one has ended, and what it found is in the reply.
@@ -149,12 +150,12 @@ impl Ends {
         };
         match outcome {
             // A read changes nothing, however it ends.
-            Outcome::Unknown if !fold.is_read() => self.unknown += 1,
+            Outcome::Unknown if !fold.is_read => self.unknown += 1,
             Outcome::Unknown | Outcome::Refused(Refusal::Unavailable) => self.unavailable += 1,
-            Outcome::Refused(Refusal::Absent) if fold != Fold::AllWritten => self.done += 1,
+            Outcome::Refused(Refusal::Absent) if fold.many != Many::Ok => self.done += 1,
             Outcome::Refused(refusal) => {
                 self.refused += 1;
-                self.why.get_or_insert_with(|| job::refused(*refusal));
+                self.why.get_or_insert_with(|| fold::refused(*refusal));
             }
             Outcome::Done | Outcome::Value(_) | Outcome::Number(_) => {
                 self.done += 1;
@@ -195,6 +196,10 @@ const TOO_MUCH: &str = "ERR the reply would be too large; ask for fewer keys at 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resp::commands::del::REMOVED;
+    use crate::resp::commands::exists::FOUND;
+    use crate::resp::commands::mget::VALUES;
+    use crate::resp::commands::mset::ALL_WRITTEN;
     use chainring_model::kv::Value;
 
     const DONE: Outcome = Outcome::Done;
@@ -207,7 +212,7 @@ mod tests {
         Outcome::Value(Value::from("v".as_bytes()))
     }
 
-    fn reply(fold: Fold, outcomes: &[Outcome]) -> String {
+    fn reply(fold: &'static Fold, outcomes: &[Outcome]) -> String {
         let mut tally = Tally::new(fold, outcomes.len());
         // The answers come in any order: here from the last to the first.
         for (index, outcome) in outcomes.iter().enumerate().rev() {
@@ -230,7 +235,7 @@ mod tests {
             let count = |end: &Outcome| outcomes.iter().filter(|outcome| *outcome == end).count();
             let (done, unknown) = (count(&DONE), count(&UNKNOWN));
             let (refused, away) = (count(&REFUSED), count(&AWAY));
-            for fold in [Fold::Count, Fold::AllWritten] {
+            for fold in [&REMOVED, &ALL_WRITTEN] {
                 let said = reply(fold, &outcomes);
                 let changed = done + unknown > 0;
                 if done == 3 {
@@ -274,15 +279,15 @@ mod tests {
                  changed",
             ),
         ] {
-            assert_eq!(reply(Fold::Found, &outcomes), expected);
+            assert_eq!(reply(&FOUND, &outcomes), expected);
             if expected.starts_with("TRYAGAIN") {
-                assert_eq!(reply(Fold::Values, &outcomes), expected);
+                assert_eq!(reply(&VALUES, &outcomes), expected);
             }
         }
-        assert!(reply(Fold::Values, &[value(), ABSENT]).starts_with("Array([Value("));
-        assert_eq!(reply(Fold::Values, &[ABSENT]), "Array([Nil])");
-        assert_eq!(reply(Fold::Count, &[ABSENT, DONE]), "Integer(1)");
-        assert_eq!(reply(Fold::Count, &[ABSENT]), "Integer(0)");
+        assert!(reply(&VALUES, &[value(), ABSENT]).starts_with("Array([Value("));
+        assert_eq!(reply(&VALUES, &[ABSENT]), "Array([Nil])");
+        assert_eq!(reply(&REMOVED, &[ABSENT, DONE]), "Integer(1)");
+        assert_eq!(reply(&REMOVED, &[ABSENT]), "Integer(0)");
     }
 
     #[test]
@@ -290,18 +295,18 @@ mod tests {
         let unknown = "UNKNOWN the operation may or may not have happened: its outcome could not be \
                        known in time";
         let away = "TRYAGAIN no replica could answer before the deadline; nothing was changed";
-        for fold in [Fold::Count, Fold::AllWritten] {
+        for fold in [&REMOVED, &ALL_WRITTEN] {
             assert_eq!(reply(fold, &[UNKNOWN]), unknown);
             assert_eq!(reply(fold, &[AWAY]), away);
         }
-        assert_eq!(reply(Fold::Values, &[AWAY]), away);
-        assert_eq!(reply(Fold::Found, &[AWAY]), away);
+        assert_eq!(reply(&VALUES, &[AWAY]), away);
+        assert_eq!(reply(&FOUND, &[AWAY]), away);
     }
 
     #[test]
     fn values_beyond_the_bound_are_dropped_at_once_and_a_count_holds_none() {
         let answer = || Answer::Outcome(Outcome::Value(Value::from(vec![b'x'; 600])));
-        let mut tally = Tally::new(Fold::Values, 100);
+        let mut tally = Tally::new(&VALUES, 100);
         tally.take(0, answer(), 1000);
         assert_eq!((tally.held(), tally.is_given_up()), (600, false));
         tally.take(1, answer(), 1000);
@@ -309,7 +314,7 @@ mod tests {
         tally.skip(98);
         assert!(tally.is_whole());
         assert_eq!(tally.reply(), Reply::error(TOO_MUCH));
-        let mut tally = Tally::new(Fold::Found, 3);
+        let mut tally = Tally::new(&FOUND, 3);
         for at in 0..3 {
             tally.take(at, answer(), 1000);
             assert_eq!(tally.held(), 0);

@@ -7,12 +7,46 @@
 //! take, and ends with its connection. It stops at the first page of which not all deletes were
 //! done, and says how many were.
 
-use crate::resp::job::UNAVAILABLE;
+use crate::resp::Position;
+use crate::resp::command::{Call, Command, Does, Done};
+use crate::resp::fold::UNAVAILABLE;
+use crate::resp::service::DynService;
+use crate::resp::syntax::{Argument, Kind};
 use crate::resp::wire::Reply;
-use crate::resp::{Position, Service};
+use crate::resp::words::SYNTAX;
 use chainring_model::chain::Reads;
 use chainring_model::kv::{Op, Outcome, Refusal};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+
+pub(super) const FLUSHALL: Command = Command {
+    name: "FLUSHALL",
+    arity: -1,
+    flags: &["write"],
+    group: "server",
+    summary: "Deletes every key that was there before, one by one: not atomic, and it takes as \
+              long as so many DELs. A key that is written meanwhile may stay. ASYNC and SYNC are \
+              the same. An error says how many were deleted when it had to stop.",
+    arguments: &[FLUSH_HOW],
+    run: start,
+    ..Command::NEW
+};
+
+pub(super) const FLUSHDB: Command = Command {
+    name: "FLUSHDB",
+    arity: -1,
+    flags: &["write"],
+    group: "server",
+    summary: "The same as FLUSHALL: there is one database.",
+    arguments: &[FLUSH_HOW],
+    run: start,
+    ..Command::NEW
+};
+
+const FLUSH_HOW: Argument = Argument::new(
+    "flush-type",
+    Kind::OneOf(&[Argument::word("async", "ASYNC"), Argument::word("sync", "SYNC")]),
+)
+.optional();
 
 /// How many keys are deleted side by side.
 const SIDE_BY_SIDE: usize = 64;
@@ -25,8 +59,19 @@ struct Tally {
     unknown: u64,
 }
 
+fn start(call: &mut Call<'_>) -> Done {
+    let is_known =
+        |how: &[u8]| how.eq_ignore_ascii_case(b"async") || how.eq_ignore_ascii_case(b"sync");
+    match &call.words[1..] {
+        [] => {}
+        [how] if is_known(how) => {}
+        _ => return Err(SYNTAX),
+    }
+    Does::alone(|service, shared| async move { flush(&*service, shared.limits.scan_page).await })
+}
+
 /// Deletes every key that there is, page by page.
-pub(in crate::resp) async fn flush<S: Service>(service: &S, page: usize) -> Reply {
+async fn flush(service: &dyn DynService, page: usize) -> Reply {
     let (mut tally, mut from) = (Tally::default(), Position::default());
     loop {
         let Some(listed) = service.scan(from, page).await else {
@@ -69,10 +114,25 @@ impl Tally {
         let code = if unknown > 0 { "UNKNOWN" } else { "TRYAGAIN" };
         Reply::Error(
             format!(
-                "{code} the flush stopped before its end: {deleted} keys were deleted, {refused} were not, and \
-                 of {unknown} it is not known; flush again"
+                "{code} the flush stopped before its end: {deleted} keys were deleted, {refused} were \
+                 not, and of {unknown} it is not known; flush again"
             )
             .into(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::resp::commands::tests::said;
+
+    #[test]
+    fn how_it_is_done_is_all_the_same() {
+        for line in ["FLUSHALL", "FLUSHALL async", "FLUSHDB SYNC"] {
+            assert_eq!(said(line), "alone", "{line}");
+        }
+        for line in ["FLUSHALL now", "FLUSHDB SYNC SYNC"] {
+            assert_eq!(said(line), "ERR syntax error", "{line}");
+        }
     }
 }

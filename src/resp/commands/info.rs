@@ -10,18 +10,36 @@
 //! older than a second, and than twenty times what it took; it goes on where no client waits for it
 //! any more.
 
+use crate::resp::Lines;
+use crate::resp::command::{Call, Command, Does, Done, LOCAL};
 use crate::resp::memo::Count;
+use crate::resp::service::DynService;
 use crate::resp::shared::Shared;
+use crate::resp::syntax::{Argument, Kind};
 use crate::resp::wire::{Reply, Words};
-use crate::resp::{Lines, Service};
 use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+pub(super) const INFO: Command = Command {
+    name: "INFO",
+    arity: -1,
+    flags: LOCAL,
+    group: "server",
+    summary: "What this node has to say about itself, in sections: Redis' (Server, Clients, \
+              Memory, Persistence, Stats, Replication, CPU, Cluster, Keyspace), Chainring and \
+              Transport. `all`, `everything` and `default` are all of them. Keyspace counts the \
+              whole cluster's keys, as of a moment ago.",
+    differs: Some(("INFO", "`role:master` at every node; no line for what is not measured")),
+    arguments: &[Argument::new("section", Kind::Text).optional().many()],
+    run: info,
+    ..Command::NEW
+};
+
 /// The version of Redis whose manners clients may expect.
-pub(in crate::resp) const REDIS_DIALECT: &str = "7.2.0";
+const REDIS_DIALECT: &str = "7.2.0";
 
 /// How long `INFO` waits for a count of keys that is under way; an older one is told then.
 const COUNT_TIME: Duration = Duration::from_millis(500);
@@ -34,14 +52,25 @@ const TIMES: u32 = 20;
 
 /// Which sections are wanted.
 #[derive(Clone, Debug)]
-pub(in crate::resp) struct Wanted {
+struct Wanted {
     /// In lower case; empty for all.
     names: Vec<String>,
 }
 
+fn info(call: &mut Call<'_>) -> Done {
+    let (wanted, local) = (Wanted::of(&call.words[1..]), call.client.local);
+    if wanted.has("keyspace") {
+        return Does::alone(move |service, shared| async move {
+            let keys = count(&service, &shared).await;
+            reply(&wanted, &*service, &shared, local, keys)
+        });
+    }
+    Ok(Does::Reply(reply(&wanted, call.service, call.shared, local, None)))
+}
+
 impl Wanted {
     /// The arguments of `INFO`.
-    pub(in crate::resp) fn of(words: &Words<'_>) -> Self {
+    fn of(words: &Words<'_>) -> Self {
         let names: Vec<_> =
             words.iter().map(|word| String::from_utf8_lossy(word).to_ascii_lowercase()).collect();
         let is_all = |name: &String| ["all", "everything", "default"].contains(&&name[..]);
@@ -51,15 +80,10 @@ impl Wanted {
     fn has(&self, section: &str) -> bool {
         self.names.is_empty() || self.names.iter().any(|name| name.eq_ignore_ascii_case(section))
     }
-
-    /// Whether it takes a count of all keys.
-    pub(in crate::resp) fn counts_keys(&self) -> bool {
-        self.has("keyspace")
-    }
 }
 
 /// How many keys there are, as of a moment ago; `None` where that could not be found out yet.
-async fn count<S: Service>(service: &S, shared: &Arc<Shared>) -> Option<u64> {
+async fn count(service: &Arc<dyn DynService>, shared: &Arc<Shared>) -> Option<u64> {
     let counted = &shared.memo.counted;
     let mut begins = false;
     counted.send_if_modified(|count| {
@@ -76,7 +100,7 @@ async fn count<S: Service>(service: &S, shared: &Arc<Shared>) -> Option<u64> {
         false // clients that wait wait for the count
     });
     if begins {
-        let (service, shared) = (service.clone(), Arc::clone(shared));
+        let (service, shared) = (Arc::clone(service), Arc::clone(shared));
         tokio::spawn(async move {
             let at = Instant::now();
             let keys = service.size().await;
@@ -96,21 +120,10 @@ async fn count<S: Service>(service: &S, shared: &Arc<Shared>) -> Option<u64> {
     (*counted.borrow()).filter(|count| count.is_known).map(|count| count.keys)
 }
 
-/// The reply to `INFO`, with a count of the keys where that is wanted.
-pub(in crate::resp) async fn counted<S: Service>(
-    wanted: &Wanted,
-    service: &S,
-    shared: &Arc<Shared>,
-    local: SocketAddr,
-) -> Reply {
-    let keys = count(service, shared).await;
-    reply(wanted, service, shared, local, keys)
-}
-
 /// The reply to `INFO`.
-pub(in crate::resp) fn reply<S: Service>(
+fn reply(
     wanted: &Wanted,
-    service: &S,
+    service: &dyn DynService,
     shared: &Shared,
     local: SocketAddr,
     keys: Option<u64>,
@@ -205,7 +218,8 @@ fn memory() -> Lines {
     ];
     let mut all = Vec::new();
     for (name, bytes) in figures {
-        let Some(bytes) = bytes else { continue }; // no such file: a line that is missing is no zero
+        // Where there is no such file the line is missing: it is no zero.
+        let Some(bytes) = bytes else { continue };
         all.extend([line(name, bytes), line(&format!("{name}_human"), people(bytes))]);
     }
     all.extend(lines(&[("maxmemory", "0"), ("maxmemory_human", "0B")]));
@@ -313,11 +327,11 @@ mod tests {
                 words.iter().map(|word| Cow::Borrowed(word.as_bytes())).collect();
             Wanted::of(&words)
         };
-        assert!(wanted(&[]).has("CPU") && wanted(&[]).counts_keys());
+        assert!(wanted(&[]).has("CPU") && wanted(&[]).has("keyspace"));
         assert!(wanted(&["wat", "EVERYTHING"]).has("Keyspace"));
         let two = wanted(&["cpu", "Replication"]);
         assert!(two.has("CPU") && two.has("Replication") && !two.has("Server"));
-        assert!(!two.counts_keys());
+        assert!(!two.has("keyspace"));
     }
 
     #[test]

@@ -12,46 +12,155 @@
 //! pushed: there is no `+switch-master`, and a library that insists on subscribing to that finds
 //! out by its connection instead.
 
-use crate::resp::command::printable;
-use crate::resp::wire::{Reply, Words};
-use crate::resp::{Doors, Service};
+use crate::resp::Doors;
+use crate::resp::command::{Call, Command, Does, Done, HELP, LOCAL};
+use crate::resp::syntax::{Argument, Kind};
+use crate::resp::wire::Reply;
+use crate::resp::words::printable;
 use std::net::SocketAddr;
+
+pub(super) const SENTINEL: Command = Command {
+    name: "SENTINEL",
+    arity: -2,
+    flags: LOCAL,
+    group: "sentinel",
+    since: "2.8.4",
+    summary: "How client libraries find a node that lives: each node is its own sentinel, and the \
+              master is the node that was asked, whatever name it is given.",
+    differs: Some((
+        "SENTINEL",
+        "every node is a sentinel whose master is itself; nothing is published",
+    )),
+    subcommands: &[CKQUORUM, GET_MASTER, MASTER, MASTERS, MYID, REPLICAS, SENTINELS, SLAVES, HELP],
+    run: HELP.run,
+    ..Command::NEW
+};
+
+const CKQUORUM: Command = Command {
+    name: "CKQUORUM",
+    arity: 3,
+    flags: LOCAL,
+    group: "sentinel",
+    since: "2.8.4",
+    summary: "How many sentinels there are: as many as nodes.",
+    arguments: &[MASTER_NAME],
+    run: quorum,
+    ..Command::NEW
+};
+
+const GET_MASTER: Command = Command {
+    name: "GET-MASTER-ADDR-BY-NAME",
+    arity: 3,
+    flags: LOCAL,
+    group: "sentinel",
+    since: "2.8.4",
+    summary: "The address of this node, as the cluster file has it.",
+    arguments: &[MASTER_NAME],
+    run: address,
+    ..Command::NEW
+};
+
+const MASTER: Command = Command {
+    name: "MASTER",
+    arity: 3,
+    flags: LOCAL,
+    group: "sentinel",
+    since: "2.8.4",
+    summary: "This node, as the fields of a master.",
+    arguments: &[MASTER_NAME],
+    run: |call| Ok(Does::Reply(master(call, &call.words[2]))),
+    ..Command::NEW
+};
+
+const MASTERS: Command = Command {
+    name: "MASTERS",
+    arity: 2,
+    flags: LOCAL,
+    group: "sentinel",
+    since: "2.8.4",
+    summary: "The same, in a list: by the names `mymaster` and `chainring`.",
+    run: masters,
+    ..Command::NEW
+};
+
+const MYID: Command = Command {
+    name: "MYID",
+    arity: 2,
+    flags: LOCAL,
+    group: "sentinel",
+    since: "6.2.0",
+    summary: "This start of this node, by 40 digits.",
+    run: |call| Ok(Does::Reply(Reply::text(call.shared.memo.run()))),
+    ..Command::NEW
+};
+
+const REPLICAS: Command = Command {
+    name: "REPLICAS",
+    arity: 3,
+    flags: LOCAL,
+    group: "sentinel",
+    since: "5.0.0",
+    summary: "None: every node is a master.",
+    arguments: &[MASTER_NAME],
+    run: |_| Ok(Does::Reply(Reply::Array(Vec::new()))),
+    ..Command::NEW
+};
+
+const SENTINELS: Command = Command {
+    name: "SENTINELS",
+    arity: 3,
+    flags: LOCAL,
+    group: "sentinel",
+    since: "2.8.4",
+    summary: "The other nodes of the cluster file.",
+    arguments: &[MASTER_NAME],
+    run: sentinels,
+    ..Command::NEW
+};
+
+const SLAVES: Command = Command {
+    name: "SLAVES",
+    arity: 3,
+    flags: LOCAL,
+    group: "sentinel",
+    since: "2.8.4",
+    summary: "The same as SENTINEL REPLICAS.",
+    arguments: &[MASTER_NAME],
+    run: |_| Ok(Does::Reply(Reply::Array(Vec::new()))),
+    ..Command::NEW
+};
+
+const MASTER_NAME: Argument = Argument::new("master-name", Kind::Text);
 
 /// What the master is called in lists: Redis' own example of a name, and ours.
 const NAMES: [&str; 2] = ["mymaster", "chainring"];
 
 /// The address of the node that was asked.
-fn own(doors: &Doors, local: SocketAddr) -> SocketAddr {
+fn own(doors: &Doors, call: &Call<'_>) -> SocketAddr {
     match doors.own {
         Some(own) if !own.ip().is_unspecified() => own,
         // The port is the listener's own.
-        _ => local,
+        _ => call.client.local,
     }
 }
 
-/// `SENTINEL GET-MASTER-ADDR-BY-NAME`.
-pub(in crate::resp) fn address<S: Service>(service: &S, local: SocketAddr) -> Reply {
-    let own = own(&service.doors(), local);
-    Reply::Array(vec![Reply::text(&own.ip().to_string()), Reply::text(&own.port().to_string())])
+fn address(call: &mut Call<'_>) -> Done {
+    let own = own(&call.service.doors(), call);
+    let (ip, port) = (own.ip().to_string(), own.port().to_string());
+    Ok(Does::Reply(Reply::Array(vec![Reply::text(&ip), Reply::text(&port)])))
 }
 
-/// `SENTINEL MASTERS`.
-pub(in crate::resp) fn masters<S: Service>(service: &S, local: SocketAddr, run: &str) -> Reply {
-    Reply::Array(NAMES.map(|name| master(service, local, name.as_bytes(), run)).into())
+fn masters(call: &mut Call<'_>) -> Done {
+    Ok(Does::Reply(Reply::Array(NAMES.map(|name| master(call, name.as_bytes())).into())))
 }
 
-/// `SENTINEL MASTER name`.
-pub(in crate::resp) fn master<S: Service>(
-    service: &S,
-    local: SocketAddr,
-    name: &[u8],
-    run: &str,
-) -> Reply {
-    let doors = service.doors();
-    let own = own(&doors, local);
+/// This node, by the name that the client has for its master.
+fn master(call: &Call<'_>, name: &[u8]) -> Reply {
+    let doors = call.service.doors();
     let others = doors.others.len().to_string();
     let quorum = "1";
-    let mut fields = instance(&printable(name, 128), own, run, "master");
+    let name = printable(name, 128);
+    let mut fields = instance(&name, own(&doors, call), call.shared.memo.run(), "master");
     fields.extend([
         field("role-reported", "master"),
         field("config-epoch", "0"),
@@ -64,30 +173,22 @@ pub(in crate::resp) fn master<S: Service>(
     Reply::Map(fields)
 }
 
-/// `SENTINEL SENTINELS name`: the other nodes.
-pub(in crate::resp) fn sentinels<S: Service>(service: &S) -> Reply {
-    let others = service.doors().others.into_iter();
+/// The other nodes.
+fn sentinels(call: &mut Call<'_>) -> Done {
+    let others = call.service.doors().others.into_iter();
     let others = others.filter(|(_, address)| !address.ip().is_unspecified());
     let each = |(node, address): (u32, SocketAddr)| {
         let run = format!("{node:040x}");
         let name = format!("node-{node}");
         Reply::Map(instance(&name, address, &run, "sentinel"))
     };
-    Reply::Array(others.map(each).collect())
+    Ok(Does::Reply(Reply::Array(others.map(each).collect())))
 }
 
-/// `SENTINEL CKQUORUM name`.
-pub(in crate::resp) fn quorum<S: Service>(service: &S) -> Reply {
-    let usable = service.doors().others.len() + 1;
-    Reply::Simple(
-        format!("OK {usable} usable Sentinels. Quorum and failover authorization can be reached")
-            .into(),
-    )
-}
-
-/// The name that a subcommand is about.
-pub(in crate::resp) fn named<'a>(words: &'a Words<'_>) -> &'a [u8] {
-    words.get(2).map_or(NAMES[0].as_bytes(), |name| name)
+fn quorum(call: &mut Call<'_>) -> Done {
+    let usable = call.service.doors().others.len() + 1;
+    let quorum = "Quorum and failover authorization can be reached";
+    Ok(Does::Reply(Reply::Simple(format!("OK {usable} usable Sentinels. {quorum}").into())))
 }
 
 fn field(name: &str, value: &str) -> (Reply, Reply) {
@@ -108,4 +209,18 @@ fn instance(name: &str, address: SocketAddr, run: &str, flags: &str) -> Vec<(Rep
         field("last-ping-reply", "0"),
         field("down-after-milliseconds", "30000"),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::resp::commands::tests::said;
+
+    #[test]
+    fn a_node_is_its_own_sentinel_and_master() {
+        let quorum = "OK 1 usable Sentinels. Quorum and failover authorization can be reached";
+        assert_eq!(said("SENTINEL CKQUORUM any"), format!("Simple({quorum:?})"));
+        assert_eq!(said("SENTINEL REPLICAS any"), said("SENTINEL SLAVES any"));
+        assert_eq!(said("SENTINEL SENTINELS any"), "Array([])");
+        assert!(said("SENTINEL GET-MASTER-ADDR-BY-NAME any").starts_with("Array([Text("));
+    }
 }
