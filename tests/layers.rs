@@ -239,6 +239,7 @@ fn no_two_modules_know_each_other() {
     for (folder, without) in [
         ("model/src", &[][..]),
         ("model/store/src", &[]),
+        ("proofs/src", &[]),
         ("runtime/src", &[]),
         ("src", &["main", "cli"]),
         ("src/cli", &[]),

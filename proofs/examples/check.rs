@@ -1,7 +1,8 @@
 //! Runs models and mutants by name, without the rest of the workspace.
 //!
-//! `cargo run --release -p chainring-proofs --example check -- chain-reads`, or `-- --mutant "no retry"`, or,
-//! to write a schedule (see `chainring_proofs::checker::schedule`), `-- --drive MODEL PROPERTY FILE MUTANT`.
+//! `cargo run --release -p chainring-proofs --example check -- chain-reads`, or `-- --mutant "no
+//! retry"`, or, to write a schedule (see `chainring_proofs::checker::schedule`), `-- --drive MODEL
+//! PROPERTY FILE MUTANT`.
 
 use chainring_model::Mechanism;
 use chainring_proofs::checker::run::{Options, Progress, Search, Watcher};

@@ -4,11 +4,15 @@ use crate::checker::crash_points::Order;
 use crate::checker::entry;
 use crate::checker::explore::serve;
 use crate::checker::graph;
+use crate::checker::model::Checked;
 use crate::checker::reduce::Pruning;
 use crate::checker::run::{Options, Report, run};
 use crate::checker::schedule::{Followed, follow};
+use crate::checker::state::{CheckedState, Internable};
 use crate::claim::Claim;
+use crate::history::Recorder;
 use crate::{chain, coordinators, membership, ring};
+use chainring_model::prune::Prune;
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 use stateright::Model;
 use std::collections::BTreeSet;
@@ -42,34 +46,54 @@ impl Entry {
     }
 
     fn run_with<M: Mechanisms>(&self, mechanisms: &M, options: &Options) -> Report {
-        let report = match (&self.subject, self.steps) {
-            (Subject::Chain(setup), Steps::Whole) => {
-                run(|| setup.model(mechanisms, Pruning::On), options)
+        let report = match &self.subject {
+            Subject::Chain(setup) => {
+                let finished = |model: &_, state: &_| setup.is_finished(model, state);
+                self.run_model(|pruning| setup.model(mechanisms, pruning), finished, options)
             }
-            (Subject::Chain(setup), Steps::Graph) => {
-                let model = setup.model(mechanisms, Pruning::On);
-                graph::run(&model, |model, state| setup.is_finished(model, state))
+            Subject::Ring(setup) => {
+                self.run_model(|pruning| setup.model(mechanisms, pruning), ring::finished, options)
             }
-            (Subject::Chain(setup), Steps::CrashPoints(order)) => {
-                run(|| setup.crash_points(mechanisms, order), options)
+            Subject::Coordinators(setup) => {
+                let finished = |_: &_, state: &_| setup.is_finished(state);
+                self.run_model(|pruning| setup.model(mechanisms, pruning), finished, options)
             }
-            (Subject::Ring(setup), Steps::Graph) => {
-                graph::run(&setup.model(mechanisms, Pruning::On), ring::finished)
-            }
-            (Subject::Ring(setup), _) => run(|| setup.model(mechanisms, Pruning::On), options),
-            (Subject::Coordinators(council), _) => {
-                run(|| council.model(mechanisms, Pruning::On), options)
-            }
-            (Subject::Membership(members), Steps::Graph) => {
-                graph::run(&members.model(mechanisms, Pruning::On), |_, state| {
-                    membership::agree(state)
-                })
-            }
-            (Subject::Membership(members), _) => {
-                run(|| members.model(mechanisms, Pruning::On), options)
+            Subject::Membership(setup) => {
+                let finished = |_: &_, state: &_| membership::agree(state);
+                self.run_model(|pruning| setup.model(mechanisms, pruning), finished, options)
             }
         };
         Report { name: self.name.to_string(), configuration: self.configuration(), ..report }
+    }
+
+    /// Explores a model as this says that steps are interpreted.
+    fn run_model<A, H>(
+        &self,
+        model: impl Fn(Pruning) -> Checked<A, H>,
+        finished: impl Fn(&Checked<A, H>, &CheckedState<A, H>) -> bool,
+        options: &Options,
+    ) -> Report
+    where
+        A: Prune + Internable + Send + Sync,
+        H: Recorder<A::Msg> + Send + Sync + 'static,
+    {
+        match self.steps {
+            Steps::Whole => run(|| model(Pruning::On), options),
+            Steps::Graph => graph::run(&model(Pruning::On), finished),
+            Steps::CrashPoints(_) => run(|| self.interpreted(model(Pruning::Off)), options),
+        }
+    }
+
+    /// A model whose steps have crash points, if these have.
+    fn interpreted<A, H>(&self, model: Checked<A, H>) -> Checked<A, H>
+    where
+        A: Prune + Internable,
+        H: Recorder<A::Msg>,
+    {
+        match self.steps {
+            Steps::Whole | Steps::Graph => model,
+            Steps::CrashPoints(order) => model.crash_points(order),
+        }
     }
 
     /// What is claimed of it, and what must be reachable, by name.
@@ -77,14 +101,11 @@ impl Entry {
         fn names<W: Model>(model: &W) -> Vec<&'static str> {
             model.properties().iter().map(|property| property.name).collect()
         }
-        let mut claims = match (&self.subject, self.steps) {
-            (Subject::Chain(setup), Steps::CrashPoints(order)) => {
-                names(&setup.crash_points(&Intact, order))
-            }
-            (Subject::Chain(setup), _) => names(&setup.model(&Intact, Pruning::On)),
-            (Subject::Ring(setup), _) => names(&setup.model(&Intact, Pruning::On)),
-            (Subject::Coordinators(setup), _) => names(&setup.model(&Intact, Pruning::On)),
-            (Subject::Membership(setup), _) => names(&setup.model(&Intact, Pruning::On)),
+        let mut claims = match &self.subject {
+            Subject::Chain(setup) => names(&setup.model(&Intact, Pruning::On)),
+            Subject::Ring(setup) => names(&setup.model(&Intact, Pruning::On)),
+            Subject::Coordinators(setup) => names(&setup.model(&Intact, Pruning::On)),
+            Subject::Membership(setup) => names(&setup.model(&Intact, Pruning::On)),
         };
         if self.steps == Steps::Graph {
             claims.push(Claim::CanFinish.name());
@@ -92,9 +113,8 @@ impl Entry {
         claims
     }
 
-    /// Takes this configuration through a schedule, of the protocol as it is or without a mechanism, until a
-    /// property falls; see
-    /// [`schedule`](crate::checker::schedule).
+    /// Takes this configuration through a schedule, of the protocol as it is or without a
+    /// mechanism, until a property falls; see [`schedule`](crate::checker::schedule).
     pub fn follow(&self, lacks: Option<Mechanism>, schedule: &str, until: &str) -> Followed {
         match lacks {
             None => self.follow_with(&Intact, schedule, until),
@@ -103,32 +123,34 @@ impl Entry {
     }
 
     fn follow_with<M: Mechanisms>(&self, mechanisms: &M, schedule: &str, until: &str) -> Followed {
+        let numbered = |letter: char, count: usize| -> Vec<_> {
+            (0..count).map(|number| format!("{letter}{number}")).collect()
+        };
         match &self.subject {
             Subject::Chain(setup) => {
-                let model = setup.model(mechanisms, Pruning::Steps);
+                let model = self.interpreted(setup.model(mechanisms, Pruning::Steps));
                 follow(&model, &chain::names(model.actors()), schedule, until)
             }
             Subject::Ring(setup) => {
-                let model = setup.model(mechanisms, Pruning::Steps);
+                let model = self.interpreted(setup.model(mechanisms, Pruning::Steps));
                 follow(&model, &ring::names(model.actors()), schedule, until)
             }
-            Subject::Coordinators(council) => {
-                let names: Vec<_> = (0..council.coordinators).map(|c| format!("c{c}")).collect();
-                follow(&council.model(mechanisms, Pruning::Steps), &names, schedule, until)
+            Subject::Coordinators(setup) => {
+                let model = self.interpreted(setup.model(mechanisms, Pruning::Steps));
+                follow(&model, &numbered('c', setup.coordinators), schedule, until)
             }
-            Subject::Membership(members) => {
-                let count = members.periods.len();
-                let names: Vec<_> = (0..count).map(|member| format!("m{member}")).collect();
-                follow(&members.model(mechanisms, Pruning::Steps), &names, schedule, until)
+            Subject::Membership(setup) => {
+                let model = self.interpreted(setup.model(mechanisms, Pruning::Steps));
+                follow(&model, &numbered('m', setup.periods.len()), schedule, until)
             }
         }
     }
 
-    /// Opens this configuration in stateright's Explorer, of the protocol as it is or without a mechanism,
-    /// until the process ends: see [`serve`].
+    /// Opens this configuration in stateright's Explorer, of the protocol as it is or without a
+    /// mechanism, until the process ends: see [`serve`].
     ///
-    /// With [`Pruning::Steps`] every step is one. A path that a check has printed counts steps as the
-    /// check takes them: with [`Pruning::On`], unless a schedule was followed.
+    /// With [`Pruning::Steps`] every step is one. A path that a check has printed counts steps as
+    /// the check takes them: with [`Pruning::On`], unless a schedule was followed.
     ///
     /// # Errors
     /// When the address cannot be bound.
@@ -152,19 +174,18 @@ impl Entry {
         addr: SocketAddr,
         announce: impl FnOnce(),
     ) -> Result<(), std::io::Error> {
-        match (&self.subject, self.steps) {
-            (Subject::Chain(setup), Steps::Whole | Steps::Graph) => {
-                serve(setup.model(mechanisms, pruning), addr, announce)
+        match &self.subject {
+            Subject::Chain(setup) => {
+                serve(self.interpreted(setup.model(mechanisms, pruning)), addr, announce)
             }
-            (Subject::Chain(setup), Steps::CrashPoints(order)) => {
-                serve(setup.crash_points(mechanisms, order), addr, announce)
+            Subject::Ring(setup) => {
+                serve(self.interpreted(setup.model(mechanisms, pruning)), addr, announce)
             }
-            (Subject::Ring(setup), _) => serve(setup.model(mechanisms, pruning), addr, announce),
-            (Subject::Coordinators(setup), _) => {
-                serve(setup.model(mechanisms, pruning), addr, announce)
+            Subject::Coordinators(setup) => {
+                serve(self.interpreted(setup.model(mechanisms, pruning)), addr, announce)
             }
-            (Subject::Membership(setup), _) => {
-                serve(setup.model(mechanisms, pruning), addr, announce)
+            Subject::Membership(setup) => {
+                serve(self.interpreted(setup.model(mechanisms, pruning)), addr, announce)
             }
         }
     }
@@ -178,16 +199,17 @@ impl Entry {
         };
         match &self.subject {
             Subject::Chain(setup) => format!("{setup}{torn}"),
-            Subject::Ring(setup) => setup.to_string(),
-            Subject::Coordinators(council) => council.to_string(),
-            Subject::Membership(members) => members.to_string(),
+            Subject::Ring(setup) => format!("{setup}{torn}"),
+            Subject::Coordinators(setup) => format!("{setup}{torn}"),
+            Subject::Membership(setup) => format!("{setup}{torn}"),
         }
     }
 }
 
-/// The models that these patterns name: all of them for no pattern. A pattern is a model's name and means that one
-/// only; or, where no model has that name, the first part of names (`chain` means all that begin with `chain-`); or it
-/// ends in a star, and means all that begin with what is before that.
+/// The models that these patterns name: all of them for no pattern. A pattern is a model's name and
+/// means that one only; or, where no model has that name, the first part of names (`chain` means
+/// all that begin with `chain-`); or it ends in a star, and means all that begin with what is
+/// before that.
 ///
 /// # Errors
 /// When a pattern names nothing: a sentence with the names nearest to it.

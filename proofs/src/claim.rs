@@ -1,8 +1,8 @@
 //! What is claimed, by name.
 //!
-//! A claim has one name: in code it is a variant, in the output of `chainring check`, in the README and in
-//! `docs/` it is [`Claim::name`]. What a claim says of one protocol, and where that is from, stands in the
-//! file of that protocol's `invariants` which makes a property of it.
+//! A claim has one name: in code it is a variant, in the output of `chainring check`, in the README
+//! and in `docs/` it is [`Claim::name`]. What a claim says of one protocol, and where that is from,
+//! stands in the file of that protocol's `invariants` which makes a property of it.
 
 use stateright::{Model, Property};
 use std::fmt::{self, Display, Formatter};
@@ -16,8 +16,8 @@ macro_rules! claims {
         }
 
         impl Claim {
-            /// Every claim: first those of several protocols, then the chain's, the ring's, the members', and
-            /// those that ask for an end.
+            /// Every claim: first those of several protocols, then the chain's, the ring's, the
+            /// members', and those that ask for an end.
             pub const ALL: &[Claim] = &[$(Claim::$variant,)+];
 
             /// What it is called, wherever it is named.

@@ -3,18 +3,20 @@
 //! The actors in here are the values of `chainring-model` that run in production, interpreted by
 //! stateright's checker instead of by a network and a disk:
 //!
-//! - [`checker`] explores a system of actors, whichever they are: [`checker::model::Checked`] is the model
-//!   around it, [`checker::crash_points`] one that tears an actor's step apart and crashes it in between;
-//! - [`history`] records what clients saw, and [`history::linearizable`] judges whether it is linearizable;
-//! - [`chain`], [`ring`], [`coordinators`] and [`membership`] have a folder each, of one shape: `setup` makes
-//!   models of configurations, `world` is what properties look at, `invariants` are those that must hold,
-//!   `reached` what must be possible, `reductions` what need not be told apart, `model` the model of a
-//!   configuration, `models` the configurations by name, `mutants` the schedules of its controls,
-//!   `simulate` the protocol as it is simulated;
-//! - [`claim`] names what is claimed, [`catalogue`] lists all models by name, and [`mutants`] those that must
-//!   fail: one for each mechanism;
-//! - [`simulate`] takes a random walk through systems that are too large to be explored, in virtual time, and
-//!   [`simulations`] lists those.
+//! - [`checker`] explores a system of actors, whichever they are: [`checker::model::Checked`] is
+//!   the model around it, [`checker::crash_points`] one that tears an actor's step apart and
+//!   crashes it in between;
+//! - [`history`] records what clients saw, and [`history::linearizable`] judges whether it is
+//!   linearizable;
+//! - [`chain`], [`ring`], [`coordinators`] and [`membership`] have a folder each, of one shape:
+//!   `setup` makes models of configurations, `world` is what properties look at, `invariants` are
+//!   those that must hold, `reached` what must be possible, `reductions` what need not be told
+//!   apart, `model` the model of a configuration, `models` the configurations by name, `mutants`
+//!   the schedules of its controls, `simulate` the protocol as it is simulated;
+//! - [`claim`] names what is claimed, [`catalogue`] lists all models by name, and [`mutants`] those
+//!   that must fail: one for each mechanism;
+//! - [`simulate`] takes a random walk through systems that are too large to be explored, in virtual
+//!   time, and [`simulations`] lists those.
 
 // A match over an enum names all of its variants, so that a new message is seen to everywhere.
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
@@ -28,6 +30,7 @@ pub mod simulations;
 
 /// What explores a system of actors, whichever they are.
 pub mod checker {
+    pub mod checked;
     pub mod clock;
     pub mod crash_points;
     pub mod entry;

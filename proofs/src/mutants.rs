@@ -109,8 +109,9 @@ struct Control {
     schedule: Option<&'static str>,
 }
 
-/// For each mechanism of [`Mechanism`]: a model, the claim that falls in it, and perhaps a schedule. The table
-/// becomes one `match` without a wildcard, so a mechanism without a control does not compile.
+/// For each mechanism of [`Mechanism`]: a model, the claim that falls in it, and perhaps a
+/// schedule. The table becomes one `match` without a wildcard, so a mechanism without a control
+/// does not compile.
 macro_rules! controls {
     ($($lacks:ident => $model:literal, $falls:ident $(, schedule $schedule:path)?;)+) => {
         fn control(lacks: Mechanism) -> Control {

@@ -1,4 +1,5 @@
-//! The systems that are simulated by name, and what comes of seeds: what `chainring check --simulate` runs.
+//! The systems that are simulated by name, and what comes of seeds: what `chainring check
+//! --simulate` runs.
 
 use crate::checker::run::grouped;
 use crate::claim::Claim;
@@ -104,7 +105,8 @@ impl Simulation {
         Self::ALL.into_iter().find(|it| it.name() == name)
     }
 
-    /// The mechanisms whose lack this could show: whatever the models that show it are made of is in it.
+    /// The mechanisms whose lack this could show: whatever the models that show it are made of is
+    /// in it.
     pub fn mechanisms(self) -> Vec<Mechanism> {
         let of_model = |lacks: Mechanism| mutants::of(lacks).entry.name;
         let is_here = |lacks: &Mechanism| match of_model(*lacks) {

@@ -1,6 +1,7 @@
 //! Members in small: what is pruned makes no difference.
 
 use chainring_model::Intact;
+use chainring_proofs::checker::crash_points::Order;
 use chainring_proofs::checker::graph::Graph;
 use chainring_proofs::checker::reduce::Pruning;
 use chainring_proofs::checker::run::{Options, Report, Search, run};
@@ -47,4 +48,14 @@ fn pruned_and_unpruned_breadth_first_and_depth_first_agree() {
         assert_eq!(verdicts(&pruned), verdicts(&unpruned), "{setup}");
         assert!(pruned.unique_states < unpruned.unique_states, "{pruned}{unpruned}");
     }
+}
+
+/// A crash between any two commands of a member breaks nothing that is claimed. Pinned.
+#[test]
+fn members_keep_their_word_across_crash_points() {
+    let setup = Setup::new([1, 1]).crashes(1, [1]);
+    let model = || setup.model(&Intact, Pruning::Off).crash_points(Order::SaveFirst);
+    let report = run(model, &Options { threads: 1, ..Options::default() });
+    assert!(report.stands(), "{report}");
+    assert_eq!(report.unique_states, 415);
 }

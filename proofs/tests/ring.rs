@@ -1,4 +1,5 @@
-//! The ring in small: what its models leave out, and what it gives up when an operator asks for that.
+//! The ring in small: what its models leave out, and what it gives up when an operator asks for
+//! that.
 
 use chainring_model::Intact;
 use chainring_model::kv::Op;
@@ -65,8 +66,8 @@ fn small() -> Vec<Setup> {
     small
 }
 
-/// Whether an actor has begun to count answers, or was refused and has not begun again: states of which runs
-/// that stand for others have fewer.
+/// Whether an actor has begun to count answers, or was refused and has not begun again: states of
+/// which runs that stand for others have fewer.
 fn is_in_between(state: &State) -> bool {
     state.system.actor_states.iter().any(|state| match &**state {
         RingState::Gateway(gateway) => gateway.lanes.values().any(|lane| {
@@ -85,8 +86,8 @@ fn is_in_between(state: &State) -> bool {
     })
 }
 
-/// All that a model's states say, but for what is under way, for who is who where that makes no difference, and
-/// for states in between.
+/// All that a model's states say, but for what is under way, for who is who where that makes no
+/// difference, and for states in between.
 fn reachable(setup: &Setup, pruning: Pruning) -> BTreeSet<u64> {
     let model = setup.model(&Intact, pruning);
     let graph = Graph::of(&model);
@@ -103,7 +104,8 @@ fn reachable(setup: &Setup, pruning: Pruning) -> BTreeSet<u64> {
     graph.states().filter(|state| !is_in_between(state)).filter_map(digest).collect()
 }
 
-/// Leaving out loses nothing and adds nothing: the same states of actors, disks and histories are reached.
+/// Leaving out loses nothing and adds nothing: the same states of actors, disks and histories are
+/// reached.
 #[test]
 fn whatever_is_left_out_the_same_is_reached() {
     for setup in small() {

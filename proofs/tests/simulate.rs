@@ -54,7 +54,8 @@ fn seeds_pass_and_see_what_matters() {
     );
 }
 
-/// The controls: a simulation that cannot fail is worthless. `chainring check --simulate chain --mutants` has all.
+/// The controls: a simulation that cannot fail is worthless. `chainring check --simulate chain
+/// --mutants` has all.
 #[test]
 fn mutants_are_found_by_a_few_seeds() {
     use Mechanism::*;

@@ -5,6 +5,7 @@ use chainring_model::chain::Reads;
 use chainring_model::kv::Op;
 use chainring_proofs::chain::world::ProofActor;
 use chainring_proofs::chain::{Client, Mortal, Setup};
+use chainring_proofs::checker::crash_points::Order;
 use chainring_proofs::checker::graph::Graph;
 use chainring_proofs::checker::reduce::Pruning;
 use chainring_proofs::checker::run::{Options, Report, run};
@@ -45,8 +46,8 @@ fn reachable(setup: &Setup, pruning: Pruning) -> BTreeSet<u64> {
     graph.states().map(digest).collect()
 }
 
-/// Pruning loses nothing and adds nothing: the same states of actors, disks, timers and histories are reached,
-/// and the same dead ends found, without crash and view change and with them.
+/// Pruning loses nothing and adds nothing: the same states of actors, disks, timers and histories
+/// are reached, and the same dead ends found, without crash and view change and with them.
 #[test]
 fn whatever_is_pruned_the_same_is_reached() {
     let put = |value: &str| Op::Put(value.into());
@@ -72,7 +73,8 @@ fn whatever_is_pruned_the_same_is_reached() {
     }
 }
 
-/// Where a chain grows, and where a head may be removed: what was ever called obsolete stays a no-op.
+/// Where a chain grows, and where a head may be removed: what was ever called obsolete stays a
+/// no-op.
 #[test]
 fn obsolete_messages_stay_obsolete_where_chains_grow() {
     let increments = || Client::new([Op::Increment(1), Op::Increment(1)]);
@@ -93,8 +95,8 @@ fn obsolete_messages_stay_obsolete_where_chains_grow() {
     }
 }
 
-/// With a crash and a view change: what was ever called obsolete stays a no-op, and dropping it changes no
-/// verdict.
+/// With a crash and a view change: what was ever called obsolete stays a no-op, and dropping it
+/// changes no verdict.
 #[test]
 fn obsolete_messages_stay_obsolete_across_views_and_crashes() {
     let options = Options { threads: 1, ..Options::default() };
@@ -125,11 +127,59 @@ fn three_coordinators_decide_one_view() {
     assert_eq!(report.unique_states, 68_534);
 }
 
+/// What a coordinator promises and votes for, it has saved before it says so: a crash between any
+/// two of its commands breaks nothing. Pinned.
+#[test]
+fn coordinators_keep_their_word_across_crash_points() {
+    let setup = coordinators::Setup { coordinators: 3, proposers: 1, rounds: 1, crashes: 1 };
+    let model = || setup.model(&Intact, Pruning::Off).crash_points(Order::SaveFirst);
+    let report = run(model, &Options { threads: 1, ..Options::default() });
+    for claim in [Claim::OneView, Claim::EpochsAdvance, Claim::Durable] {
+        assert!(report.verdict(claim).is_some_and(|verdict| verdict.stands), "{report}");
+    }
+    assert!(report.exhaustive);
+    assert_eq!(report.unique_states, 93_852);
+}
+
+/// What replicas, gateways and clients believe and have saved, and what was decided: all of a state
+/// but the coordinators' own business.
+fn beside_coordinators(setup: &Setup) -> BTreeSet<u64> {
+    let graph = Graph::of(&setup.model(&Intact, Pruning::On));
+    let digest = |state: &CheckedState<ProofActor, History>| {
+        let System { actor_states, history, actor_storages, .. } = &state.system;
+        let others = actor_states.len() - setup.coordinators;
+        let mut hasher = DefaultHasher::new();
+        (&actor_states[..others], history, &actor_storages[..others]).hash(&mut hasher);
+        hasher.finish()
+    };
+    graph.states().map(digest).collect()
+}
+
+/// Suspicions and ballots of a coordinator whose own proposal is under way can as well come after
+/// it: with them, no replica, gateway or client comes to be in another state than without them.
+#[test]
+fn coordinators_that_wait_for_their_proposals_stand_for_those_that_do_not() {
+    let put = |value: &str| Op::Put(value.into());
+    let increment = || Client::new([Op::Increment(1)]);
+    for setup in [
+        Setup::new(2, [increment()]).views(1, 1),
+        Setup::new(3, [increment()]).views(1, 1),
+        Setup::new(2, [Client::new([put("a"), Op::Get]).near(0)]).views(1, 2),
+    ] {
+        let impatient = setup.clone().impatient();
+        let report = impatient.check(None, Pruning::On, &Options::default());
+        assert!(report.stands(), "{report}");
+        let (patient, all) = (beside_coordinators(&setup), beside_coordinators(&impatient));
+        assert_eq!(patient, all, "{setup}");
+        assert!(patient.len() > 50, "{} in {setup}", patient.len());
+    }
+}
+
 /// Nobody crashes in the pinned configuration.
 const RECOVERED: &str = "the recovered have decided";
 
-/// The control of reads: the weak ones are weak, and are called so. Another client's read finds the update that
-/// the first one knows to have happened missing.
+/// The control of reads: the weak ones are weak, and are called so. Another client's read finds the
+/// update that the first one knows to have happened missing.
 #[test]
 fn eventual_reads_are_not_linearizable() {
     let reads = |reads| {

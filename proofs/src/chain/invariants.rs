@@ -22,16 +22,16 @@
 //! | [`durable`] | what a live actor believes is what it has saved | an actor has recovered and served |
 //! | [`finish`] | a state in which nothing can happen has every script finished (no dead end) | |
 //!
-//! Where it is said of members, it is those of the newest decided view, whichever view each of them is in.
-//! Invariants look at what is *saved*, so they hold of actors that are down too; that the living believe
-//! the same is [`durable`].
+//! Where it is said of members, it is those of the newest decided view, whichever view each of them
+//! is in. Invariants look at what is *saved*, so they hold of actors that are down too; that the
+//! living believe the same is [`durable`].
 //!
-//! Where the network loses messages for good, there is always something left to happen: sending again.
-//! Such models are checked by [`graph`](crate::checker::graph) for *can always finish*: from every state there is a
-//! way to one in which every script is finished.
+//! Where the network loses messages for good, there is always something left to happen: sending
+//! again. Such models are checked by [`graph`](crate::checker::graph) for *can always finish*: from
+//! every state there is a way to one in which every script is finished.
 //!
-//! What is **not** checked: liveness. Both of these find traps; neither shows that something good happens
-//! on every endless run.
+//! What is **not** checked: liveness. Both of these find traps; neither shows that something good
+//! happens on every endless run.
 
 mod agreement;
 mod at_most_once;

@@ -4,7 +4,6 @@ use super::invariants::of_chain;
 use super::reductions::{equivalent_senders, measured};
 use super::setup::Setup;
 use super::world::{ChainModel, System, World, decided, finished, installed, members};
-use crate::checker::crash_points::{CrashPoints, Order};
 use crate::checker::model::Checked;
 use crate::checker::reduce::Pruning;
 use crate::checker::run::{Options, Report, run};
@@ -55,7 +54,8 @@ impl Setup {
         claimed.into_iter().chain(reached).fold(model, Checked::property)
     }
 
-    /// Whether a run may end here: every script has done what it had to do, and whoever is to grow has grown.
+    /// Whether a run may end here: every script has done what it had to do, and whoever is to grow
+    /// has grown.
     pub fn is_finished<W: World>(&self, world: &W, state: &W::State) -> bool {
         let members = members(W::system(state));
         let joiner = Id::from(self.replicas);
@@ -73,24 +73,12 @@ impl Setup {
             Some(mechanism) => run(|| self.model(&Without(mechanism), pruning), options),
         }
     }
-
-    /// Explores this with torn steps.
-    pub fn check_crash_points(&self, order: Order, options: &Options) -> Report {
-        run(|| self.crash_points(&Intact, order), options)
-    }
-
-    /// The model that also tears the steps of those who may crash.
-    pub fn crash_points<M: Mechanisms>(&self, mechanisms: &M, order: Order) -> CrashPoints<M> {
-        let reached = self.reached.iter().map(|reached| reached.property());
-        let properties = of_chain().into_iter().chain(reached).collect();
-        CrashPoints::new(self.actors(mechanisms), self.mortal(), self.crashes, order, properties)
-    }
 }
 
 /// What a step does to views.
 fn witness<M: Mechanisms, Msg>(
     before: &System<M>,
-    _: &ActorModelAction<Msg, Timer, ()>,
+    _: Option<&ActorModelAction<Msg, Timer, ()>>,
     after: &System<M>,
 ) -> Option<History> {
     let mut decisions = after.history.decisions().clone();

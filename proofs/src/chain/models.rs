@@ -99,7 +99,8 @@ fn reads() -> Vec<Named> {
         ),
         entry(
             "chain-list",
-            "two who write a key, and list all keys from any replica: what was acknowledged is there",
+            "two who write a key, and list all keys from any replica: what was acknowledged is \
+             there",
             Setup::new(
                 3,
                 [
@@ -333,7 +334,8 @@ fn views() -> Vec<Named> {
             four().views(1, 1).reached([ReadFound, HeadLost, MiddleLost, TailLost]),
         )
         .deep(),
-        // One crash is a replica's, a gateway's or a coordinator's: the three models together are one.
+        // One crash is a replica's, a gateway's or a coordinator's: the three models together are
+        // one.
         four_crash("chain-views-four-crash-replica", Mortal::Replicas),
         four_crash("chain-views-four-crash-gateway", Mortal::Gateways),
         four_crash("chain-views-four-crash-coordinator", Mortal::Coordinators),
@@ -439,7 +441,8 @@ fn copies() -> Vec<Named> {
         ),
         entry(
             "copies-lax",
-            "three coordinators, of which the one that suspects would keep one copy, and the others two",
+            "three coordinators, of which the one that suspects would keep one copy, and the \
+             others two",
             Setup {
                 lax: true,
                 ..Setup::new(2, [Client::new([put("a"), put("b")])]).copies(2).views(3, 1)
@@ -544,7 +547,8 @@ fn losses() -> Vec<Named> {
             steps: Steps::Graph,
             ..entry(
                 "grow-lossy",
-                "any message of a transfer may be lost for good, and still the learner becomes a member",
+                "any message of a transfer may be lost for good, and still the learner becomes a \
+                 member",
                 Setup {
                     lossy: true,
                     grows: true,
@@ -584,7 +588,8 @@ fn grows() -> Vec<Named> {
         ),
         entry(
             "grow-list",
-            "a learner lists nothing, nor does a tail that has handed over what its learner may have committed",
+            "a learner lists nothing, nor does a tail that has handed over what its learner may \
+             have committed",
             Setup::new(1, [Client::new([put("a"), Op::Get]).listing(8)])
                 .stored(Stored::Lanes)
                 .teaching(1)
@@ -710,7 +715,8 @@ fn grows_two() -> Vec<Named> {
         .deep(),
         entry(
             "grow-late",
-            "one who was removed and has returned is the predecessor again, and its old update arrives",
+            "one who was removed and has returned is the predecessor again, and its old update \
+             arrives",
             Setup::new(2, [Client::new([Op::Increment(1), Op::Get]).near(0)])
                 .late()
                 .reached([ReadFound, AllAgree]),
@@ -840,7 +846,8 @@ fn removed() -> Vec<Named> {
         ),
         entry(
             "return-twice",
-            "both members of a chain are removed in turn, and return: who returned teaches who returns",
+            "both members of a chain are removed in turn, and return: who returned teaches who \
+             returns",
             Setup::new(2, [Client::new([Op::Increment(1), Op::Increment(1)])])
                 .retaining(8)
                 .views(1, 6)

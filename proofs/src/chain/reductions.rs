@@ -1,5 +1,6 @@
-//! What a model of a chain need not tell apart, beside what each actor calls obsolete: senders whose message is
-//! the same. It is not trusted: see [`Checked::equivalent_senders`](crate::checker::model::Checked::equivalent_senders).
+//! What a model of a chain need not tell apart, beside what each actor calls obsolete: equivalent
+//! senders, local messages, and what its scope leaves out. The [table](crate::checker::reduce) has
+//! the arguments; that senders are equivalent is asserted at every reception.
 
 use super::setup::Setup;
 use super::world::FIRST_EPOCH;
@@ -11,8 +12,8 @@ use chainring_model::chain::{ChainActor, ChainState, Msg, Timer, View};
 use chainring_model::coordinator::{self, Msg::Install};
 use stateright::actor::{ActorModelAction, Envelope, Id};
 
-/// Those from whom a message is the same to its receiver, if it might be from others than its sender: any
-/// coordinator who tells of a view; anyone with a request, an answer or a redirect.
+/// Those from whom a message is the same to its receiver, if it might be from others than its
+/// sender: any coordinator who tells of a view; anyone with a request, an answer or a redirect.
 pub fn equivalent_senders<M: Mechanisms>(
     actors: &[ProofActor<M>],
     envelope: &EnvelopeOf<ProofActor<M>>,
@@ -44,8 +45,8 @@ pub fn equivalent_senders<M: Mechanisms>(
 }
 
 impl Setup {
-    /// Which messages arrive at once: those inside a process; and heartbeats and grants, where they are
-    /// swift, and otherwise still of those whom nobody suspects.
+    /// Which messages arrive at once: those inside a process; and heartbeats and grants, where they
+    /// are swift, and otherwise still of those whom nobody suspects.
     pub(super) fn is_local(&self, Envelope { src, dst, msg }: Envelope<&Msg>) -> bool {
         use coordinator::Msg::{Heartbeat, Lease};
         let is_slow = |replica: Id| {
@@ -77,14 +78,14 @@ impl Setup {
 
     /// Which timers fire. What is left out, and why nothing is lost by that:
     ///
-    /// - suspicions beyond the number of view changes, heartbeats beyond theirs, and ballots beyond those
-    ///   that a crash or impatience makes necessary: these bound the model;
+    /// - suspicions beyond the number of view changes, heartbeats beyond theirs, and ballots beyond
+    ///   those that a crash or impatience makes necessary: these bound the model;
     /// - suspicions of everyone: a coordinator that hears nobody waits for somebody to be heard;
-    /// - suspicions and ballots of a coordinator whose own proposal is under way, unless it is impatient: they
-    ///   would not change the proposal, and can come after it;
+    /// - suspicions and ballots of a coordinator whose own proposal is under way, unless it is
+    ///   impatient: they would not change the proposal, and can come after it;
     /// - gateways do not ask for views, for no announcement is lost for good;
-    /// - a lease lapses, and a grant ends, when somebody waits for that: earlier it would change nothing
-    ///   but what a read delayed until then would show, too.
+    /// - a lease lapses, and a grant ends, when somebody waits for that: earlier it would change
+    ///   nothing but what a read delayed until then would show, too.
     pub(super) fn is_in_scope<M: Mechanisms>(
         &self,
         system: &System<M>,

@@ -295,8 +295,7 @@ impl Setup {
 
     /// With an update under way that the head sent in an earlier epoch, and nobody else has ever
     /// seen. It was removed then, came back emptied, and is by now the predecessor of the same
-    /// replica again:
-    /// `[0, 1]`, `[1]`, `[1, 0]`, `[0]`, `[0, 1]`, with a learner in between.
+    /// replica again: `[0, 1]`, `[1]`, `[1, 0]`, `[0]`, `[0, 1]`, with a learner in between.
     pub fn late(mut self) -> Self {
         self.late = true;
         self

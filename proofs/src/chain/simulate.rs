@@ -97,8 +97,8 @@ impl<M: Mechanisms> Simulated<M> {
     }
 }
 
-/// Those of production; or with rarer heartbeats, or quicker suspicions, or other deadlines. A write that is never
-/// given up must end.
+/// Those of production; or with rarer heartbeats, or quicker suspicions, or other deadlines. A
+/// write that is never given up must end.
 fn timeouts(dice: &mut Dice) -> Timeouts {
     let ms = Duration::from_millis;
     let mut timeouts = Timeouts::default();

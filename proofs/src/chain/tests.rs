@@ -3,14 +3,19 @@
 use super::world::{ChainModel, ProofActor};
 use super::{Client, Mortal, Setup, models, names};
 use crate::checker::graph::Graph;
+use crate::checker::model::Action;
 use crate::checker::reduce::Pruning;
 use crate::checker::schedule::{Followed, follow};
+use crate::checker::state::{CheckedState, System};
 use crate::checker::to_stateright;
 use crate::claim::Claim;
+use crate::history::History;
 use chainring_model::kv::Op;
 use chainring_model::{Intact, Mechanism, Without};
 use stateright::Model;
 use stateright::actor::{ActorModelAction, Id, Network};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// Small systems in which everything happens that an action can be.
@@ -23,7 +28,8 @@ fn small() -> Vec<Setup> {
     ]
 }
 
-/// Our steps are stateright's, from every state and by every action, before what is changed on purpose.
+/// Our steps are stateright's, from every state and by every action, before what is changed on
+/// purpose.
 #[test]
 fn steps_are_those_of_stateright() {
     for setup in small() {
@@ -34,6 +40,7 @@ fn steps_are_those_of_stateright() {
             let mut actions = Vec::new();
             model.actions(state, &mut actions);
             for action in actions {
+                let Action::Step(action) = action else { panic!("steps are whole") };
                 let expected =
                     model.inner.next_state(&theirs, to_stateright::<ProofActor>(&action));
                 let expected = expected.map(|mut next| {
@@ -67,7 +74,11 @@ fn actions_are_those_of_stateright() {
         model.actions(state, &mut ours);
         model.inner.actions(&state.system.to_stateright(), &mut theirs);
         theirs.retain(|action| !matches!(action, ActorModelAction::Crash(id) if is_script(*id)));
-        let ours: Vec<_> = ours.iter().map(to_stateright::<ProofActor>).collect();
+        let ours = ours.iter().map(|action| match action {
+            Action::Step(step) => to_stateright::<ProofActor>(step),
+            Action::Perform(_) => panic!("steps are whole"),
+        });
+        let ours: Vec<_> = ours.collect();
         assert_eq!(ours, theirs);
     }
 }
@@ -85,6 +96,52 @@ fn driven(schedule: &str, lacks: Option<Mechanism>) -> Followed {
             let model = setup.model(&Without(lacks), Pruning::Steps);
             follow(&model, &names(model.actors()), schedule, Claim::Linearizable.name())
         }
+    }
+}
+
+/// What can be sent without changing anything else is sent at once, and nothing is lost by that:
+/// every state that is reached with single steps is covered by one of those that are visited, which
+/// differs from it in nothing but messages more. See the argument in
+/// [`reduce`](crate::checker::reduce).
+#[test]
+fn what_is_sent_at_once_covers_what_is_sent_later() {
+    let put = |value: &str| Op::Put(value.into());
+    let reader = || Client::new([put("a"), Op::Get]).near(0);
+    for setup in [
+        Setup::new(2, [reader(), Client::new([Op::Increment(1)])]),
+        Setup::new(2, [reader()]).crashes(1, Mortal::All),
+        Setup::new(2, [Client::new([Op::Increment(1)])]).views(1, 1).crashes(1, Mortal::All),
+        Setup::new(2, [Client::new([put("a"), Op::Get]).near(1)])
+            .views(1, 1)
+            .suspects([1])
+            .slow_leases(0),
+    ] {
+        let model: ChainModel = setup.model(&Intact, Pruning::On);
+        let visited = Graph::of(&model);
+        let all = Graph::of(&setup.model(&Intact, Pruning::Steps));
+        let beside_network = |state: &CheckedState<ProofActor, History>| {
+            let System {
+                actor_states, timers_set, clock, crashed, history, actor_storages, ..
+            } = &state.system;
+            let mut hasher = DefaultHasher::new();
+            (actor_states, timers_set, clock, crashed, history, actor_storages).hash(&mut hasher);
+            state.crashes.hash(&mut hasher);
+            hasher.finish()
+        };
+        let mut known: HashMap<u64, Vec<_>> = HashMap::new();
+        for state in visited.states() {
+            known.entry(beside_network(state)).or_default().push(&state.system.network);
+        }
+        let (mut count, mut less) = (0, 0);
+        for state in all.states() {
+            let own: Vec<_> = state.system.network.iter().map(|it| model.one_of(it)).collect();
+            let networks = known.get(&beside_network(state)).map_or(&[][..], Vec::as_slice);
+            let covers = networks.iter().find(|all| own.iter().all(|it| all.contains(it)));
+            let covering = covers.unwrap_or_else(|| panic!("{state:?} is not covered in {setup}"));
+            count += 1;
+            less += usize::from(covering.iter().count() > own.len());
+        }
+        assert!(count > visited.states().count() && less > 0, "{count}, {less} in {setup}");
     }
 }
 

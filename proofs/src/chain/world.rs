@@ -30,8 +30,8 @@ pub type System<M = Intact> = system::System<ProofActor<M>, History>;
 /// A model of a chain.
 pub type ChainModel<M = Intact> = Checked<ProofActor<M>, History>;
 
-/// A model that has a system of chain actors for a state. Invariants are functions over this, so that
-/// one text serves every interpreter of the actors.
+/// A model that has a system of chain actors for a state. Invariants are functions over this, so
+/// that one text serves every interpreter of the actors.
 pub trait World: Model {
     /// Which mechanisms the actors have.
     type Mechanisms: Mechanisms;
@@ -48,7 +48,8 @@ pub trait World: Model {
     /// How many crashes there were.
     fn crashes(state: &Self::State) -> u8;
 
-    /// Whether the actor is between two of its commands, so that its store is ahead of the saved one.
+    /// Whether the actor is between two of its commands, so that its store is ahead of the saved
+    /// one.
     fn is_mid_step(state: &Self::State, id: Id) -> bool;
 }
 
@@ -108,8 +109,8 @@ impl<M: Mechanisms> World for ChainModel<M> {
         state.crashes
     }
 
-    fn is_mid_step(_: &Self::State, _: Id) -> bool {
-        false
+    fn is_mid_step(state: &Self::State, id: Id) -> bool {
+        state.is_mid_step(id)
     }
 }
 
@@ -126,7 +127,8 @@ pub struct Member {
     pub keys: u64,
     /// Its log, above what is committed.
     pub log: BTreeMap<u64, Entry>,
-    /// Of what is committed, what it retains for a learner or for who returns: whose operations these are.
+    /// Of what is committed, what it retains for a learner or for who returns: whose operations
+    /// these are.
     pub retained: BTreeMap<u64, OpId>,
     /// How far it is in an extension of its chain.
     pub transfer: Option<Transfer>,
@@ -262,8 +264,8 @@ struct Saved {
     chain: Rc<[Rc<Member>]>,
 }
 
-/// Remembers each replica by the digest of its store, for few different ones occur in a run; and all of the
-/// newest system, for one property asks after the other.
+/// Remembers each replica by the digest of its store, for few different ones occur in a run; and
+/// all of the newest system, for one property asks after the other.
 fn saved(system: &impl Sight) -> Rc<Saved> {
     /// Members that a thread remembers at the most.
     const REMEMBERED: usize = 1 << 16;

@@ -1,20 +1,23 @@
 //! What models know of time: which of two timers ends first.
 //!
-//! A model has no numbers on a clock. Its timers fire at any moment, in any order, but for one rule, which is
-//! the only thing that is assumed of clocks: **of two timers, the one that was armed earlier, for less time,
-//! ends first**, on whichever machines the two are. "For less" is a number, because the clocks of two
-//! machines run at different rates: see [`ends_first`].
+//! A model has no numbers on a clock. Its timers fire at any moment, in any order, but for one
+//! rule, which is the only thing that is assumed of clocks: **of two timers, the one that was armed
+//! earlier, for less time, ends first**, on whichever machines the two are. "For less" is a number,
+//! because the clocks of two machines run at different rates: see [`ends_first`].
 //!
-//! So a [`Clock`] remembers, of each pair of pending timers for which that is known, that the one waits for
-//! the other: armed later, for longer. When the other ends, is cancelled, armed again, or is lost in a crash,
-//! the wait is over. Nothing else of the moments at which timers were armed is part of a state.
+//! So a [`Clock`] remembers, of each pair of pending timers for which that is known, that the one
+//! waits for the other: armed later, for longer. When the other ends, is cancelled, armed again, or
+//! is lost in a crash, the wait is over. Nothing else of the moments at which timers were armed is
+//! part of a state.
 //!
-//! The rule speaks of timers, never of what they are for. That a grant outlasts the lease that counts it has to
-//! *follow* from when, for how long and under which name the two are armed. A runtime makes the rule true
-//! for a process that slept: what is due fires before any message is handled.
+//! The rule speaks of timers, never of what they are for. That a grant outlasts the lease that
+//! counts it has to *follow* from when, for how long and under which name the two are armed. A
+//! runtime makes the rule true for a process that slept: what is due fires before any message is
+//! handled.
 //!
-//! A model says which of its timers are measured so, and of which member's time each is; timers of the time of
-//! different members are not compared, and all others fire at any moment. To compare less is to assume less.
+//! A model says which of its timers are measured so, and of which member's time each is; timers of
+//! the time of different members are not compared, and all others fire at any moment. To compare
+//! less is to assume less.
 
 use chainring_model::coordinator::RATES;
 use stateright::actor::Id;
@@ -34,8 +37,9 @@ pub struct Clock<Timer: Ord> {
     waits: BTreeSet<(Armed<Timer>, Armed<Timer>)>,
 }
 
-/// Whether a timer that was armed for `earlier` ends before one that was armed after it, or in the same
-/// moment, for `later`: the clock that measures the first runs at [`RATES`] of the other one's rate at least.
+/// Whether a timer that was armed for `earlier` ends before one that was armed after it, or in the
+/// same moment, for `later`: the clock that measures the first runs at [`RATES`] of the other one's
+/// rate at least.
 pub fn ends_first(earlier: &Range<Duration>, later: &Range<Duration>) -> bool {
     let (slow, fast) = RATES;
     earlier.end * fast <= later.start * slow

@@ -24,8 +24,8 @@ pub enum Effort {
     Default,
     /// Explored to the end, in minutes, when that is asked for.
     Deep,
-    /// Too large to be explored to the end here, and so no claim: schedules of mutants lead through it, or a part
-    /// of it is explored by its name.
+    /// Too large to be explored to the end here, and so no claim: schedules of mutants lead through
+    /// it, or a part of it is explored by its name.
     Partial,
 }
 

@@ -5,7 +5,8 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::net::{SocketAddr, TcpListener};
 
-/// Serves the Explorer on a model until the process ends. Calls `announce` when the address can be had.
+/// Serves the Explorer on a model until the process ends. Calls `announce` when the address can be
+/// had.
 ///
 /// # Errors
 /// When the address cannot be bound.

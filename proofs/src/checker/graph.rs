@@ -1,11 +1,12 @@
 //! The whole state graph of a small model, and what can be asked of a graph only.
 //!
 //! stateright's checkers judge states, and forget how they are connected. Whether a system can get
-//! trapped is a question about connections: from every reachable state, is there *some* way to a state in
-//! which every script is finished (AG EF in CTL)? Where messages can be lost for good, that is what
-//! sending again is for. This is not liveness: a way out need not be taken.
+//! trapped is a question about connections: from every reachable state, is there *some* way to a
+//! state in which every script is finished (AG EF in CTL)? Where messages can be lost for good,
+//! that is what sending again is for. This is not liveness: a way out need not be taken.
 //!
-//! This module shares no code with stateright's checkers, so that its count of states checks theirs.
+//! This module shares no code with stateright's checkers, so that its count of states checks
+//! theirs.
 
 use crate::checker::run::{Report, Trace, Verdict};
 use crate::claim::Claim;
@@ -26,7 +27,8 @@ pub struct Graph<W: Model> {
 struct Node<W: Model> {
     state: W::State,
     depth: usize,
-    /// The first predecessor, the action that leads from it, and the action's place among its actions.
+    /// The first predecessor, the action that leads from it, and the action's place among its
+    /// actions.
     parent: Option<(usize, W::Action, usize)>,
     predecessors: Vec<usize>,
 }

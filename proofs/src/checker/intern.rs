@@ -1,12 +1,13 @@
 //! Values that are stored once.
 //!
-//! Of the millions of states of a model most differ in little: there are some thousand different states of
-//! each actor, and some hundred different messages. So a state of a model is made of references to these
-//! (Holzmann, "State Compression in SPIN", 1997, calls it *collapse*). Copying it copies references,
-//! comparing compares addresses, hashing reads digests, and whatever was found out of a part once can be
-//! remembered under its address.
+//! Of the millions of states of a model most differ in little: there are some thousand different
+//! states of each actor, and some hundred different messages. So a state of a model is made of
+//! references to these (Holzmann, "State Compression in SPIN", 1997, calls it *collapse*). Copying
+//! it copies references, comparing compares addresses, hashing reads digests, and whatever was
+//! found out of a part once can be remembered under its address.
 //!
-//! What is stored stays stored while the process lives: a check is a process, or a part of a short one.
+//! What is stored stays stored while the process lives: a check is a process, or a part of a short
+//! one.
 
 use std::any::{Any, TypeId};
 use std::cmp::Ordering;
@@ -112,7 +113,8 @@ impl<T: Debug> Debug for Interned<T> {
     }
 }
 
-/// A map that threads share, in parts that are locked one by one. For keys that are addresses or digests.
+/// A map that threads share, in parts that are locked one by one. For keys that are addresses or
+/// digests.
 pub struct Table<K, V>(Vec<Mutex<HashMap<K, V, BuildHasherDefault<Mix>>>>);
 
 /// Into how many parts: many more than there are threads.

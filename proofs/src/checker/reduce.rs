@@ -1,24 +1,84 @@
-//! What a model leaves out.
+//! What a model leaves out, and why nothing is lost by that.
+//!
+//! A model is of a system of actors on a network that delays, reorders and duplicates. Of two
+//! states, or two runs, that no claim can tell apart one is enough. Each way to leave the other one
+//! out is a row here: what the field calls it, why it is sound, which runs or states are not
+//! visited any more, the test that compares, and how to switch it off ([`Pruning`]: `On` has all,
+//! `Steps` the first five, `Off` and `Audit` those but the dropping of obsolete messages).
+//!
+//! | reduction | the field's name | argument | not visited | test | off with |
+//! |---|---|---|---|---|---|
+//! | the last delivered message is forgotten | quotient | no actor and no property reads it; stateright 0.31 keeps it in the fingerprint of a duplicating network | one state for each message that led to it | `chain/tests.rs`, `steps_are_those_of_stateright` | always on |
+//! | a step that changes nothing is no step | stuttering | no claim counts steps; so a state without steps is one in which nothing can happen any more, of which *no dead end* is asked | loops | the same | always on |
+//! | local messages arrive at once ([`Checked::local`]) | atomic channel | [below](#local-messages) | what a client has not heard yet | `tests/agreement.rs`, `clients_that_hear_at_once_…` | `Setup::slow_clients` |
+//! | obsolete messages are dropped ([`Prune::is_obsolete`]) | dead messages (a live-variable reduction) | what is a no-op now and for ever, across crashes, leads nowhere; that it is one is asserted where it is dropped, and that it stays one is audited | networks that differ in nothing else | `tests/{agreement,views,membership}.rs`, `…obsolete…`; `tests/agreement.rs`, `pruned_and_unpruned_…` | `Off` |
+//! | bounds ([`Checked::scope`], [`Checked::assume`]) | none: a bound | what is left out by a bound is not claimed, and stands in the model's configuration; where the text of an `is_in_scope` says that nothing is lost, it argues so | more suspicions, heartbeats, rounds; ballots while a proposal waits | for the last: `tests/views.rs`, `coordinators_that_wait_…` | `Setup` (of the last: `Setup::impatient`) |
+//! | spent messages are dropped ([`Checked::spent`]) | dead messages, one step further | a request that changes nothing at its receiver, now and for ever, can only be answered, and each answer is obsolete where it goes; audited | networks that differ in nothing else | `tests/ring.rs`, `what_was_dropped_would_lead_to_nothing` | `Steps` |
+//! | equivalent senders are one ([`Checked::equivalent_senders`]) | data symmetry | the receiver makes the same of a message whichever of them sent it, which is asserted at every reception; what is sent is recorded before it is renamed, so histories know the true sender | one network for each sender | `tests/{views,ring}.rs`, `whatever_is_…_the_same_is_reached` | `Steps` |
+//! | what can be sent without changing anything else is sent at once | eager invisible actions (partial order) | [below](#eager-sending) | states whose network lacks what can be sent; the steps that only send | `chain/tests.rs`, `what_is_sent_at_once_…`; `tests/{views,ring}.rs`, `whatever_is_…` | `Steps` |
+//! | quorums are counted at once, a refused operation waits for nothing ([`Checked::persistent_set`]) | persistent sets (partial order) | `ring/reductions.rs` | states in which an answer is counted and its quorum is not there; other steps in between | `tests/ring.rs`, `whatever_is_left_out_the_same_is_reached` | `Steps` |
+//! | nodes that have changed places are one ([`Checked::representative`]) | symmetry (Ip & Dill, 1996) | `ring/reductions.rs`: all hold the key and no view tells them apart | the other orders of the nodes | the same, which compares images | `Steps` |
+//!
+//! A lossy network has neither eager sending nor the last two: what is lost can be missed. A
+//! protocol that lacks a mechanism is explored without the last two, and without dropping what is
+//! spent.
+//!
+//! # Local messages
+//!
+//! A client and its gateway are one process: what they say to each other is neither lost nor
+//! delayed, and is delivered in the step that sends it, if the receiver is up. A client that hears
+//! late sees a longer operation, and of two histories that differ in nothing else the one with the
+//! longer operations is linearizable if the other is. That a script calls again at once loses
+//! nothing, because an operation begins when its first message is *received*, as late as a client
+//! can have thought: see [`history`](crate::history).
+//!
+//! # Eager sending
+//!
+//! Say that a state *covers* another one if the two differ in nothing but messages under way, of
+//! which it has at least the other one's. The claim: every reachable state is covered by one that
+//! is visited, and every visited one is reachable. Then nothing is lost, because
+//!
+//! - an *always* property asks of messages only that none of those under way is bad, so where a
+//!   covering state passes the covered one does;
+//! - a *sometimes* property asks of messages only that one is under way, so where a covered state
+//!   reaches it the covering one does;
+//! - a dead end has nothing left to send, so nothing but itself covers it.
+//!
+//! Visited states are reachable because each of them is made by steps of the full model: those that are
+//! sent at once are timers that may fire there, and deliveries to actors that are up. One thing is wider
+//! than the model: a delivery that its scope leaves out, of a message that may only be answered, is
+//! answered all the same. So a model with such a bound visits runs beyond it, which are runs of the
+//! protocol, and asks its *always* properties of them, too: *members-stale* has 6,126 states, and 5,746
+//! if deliveries in scope alone are answered; *members-confirm* 132, and 93.
+//!
+//! Reachable states are covered by induction. Let a state be covered, and take any step from it.
+//!
+//! 1. A step that only sends leads to a state that is covered as soon as what it sends is under
+//!    way: and it is, because the same step is enabled in the covering state.
+//! 2. Any other step is enabled in the covering state, too, and leads from there to a state that
+//!    covers. For a step reads one actor and one message or timer, never that a message is absent:
+//!    the network withholds what it likes and uses nothing up, so a message more disables nothing.
+//!    (A message can be lost for good on a lossy network only, where this reduction is off. A crash
+//!    takes timers and memory of its actor, and they are the same in both. Scopes and clocks ask
+//!    whether a message *is* under way, or ask timers.)
+//!
+//! A step *only sends* (`Checked::only_sends`) if nothing but the network is another one after it,
+//! for anyone who looks: the actor's state and store are what they were; every timer that it sets
+//! is set and is not measured by the clock, and a timer that fired is set again; every timer that
+//! it cancels is not set; and neither the message that it handles nor one that it sends is recorded
+//! in the history (an operation begins where its first message is received: that step is visible).
+//! A local message would be delivered in the same step, which could then be seen, so a step that
+//! sends one does not only send.
 
-use super::model::Checked;
+use super::checked::Checked;
+use super::checked::{Reception, Step};
 use super::state::{CheckedState, Effect, EffectOf, EnvelopeOf, Internable, System, opened};
-use super::step::{Reception, Step, Touched};
+use super::step::Touched;
 use crate::history::Recorder;
 use chainring_model::prune::Prune;
 use stateright::actor::{ActorModelAction, Envelope, Id, LossyNetwork};
 
-/// How much of what makes no difference is left out.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Pruning {
-    /// All of it. Paths of such a model leave out steps that only send, and name one sender for several.
-    On,
-    /// Obsolete messages are dropped, and that is all: every step is one.
-    Steps,
-    /// Nothing.
-    Off,
-    /// Nothing; and what could be dropped is remembered, and must stay so: see [`Checked::audit`].
-    Audit,
-}
+pub use super::checked::Pruning;
 
 impl<A, H> Checked<A, H>
 where
@@ -33,7 +93,7 @@ where
     }
 
     /// The message that stands for this one.
-    pub(super) fn one_of(&self, envelope: &EnvelopeOf<A>) -> EnvelopeOf<A> {
+    pub(crate) fn one_of(&self, envelope: &EnvelopeOf<A>) -> EnvelopeOf<A> {
         if self.pruning != Pruning::On || self.equivalent.is_none() {
             return *envelope;
         }
@@ -65,8 +125,8 @@ where
         }
     }
 
-    /// Delivers what is local, drops or retires what has become obsolete, and sends what can be sent without
-    /// changing anything else, until there is nothing left to do of all that.
+    /// Delivers what is local, drops or retires what has become obsolete, and sends what can be
+    /// sent without changing anything else, until there is nothing left to do of all that.
     pub(super) fn tidy(&self, state: &mut CheckedState<A, H>, mut touched: Touched) {
         while touched != Touched(0) {
             self.deliver_local(&mut state.system, &mut touched);
@@ -148,7 +208,7 @@ where
             let is_due = |timer: &&A::Timer| touched.has(id) && system.clock.may_fire(id, timer);
             for timer in timers.iter().filter(is_due) {
                 let action = ActorModelAction::Timeout(id, timer.clone());
-                if self.scope.as_ref().is_none_or(|scope| scope(system, &action))
+                if self.is_taken(system, &action)
                     && let Some(step) = self.expire(system, id, timer)
                 {
                     send(system, id, step, Some(timer));
@@ -181,7 +241,10 @@ where
         step.state.is_none_or(|state| state == system.actor_states[index])
             && fired.is_none_or(|_| step.effects.iter().any(is_again))
             && step.effects.iter().all(|effect| match effect {
-                Effect::Send(envelope) => self.record(&system.history, envelope, false).is_none(),
+                Effect::Send(envelope) => {
+                    !(self.local)(opened(envelope))
+                        && self.record(&system.history, envelope, false).is_none()
+                }
                 Effect::Set(timer, _) => {
                     timers.contains(timer) && (self.measured)(id, timer).is_none()
                 }
@@ -190,9 +253,9 @@ where
             })
     }
 
-    /// Whether everything that was ever obsolete at an actor that is up is a no-op to it now, and everything
-    /// that was ever spent leads to nothing but what is obsolete (at whoever is up), spent or under way. A property for runs
-    /// under [`Pruning::Audit`].
+    /// Whether everything that was ever obsolete at an actor that is up is a no-op to it now, and
+    /// everything that was ever spent leads to nothing but what is obsolete (at whoever is up),
+    /// spent or under way. A property for runs under [`Pruning::Audit`].
     pub fn audit(&self, state: &CheckedState<A, H>) -> bool {
         let CheckedState { system, retired, spent, .. } = state;
         let up = |envelope: &&EnvelopeOf<A>| {

@@ -78,7 +78,8 @@ pub struct Verdict {
     pub expectation: Expectation,
     /// Whether it stands: nothing found against an `always`, something found for a `sometimes`.
     pub stands: bool,
-    /// What that means: a search that stops at the first failure has not judged the other properties.
+    /// What that means: a search that stops at the first failure has not judged the other
+    /// properties.
     pub finding: Finding,
     /// The run that shows it: a counterexample, or an example.
     pub trace: Option<Trace>,
@@ -112,8 +113,8 @@ pub enum Finding {
 pub struct Trace {
     /// Its steps, in words.
     pub steps: Vec<String>,
-    /// Its steps by their places among the actions of the model that was explored, to open it in the
-    /// Explorer: see [`serve`](crate::checker::explore::serve).
+    /// Its steps by their places among the actions of the model that was explored, to open it in
+    /// the Explorer: see [`serve`](crate::checker::explore::serve).
     pub path: String,
 }
 
@@ -150,7 +151,8 @@ impl Report {
 }
 
 impl Verdict {
-    /// What is known of a property of which a run was found, or none, in all states or until the search stopped.
+    /// What is known of a property of which a run was found, or none, in all states or until the
+    /// search stopped.
     pub fn new(
         property: &'static str,
         expectation: Expectation,
@@ -171,8 +173,8 @@ impl Verdict {
     }
 }
 
-/// Explores a model. A property that fails depth first is looked for again breadth first, so that the
-/// trace is short.
+/// Explores a model. A property that fails depth first is looked for again breadth first, so that
+/// the trace is short.
 pub fn run<W>(model: impl Fn() -> W, options: &Options) -> Report
 where
     W: Model + Send + Sync + 'static,

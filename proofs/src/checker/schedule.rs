@@ -1,9 +1,9 @@
-//! Taking a model through a schedule of actions, an adversary's: a run that is too deep to be searched for is kept as a
-//! regression.
+//! Taking a model through a schedule of actions, an adversary's: a run that is too deep to be
+//! searched for is kept as a regression.
 //!
-//! A schedule is lines, or parts between semicolons, of these forms; `//` begins a remark. Actors are called by
-//! what they are and their number among those: `r0` a replica of a chain, `n0` a node of a ring, `g0` a
-//! gateway, `s0` a client's script, `c0` a coordinator, `o0` an oracle.
+//! A schedule is lines, or parts between semicolons, of these forms; `//` begins a remark. Actors
+//! are called by what they are and their number among those: `r0` a replica of a chain, `n0` a node
+//! of a ring, `g0` a gateway, `s0` a client's script, `c0` a coordinator, `o0` an oracle.
 //!
 //! ```text
 //! g0 > r0: Request                deliver the Request that g0 sent to r0
@@ -13,13 +13,15 @@
 //! r0 > r1: Update epoch: 3 & #2   one that shows both of this when it is printed
 //! r0: Resend                      let a timer fire; c0: Suspect(r1)
 //! r0: crash                       and  r0: recover
+//! r0: perform                     carry out a command, where steps have crash points
 //! g0 > r0: drop Request           lose a message for good, where the network loses
 //! ```
 //!
-//! A step must be possible and change something. Where several messages fit, the one that sorts last is
-//! taken: the highest epoch, index or ballot. What is said of a message or a timer is compared with how Rust
-//! prints it, but that `Id(1)` is called by its name.
+//! A step must be possible and change something. Where several messages fit, the one that sorts
+//! last is taken: the highest epoch, index or ballot. What is said of a message or a timer is
+//! compared with how Rust prints it, but that `Id(1)` is called by its name.
 
+use crate::checker::model::Action;
 use crate::checker::run::{Trace, Verdict};
 use stateright::actor::{ActorModelAction, Id};
 use stateright::{Expectation, Model};
@@ -46,14 +48,14 @@ pub fn numbered(letters: impl IntoIterator<Item = char>) -> Vec<String> {
     letters.iter().enumerate().map(name).collect()
 }
 
-/// Takes a model from its first state until the property `until` falls (or is reached), a step is not
-/// possible, or the schedule ends. A property of dead ends falls if the schedule ends in one.
+/// Takes a model from its first state until the property `until` falls (or is reached), a step is
+/// not possible, or the schedule ends. A property of dead ends falls if the schedule ends in one.
 ///
 /// # Panics
 /// For a schedule that cannot be read: schedules are part of this crate.
 pub fn follow<W, Msg, Timer>(model: &W, names: &[String], schedule: &str, until: &str) -> Followed
 where
-    W: Model<Action = ActorModelAction<Msg, Timer, ()>>,
+    W: Model<Action = Action<ActorModelAction<Msg, Timer, ()>>>,
     W::State: Clone,
     Msg: Clone + Debug,
     Timer: Clone + Debug,
@@ -107,6 +109,7 @@ enum Pattern {
     Timeout(Id, What),
     Crash(Id),
     Recover(Id),
+    Perform(Id),
 }
 
 /// What is asked of a message or a timer: how it begins, and what it shows.
@@ -132,22 +135,28 @@ impl What {
 impl Pattern {
     fn fits<Msg: Debug, Timer: Debug>(
         &self,
-        action: &ActorModelAction<Msg, Timer, ()>,
+        action: &Action<ActorModelAction<Msg, Timer, ()>>,
         names: &[String],
     ) -> bool {
-        use ActorModelAction as Action;
-        match (self, action) {
-            (Pattern::Deliver { src, dst, what }, Action::Deliver { src: from, dst: to, msg }) => {
+        use ActorModelAction as Step;
+        let step = match (self, action) {
+            (_, Action::Step(step)) => step,
+            (pattern, Action::Perform(of)) => {
+                return matches!(pattern, Pattern::Perform(id) if id == of);
+            }
+        };
+        match (self, step) {
+            (Pattern::Deliver { src, dst, what }, Step::Deliver { src: from, dst: to, msg }) => {
                 src == from && dst == to && what.fits(msg, names)
             }
-            (Pattern::Drop { src, dst, what }, Action::Drop(envelope)) => {
+            (Pattern::Drop { src, dst, what }, Step::Drop(envelope)) => {
                 *src == envelope.src && *dst == envelope.dst && what.fits(&envelope.msg, names)
             }
-            (Pattern::Timeout(id, what), Action::Timeout(of, timer)) => {
+            (Pattern::Timeout(id, what), Step::Timeout(of, timer)) => {
                 id == of && what.fits(timer, names)
             }
-            (Pattern::Crash(id), Action::Crash(of)) => id == of,
-            (Pattern::Recover(id), Action::Recover(of)) => id == of,
+            (Pattern::Crash(id), Step::Crash(of)) => id == of,
+            (Pattern::Recover(id), Step::Recover(of)) => id == of,
             _ => false,
         }
     }
@@ -177,6 +186,7 @@ fn patterns(line: &str, names: &[String]) -> Vec<Pattern> {
         let step = |id: &Id| match what {
             "crash" => Pattern::Crash(*id),
             "recover" => Pattern::Recover(*id),
+            "perform" => Pattern::Perform(*id),
             timer => Pattern::Timeout(*id, What::parse(timer)),
         };
         return alone.iter().map(step).collect();
@@ -192,7 +202,8 @@ fn patterns(line: &str, names: &[String]) -> Vec<Pattern> {
     steps
 }
 
-/// A message or timer as schedules speak of it: without the wrapper of a coordinator's, and with names.
+/// A message or timer as schedules speak of it: without the wrapper of a coordinator's, and with
+/// names.
 fn print(value: &impl Debug, names: &[String]) -> String {
     let text = format!("{value:?}");
     let inner = text.strip_prefix("Views(").and_then(|rest| rest.strip_suffix(')'));
@@ -205,11 +216,15 @@ fn print(value: &impl Debug, names: &[String]) -> String {
 
 /// An action as schedules speak of it.
 pub fn show<Msg: Debug, Timer: Debug>(
-    action: &ActorModelAction<Msg, Timer, ()>,
+    action: &Action<ActorModelAction<Msg, Timer, ()>>,
     names: &[String],
 ) -> String {
     let name = |id: &Id| names.get(usize::from(*id)).map_or("somebody", String::as_str);
-    match action {
+    let step = match action {
+        Action::Step(step) => step,
+        Action::Perform(id) => return format!("{}: perform", name(id)),
+    };
+    match step {
         ActorModelAction::Deliver { src, dst, msg } => {
             format!("{} > {}: {}", name(src), name(dst), print(msg, names))
         }

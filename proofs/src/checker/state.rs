@@ -1,4 +1,5 @@
-//! A system of actors as a state: what stateright's [`ActorModelState`] is, made of [`Interned`] parts.
+//! A system of actors as a state: what stateright's [`ActorModelState`] is, made of [`Interned`]
+//! parts.
 
 use crate::checker::clock::Clock;
 use crate::checker::intern::{Intern, Interned};
@@ -6,7 +7,7 @@ use crate::history::Recorder;
 use stateright::actor::{
     Actor, ActorModelState, Command, Envelope, Id, Network, Out, RandomChoices, Timers,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::{self, Debug, Formatter};
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
@@ -15,12 +16,13 @@ use std::time::Duration;
 
 /// An actor whose parts can be shared. It chooses nothing at random.
 pub trait Internable:
-    Actor<State: Intern, Msg: Intern + Ord, Timer: Intern + Ord, Storage: Intern> + 'static
+    Actor<State: Intern, Msg: Intern + Ord, Timer: Intern + Ord, Storage: Intern, Random = ()> + 'static
 {
 }
 
 impl<A> Internable for A where
-    A: Actor<State: Intern, Msg: Intern + Ord, Timer: Intern + Ord, Storage: Intern> + 'static
+    A: Actor<State: Intern, Msg: Intern + Ord, Timer: Intern + Ord, Storage: Intern, Random = ()>
+        + 'static
 {
 }
 
@@ -45,7 +47,8 @@ pub struct System<A: Internable, H> {
     pub actor_storages: Vec<Option<Interned<A::Storage>>>,
 }
 
-/// The messages that are under way, in order: a message is here once, and may arrive any number of times.
+/// The messages that are under way, in order: a message is here once, and may arrive any number of
+/// times.
 pub struct Envelopes<A: Internable>(Vec<EnvelopeOf<A>>);
 
 /// A command of an actor, carried out.
@@ -82,7 +85,8 @@ impl<A: Internable, H: Recorder<A::Msg>> System<A, H> {
         }
     }
 
-    /// A command of an actor is carried out; what that means to the history is the caller's business.
+    /// A command of an actor is carried out; what that means to the history is the caller's
+    /// business.
     pub fn perform(&mut self, id: Id, effect: &EffectOf<A>) {
         let index = usize::from(id);
         match effect {
@@ -291,6 +295,17 @@ where
     pub retired: BTreeSet<EnvelopeOf<A>>,
     /// Under [`Pruning::Audit`](super::reduce::Pruning::Audit), what was ever spent.
     pub spent: BTreeSet<EnvelopeOf<A>>,
+    /// Where steps have [crash points](super::crash_points): what an actor has decided and not yet
+    /// done. While it has, it takes no other step.
+    pub undone: BTreeMap<Id, VecDeque<EffectOf<A>>>,
+}
+
+impl<A: Internable, H> CheckedState<A, H> {
+    /// Whether the actor is between two of its commands, so that its store is ahead of the saved
+    /// one.
+    pub fn is_mid_step(&self, id: Id) -> bool {
+        self.undone.contains_key(&id)
+    }
 }
 
 impl<A: Internable, H: Clone> Clone for CheckedState<A, H> {
@@ -300,6 +315,7 @@ impl<A: Internable, H: Clone> Clone for CheckedState<A, H> {
             crashes: self.crashes,
             retired: self.retired.clone(),
             spent: self.spent.clone(),
+            undone: self.undone.clone(),
         }
     }
 }
@@ -310,6 +326,7 @@ impl<A: Internable, H: PartialEq> PartialEq for CheckedState<A, H> {
             && self.system == other.system
             && self.retired == other.retired
             && self.spent == other.spent
+            && self.undone == other.undone
     }
 }
 
@@ -319,6 +336,7 @@ impl<A: Internable, H: Hash> Hash for CheckedState<A, H> {
         self.crashes.hash(hasher);
         self.retired.hash(hasher);
         self.spent.hash(hasher);
+        self.undone.hash(hasher);
     }
 }
 
@@ -328,6 +346,9 @@ impl<A: Internable, H: Debug> Debug for CheckedState<A, H> {
         out.field("system", &self.system).field("crashes", &self.crashes);
         if !self.retired.is_empty() || !self.spent.is_empty() {
             out.field("retired", &self.retired).field("spent", &self.spent);
+        }
+        if !self.undone.is_empty() {
+            out.field("undone", &self.undone);
         }
         out.finish()
     }

@@ -1,12 +1,13 @@
 //! Systems as stateright has them: its actions, and its pictures of paths.
 
+use super::checked::ActionOf;
 use super::intern::Interned;
-use super::model::ActionOf;
 use super::state::{Internable, opened};
 use stateright::Model;
 use stateright::actor::{Actor, ActorModelAction, ActorModelState};
 
-/// What a picture of a path of the check says of itself, until such paths are translated into paths of single steps.
+/// What a picture of a path of the check says of itself, until such paths are translated into paths
+/// of single steps.
 pub const CAPTION: &str = "The check keeps one of several messages that do the same, whoever sent them, and does at \
                            once what changes nothing but what is under way: an arrow may begin at another sender \
                            than the one that sent it. Without --path every step is one, and every sender is right.";
@@ -53,8 +54,8 @@ pub(crate) fn to_stateright<A: Internable>(
     }
 }
 
-/// The steps of one path as a model that has no others: [`Path`] is made by models alone, and stateright
-/// draws sequence diagrams of paths of its own states.
+/// The steps of one path as a model that has no others: [`Path`] is made by models alone, and
+/// stateright draws sequence diagrams of paths of its own states.
 pub(super) struct Projection<A: Actor, H>(pub(super) Vec<ProjectedStep<A, H>>);
 
 type ProjectedStep<A, H> = (

@@ -1,7 +1,7 @@
 //! What an actor makes of an event, and how a system takes a step.
 
+use super::checked::{ActionOf, Checked, Reception, Step};
 use super::intern::{Interned, Mix};
-use super::model::{ActionOf, Checked};
 use super::state::{Effect, EffectOf, EnvelopeOf, Internable, System, effects, opened};
 use crate::history::Recorder;
 use chainring_model::prune::Prune;
@@ -9,23 +9,8 @@ use stateright::actor::{ActorModelAction, Envelope, Id, Out, is_no_op, is_no_op_
 use std::borrow::Cow;
 use std::hash::{BuildHasher, BuildHasherDefault};
 
-/// What an actor makes of an event: a function of its state and of the event, remembered.
-pub(super) struct Step<A: Internable> {
-    /// Its next state, where that is another one.
-    pub(super) state: Option<Interned<A::State>>,
-    pub(super) effects: Vec<EffectOf<A>>,
-}
-
-/// What an actor makes of a message.
-pub(super) struct Reception<A: Internable> {
-    /// Whether it says that the message can never matter again.
-    pub(super) is_obsolete: bool,
-    /// Nothing for a no-op.
-    pub(super) step: Option<&'static Step<A>>,
-}
-
-/// Those whose state has changed, and those who were sent something: for the others everything under way is
-/// as it was.
+/// Those whose state has changed, and those who were sent something: for the others everything
+/// under way is as it was.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Touched(pub(super) u64);
 
@@ -94,8 +79,8 @@ where
         })
     }
 
-    /// What the history becomes with a message that is sent or received, where that is another one. Remembered
-    /// by the digest of the history, which is what tells histories apart anyway.
+    /// What the history becomes with a message that is sent or received, where that is another one.
+    /// Remembered by the digest of the history, which is what tells histories apart anyway.
     pub(super) fn record(
         &self,
         history: &H,

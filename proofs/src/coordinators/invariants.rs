@@ -11,13 +11,15 @@ use crate::checker::intern::Interned;
 use crate::claim::Claim;
 use chainring_model::Mechanisms;
 use stateright::Property;
+use stateright::actor::Id;
 
 /// Every property of coordinators by themselves.
 pub fn of_coordinators<M: Mechanisms>() -> Vec<Property<CoordinatorsModel<M>>> {
     vec![one_view(), epochs_advance(), durable()]
 }
 
-/// Lamport, "Paxos Made Simple" (2001): of one instance, one value is chosen; an epoch is an instance.
+/// Lamport, "Paxos Made Simple" (2001): of one instance, one value is chosen; an epoch is an
+/// instance.
 pub fn one_view<M: Mechanisms>() -> Property<CoordinatorsModel<M>> {
     Claim::OneView.always(|_, state: &State<M>| state.system.history.are_unique())
 }
@@ -31,8 +33,9 @@ pub fn epochs_advance<M: Mechanisms>() -> Property<CoordinatorsModel<M>> {
 pub fn durable<M: Mechanisms>() -> Property<CoordinatorsModel<M>> {
     Claim::Durable.always(|_, state: &State<M>| {
         let actors = state.system.actor_states.iter().zip(&state.system.actor_storages);
+        let whole = actors.enumerate().filter(|(id, _)| !state.is_mid_step(Id::from(*id)));
         let mut up =
-            actors.filter_map(|(state, saved)| Some((Interned::get(*state).as_ref()?, saved)));
+            whole.filter_map(|(_, (state, saved))| Some((Interned::get(*state).as_ref()?, saved)));
         up.all(|(state, saved)| {
             let vote = match state.store.get_vote() {
                 Some((promised, accepted)) => (Some(promised), accepted),

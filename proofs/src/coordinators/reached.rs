@@ -1,4 +1,5 @@
-//! What coordinators by themselves must be able to reach, so that no property holds because nothing happened.
+//! What coordinators by themselves must be able to reach, so that no property holds because nothing
+//! happened.
 
 use super::world::{CoordinatorsModel, State, states};
 use chainring_model::Mechanisms;

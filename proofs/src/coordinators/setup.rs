@@ -1,11 +1,11 @@
 //! Coordinators by themselves, as values: is one view decided an epoch?
 //!
-//! The members of the views are nobody: no heartbeat comes, so any of them may be suspected at any time,
-//! each by one proposer, and the proposers duel over every epoch.
+//! The members of the views are nobody: no heartbeat comes, so any of them may be suspected at any
+//! time, each by one proposer, and the proposers duel over every epoch.
 
 use super::invariants::of_coordinators;
 use super::reached::reached;
-use super::world::{CoordinatorsModel, ProofActor, ProofStore, witness};
+use super::world::{CoordinatorsModel, ProofActor, ProofStore, State, states, witness};
 use crate::checker::model::Checked;
 use crate::checker::reduce::Pruning;
 use crate::history::Decisions;
@@ -21,8 +21,8 @@ use std::fmt::{self, Display, Formatter};
 pub struct Setup {
     /// How many coordinators.
     pub coordinators: usize,
-    /// How many of them propose. Each wants to remove a member of its own, so they also decide as many
-    /// epochs.
+    /// How many of them propose. Each wants to remove a member of its own, so they also decide as
+    /// many epochs.
     pub proposers: usize,
     /// How many rounds of ballots there are in an epoch, at the most.
     pub rounds: u32,
@@ -98,6 +98,12 @@ impl Setup {
             | ActorModelAction::SelectRandom { .. } => true,
         });
         of_coordinators().into_iter().chain(reached()).fold(model, Checked::property)
+    }
+
+    /// Whether a run may end here: all are up, and know every epoch to be decided.
+    pub fn is_finished<M: Mechanisms>(&self, state: &State<M>) -> bool {
+        let last = self.first_view().epoch + self.proposers as u64;
+        states(state).filter(|state| state.decided.epoch >= last).count() == self.coordinators
     }
 }
 

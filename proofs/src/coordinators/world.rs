@@ -30,7 +30,7 @@ pub fn states<M: Mechanisms>(state: &State<M>) -> impl Iterator<Item = &StateOf<
 /// What a step does to views.
 pub fn witness<M: Mechanisms, Msg>(
     before: &System<ProofActor<M>, Decisions>,
-    _: &ActorModelAction<Msg, Timer, ()>,
+    _: Option<&ActorModelAction<Msg, Timer, ()>>,
     after: &System<ProofActor<M>, Decisions>,
 ) -> Option<Decisions> {
     let decided = |saved: &Option<Interned<ProofStore>>| match saved

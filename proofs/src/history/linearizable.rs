@@ -1,14 +1,16 @@
 //! How a key may stand, as far as its clients can tell: linearizability as a state.
 //!
-//! A history is linearizable if some order of its operations explains it, in which each takes effect between
-//! its invocation and its return. Instead of searching for an order at the end, follow every possible one from
-//! the beginning (Lowe, "Testing for Linearizability", 2017, calls it just-in-time linearization): keep all
-//! pairs of a value that the key may have by now, and of the open operations that must have taken effect for
-//! it, each with its outcome. When an operation returns, only those remain in which it has taken effect with
-//! the outcome that the client saw. A history is linearizable as long as one remains.
+//! A history is linearizable if some order of its operations explains it, in which each takes
+//! effect between its invocation and its return. Instead of searching for an order at the end,
+//! follow every possible one from the beginning (Lowe, "Testing for Linearizability", 2017, calls
+//! it just-in-time linearization): keep all pairs of a value that the key may have by now, and of
+//! the open operations that must have taken effect for it, each with its outcome. When an operation
+//! returns, only those remain in which it has taken effect with the outcome that the client saw. A
+//! history is linearizable as long as one remains.
 //!
-//! What remains says all about what may follow: two histories with the same remainder go on to be linearizable
-//! or not in the same ways. So this, and not the history, is what a state of a model needs to hold.
+//! What remains says all about what may follow: two histories with the same remainder go on to be
+//! linearizable or not in the same ways. So this, and not the history, is what a state of a model
+//! needs to hold.
 
 use chainring_model::kv::{Op, OpId, Outcome, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,7 +68,8 @@ impl Linearizations {
         self.end_as(id, |done| done == outcome);
     }
 
-    /// An operation ends with an outcome of which no more is known than this: it has taken effect, so.
+    /// An operation ends with an outcome of which no more is known than this: it has taken effect,
+    /// so.
     pub fn end_as(&mut self, id: OpId, fits: impl Fn(&Outcome) -> bool) {
         self.open.remove(&id);
         let worlds = std::mem::take(&mut self.worlds).into_iter();
@@ -98,8 +101,8 @@ impl Linearizations {
         self.worlds = worlds.map(forget).collect();
     }
 
-    /// How many operations have begun and not ended. The ways in which the key may stand can be as many as the
-    /// orders of these.
+    /// How many operations have begun and not ended. The ways in which the key may stand can be as
+    /// many as the orders of these.
     pub fn open(&self) -> usize {
         self.open.len()
     }
@@ -153,8 +156,8 @@ mod tests {
         }
     }
 
-    /// Histories of three clients, with outcomes that are true, or of another state, or unknown: we and
-    /// stateright's tester say the same of each beginning of each.
+    /// Histories of three clients, with outcomes that are true, or of another state, or unknown: we
+    /// and stateright's tester say the same of each beginning of each.
     #[test]
     fn we_judge_as_stateright_does() {
         let (mut legal, mut illegal) = (0, 0);

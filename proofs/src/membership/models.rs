@@ -78,7 +78,8 @@ fn lossy() -> Vec<Entry<Setup>> {
             steps: Steps::Graph,
             ..Entry::new(
                 "members-lossy",
-                "any message may be lost for good: one who is held dead learns it, and tables converge",
+                "any message may be lost for good: one who is held dead learns it, and tables \
+                 converge",
                 Setup { lossy: true, ..Setup::new([3, 0]) }
                     .comparing([0])
                     .reached([Reached::WronglyDead, Reached::Refuted]),

@@ -1,4 +1,5 @@
-//! What members by themselves must be able to reach, so that no property holds because nothing happened.
+//! What members by themselves must be able to reach, so that no property holds because nothing
+//! happened.
 
 use super::world::{MembershipModel, State, agree, up};
 use crate::checker::intern::Interned;
@@ -18,7 +19,8 @@ pub enum Reached {
     WronglyDead,
     /// Two who are alive hold each other dead.
     DeadToEachOther,
-    /// All know each other in the newest life, which is not that of the start, and nobody suspects anybody.
+    /// All know each other in the newest life, which is not that of the start, and nobody suspects
+    /// anybody.
     Refuted,
     /// Somebody who is down is dead to another one.
     Found,

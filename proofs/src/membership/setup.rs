@@ -28,7 +28,8 @@ pub struct Setup {
     pub cut_off: Option<usize>,
     /// Who may leave.
     pub leaver: Option<usize>,
-    /// Whether nobody has heard of the last member at the start, and it has heard of the first one only.
+    /// Whether nobody has heard of the last member at the start, and it has heard of the first one
+    /// only.
     pub newcomer: bool,
     /// Whether messages are lost for good.
     pub lossy: bool,

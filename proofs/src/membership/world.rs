@@ -26,7 +26,8 @@ pub type State<M = Intact> = CheckedState<ProofActor<M>, Lives>;
 /// What happened to rows, as far as it can still matter.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Lives {
-    /// In which life a member, to another one, has died or left; the newest, until it is known in a later one.
+    /// In which life a member, to another one, has died or left; the newest, until it is known in a
+    /// later one.
     pub buried: BTreeMap<(Id, Id), u64>,
     /// Whether one was held alive again in that life.
     pub has_revived: bool,
@@ -130,7 +131,7 @@ pub fn agree<M: Mechanisms>(state: &State<M>) -> bool {
 /// What a step does to rows.
 pub fn witness<M: Mechanisms>(
     before: &System<ProofActor<M>, Lives>,
-    action: &ActorModelAction<Interned<Msg>, Timer, ()>,
+    action: Option<&ActorModelAction<Interned<Msg>, Timer, ()>>,
     after: &System<ProofActor<M>, Lives>,
 ) -> Option<Lives> {
     let mut lives = after.history.clone();
@@ -158,14 +159,14 @@ pub fn witness<M: Mechanisms>(
         state.table.get(id).copied()
     };
     match action {
-        ActorModelAction::Recover(id) => {
+        Some(ActorModelAction::Recover(id)) => {
             let known = rows(before).into_iter().filter(|(_, member, _)| member == id);
             let known = known.map(|(.., entry)| entry.incarnation);
             let before = before.actor_storages[usize::from(*id)].map_or(0, |store| own(&store));
             let newest = known.max().unwrap_or(0).max(before);
             lives.has_reused |= entry_of(after, *id).is_some_and(|own| own.incarnation <= newest);
         }
-        ActorModelAction::Deliver { dst, msg, .. } => {
+        Some(ActorModelAction::Deliver { dst, msg, .. }) => {
             if let (Msg::Gossip(Gossip { say, news }), Some(before), Some(after)) =
                 (Interned::get(*msg), entry_of(before, *dst), entry_of(after, *dst))
             {
@@ -179,10 +180,13 @@ pub fn witness<M: Mechanisms>(
                     .any(|rumour| rumour.entry.version() >= after.version());
             }
         }
-        ActorModelAction::Drop(_)
-        | ActorModelAction::Timeout(..)
-        | ActorModelAction::Crash(_)
-        | ActorModelAction::SelectRandom { .. } => {}
+        Some(
+            ActorModelAction::Drop(_)
+            | ActorModelAction::Timeout(..)
+            | ActorModelAction::Crash(_)
+            | ActorModelAction::SelectRandom { .. },
+        )
+        | None => {}
     }
     (lives != after.history).then_some(lives)
 }

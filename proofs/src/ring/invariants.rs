@@ -17,8 +17,8 @@
 //! | durable | what an actor acts on is what it has saved |
 //! | no dead end | where nothing can happen any more, every script has finished or used its attempts up |
 //!
-//! What is **not** checked: liveness. Proposers may duel for ever, which attempts bound in models and
-//! random waits make unlikely in clusters.
+//! What is **not** checked: liveness. Proposers may duel for ever, which attempts bound in models
+//! and random waits make unlikely in clusters.
 
 mod at_most_once;
 mod durable;
@@ -66,8 +66,8 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
-/// Every property of a ring whose registers remember `recent` operations. The two that need that number
-/// come for the numbers that models use.
+/// Every property of a ring whose registers remember `recent` operations. The two that need that
+/// number come for the numbers that models use.
 pub fn of_ring<M: Mechanisms>(recent: usize) -> Vec<Property<RingModel<M>>> {
     match recent {
         1 => properties::<M, 1>(),
@@ -104,8 +104,8 @@ struct Judged {
     refused_for_good: bool,
 }
 
-/// Judges the contents of a state: what nodes hold, what is being proposed, and what clients were told.
-/// Memoized by these: many states have them in common.
+/// Judges the contents of a state: what nodes hold, what is being proposed, and what clients were
+/// told. Memoized by these: many states have them in common.
 fn judged<M: Mechanisms>(system: &System<M>, recent: usize) -> Judged {
     /// Verdicts that a thread remembers at the most.
     const REMEMBERED: usize = 1 << 20;

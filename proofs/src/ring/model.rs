@@ -39,10 +39,8 @@ impl Setup {
         let this = Arc::clone(&reductions);
         model = model.representative(move |system| this.representative(system));
         let this = self.clone();
-        model = model.scope(move |system, action| {
-            this.is_in_scope(system, action)
-                && (pruning != Pruning::On || reductions.is_in_order(system, action))
-        });
+        model = model.scope(move |system, action| this.is_in_scope(system, action));
+        model = model.persistent_set(move |system, action| reductions.is_in_order(system, action));
         for (actor, store) in actors.into_iter().zip(stores) {
             model = model.actor(actor, store);
         }
@@ -64,8 +62,8 @@ impl Setup {
     /// What does not hold of a ring like this.
     fn not_claimed(&self) -> Vec<Claim> {
         let mut not_claimed = Vec::new();
-        // A ring whose reform loses a write is not linearizable, and what is said of chosen contents does
-        // not hold.
+        // A ring whose reform loses a write is not linearizable, and what is said of chosen
+        // contents does not hold.
         if self.reached.contains(&Reached::WriteLost) {
             not_claimed.extend([Claim::Linearizable, Claim::OneLineage, Claim::Held]);
         }
@@ -91,8 +89,8 @@ impl Setup {
         reductions.orders().iter().map(|order| reductions.reordered(system, order)).collect()
     }
 
-    /// Whether registers remember enough for every outcome to be known: an operation and all that can come after
-    /// it, while no gateway crashes, no deadline passes, and nothing is purged.
+    /// Whether registers remember enough for every outcome to be known: an operation and all that
+    /// can come after it, while no gateway crashes, no deadline passes, and nothing is purged.
     fn tells(&self) -> bool {
         let updates = |client: &Client| client.ops.iter().filter(|(_, op)| !op.is_read()).count();
         let all: usize = self.clients.iter().map(updates).sum();
@@ -111,7 +109,11 @@ impl Setup {
 }
 
 /// What a step does to views.
-fn witness<M: Mechanisms>(before: &System<M>, _: &Action, after: &System<M>) -> Option<History> {
+fn witness<M: Mechanisms>(
+    before: &System<M>,
+    _: Option<&Action>,
+    after: &System<M>,
+) -> Option<History> {
     let mut decisions = after.history.decisions().clone();
     for (before, after) in before.actor_storages.iter().zip(&after.actor_storages) {
         if let (Some(before), Some(after)) = (before, after)

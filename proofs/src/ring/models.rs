@@ -2,6 +2,7 @@
 
 use super::reached::Reached;
 use super::setup::{Client, Mortal, Planted, Setup};
+use crate::checker::crash_points::Order;
 use crate::checker::entry::{Entry, Steps};
 use chainring_model::kv::{Op, Value};
 
@@ -95,18 +96,14 @@ fn reads_deep() -> Vec<Named> {
         entry(
             "ring-rounds-read-5",
             "two gateways that write and then read, with ballots of up to five rounds",
-            write_and_read()
-                .attempts(3)
-                .rounds(5)
-                .reached([ReadFound, ContendedTwice]),
+            write_and_read().attempts(3).rounds(5).reached([ReadFound, ContendedTwice]),
         )
         .deep(),
         entry(
             "ring-rounds-each",
-            "two gateways that write and then read, in up to three attempts each, whatever the round",
-            write_and_read()
-                .attempts(3)
-                .reached([ReadFound, ContendedTwice]),
+            "two gateways that write and then read, in up to three attempts each, whatever the \
+             round",
+            write_and_read().attempts(3).reached([ReadFound, ContendedTwice]),
         )
         .partial(),
         entry(
@@ -120,9 +117,7 @@ fn reads_deep() -> Vec<Named> {
         entry(
             "ring-again-read",
             "two gateways that write and then read, in up to two attempts each",
-            write_and_read()
-                .attempts(2)
-                .reached([ReadFound, Contended]),
+            write_and_read().attempts(2).reached([ReadFound, Contended]),
         )
         .deep(),
         entry(
@@ -174,7 +169,8 @@ fn recent() -> Vec<Named> {
         ),
         entry(
             "ring-recent-3",
-            "registers that remember an operation and all that can come after it: nothing is unknown",
+            "registers that remember an operation and all that can come after it: nothing is \
+             unknown",
             Setup::new([
                 Client::new(0, [Op::Increment(1)]),
                 Client::new(1, [Op::Increment(1), Op::Increment(1)]),
@@ -222,6 +218,18 @@ fn faults() -> Vec<Named> {
                 .crashes(1, Mortal::Gateways)
                 .reached([RecoveredAndServed, GivenUp, UnknownTookEffect]),
         ),
+        Entry {
+            steps: Steps::CrashPoints(Order::SaveFirst),
+            ..entry(
+                "ring-torn",
+                "crashes of nodes between any two commands of a step: persist, then speak",
+                Setup::new([Client::new(0, [put("a")])])
+                    .of_two()
+                    .attempts(1)
+                    .crashes(1, Mortal::Nodes)
+                    .reached([RecoveredAndServed]),
+            )
+        },
         entry(
             "ring-lanes",
             "two lanes of one gateway work on one key",
@@ -297,7 +305,8 @@ fn repairs() -> Vec<Named> {
     vec![
         entry(
             "ring-repair",
-            "a write is half done at one of three, another compares and copies it, and a writer goes on",
+            "a write is half done at one of three, another compares and copies it, and a writer \
+             goes on",
             Setup::new([Client::new(0, [put("b")])])
                 .attempts(1)
                 .planted([0], value)
@@ -412,7 +421,8 @@ fn moves() -> Vec<Named> {
         ),
         entry(
             "ring-move-spans",
-            "a newcomer that holds what was deleted and purged fetches two spans, one after the other: the later has the key",
+            "a newcomer that holds what was deleted and purged fetches two spans, one after the \
+             other: the later has the key",
             Setup::new([Client::new(0, [Op::Get])])
                 .of_two()
                 .planted([2], value)
@@ -573,7 +583,8 @@ fn pairs() -> Vec<Named> {
         ),
         entry(
             "ring-pair-sweep",
-            "a tombstone is swept at any moment, while its key moves away from a node and comes back",
+            "a tombstone is swept at any moment, while its key moves away from a node and comes \
+             back",
             Setup::new([Client::new(0, [Op::Get])])
                 .of_two()
                 .planted([0, 1], Planted::tombstone(1))
@@ -698,7 +709,8 @@ fn reforms() -> Vec<Named> {
         ),
         entry(
             "ring-give-up",
-            "two of three are gone, as some report, and two of three coordinators would give them up",
+            "two of three are gone, as some report, and two of three coordinators would give \
+             them up",
             Setup::new([])
                 .planted([0, 1, 2], value)
                 .gone([1, 2])
@@ -713,7 +725,8 @@ fn reforms() -> Vec<Named> {
         ),
         entry(
             "ring-reform-all",
-            "an operator gives up all who have a key: whoever gets it then does not show what it had before",
+            "an operator gives up all who have a key: whoever gets it then does not show what it \
+             had before",
             Setup::new([Client::new(0, [Op::Get, Op::Get])])
                 .of_two()
                 .planted([1], value)

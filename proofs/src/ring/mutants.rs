@@ -1,8 +1,8 @@
 //! Runs of the ring that show what goes wrong without a mechanism.
 //!
-//! Most mutants of the ring are caught by a schedule: quorums make runs long, and the networks of these
-//! models hold many messages. Every schedule is also followed in the intact protocol, where it gets stuck,
-//! or nothing falls.
+//! Most mutants of the ring are caught by a schedule: quorums make runs long, and the networks of
+//! these models hold many messages. Every schedule is also followed in the intact protocol, where
+//! it gets stuck, or nothing falls.
 
 /// One node answers for all.
 pub const QUORUM_MAJORITY: &str = "
@@ -66,7 +66,8 @@ pub const REFUSAL_ACCEPTED: &str = "
     g1 > n1, n2: Prepare; n1, n2 > g1: Promise
 ";
 
-/// A swap builds upon a half-done write, is refused because of what was there before it, and happens.
+/// A swap builds upon a half-done write, is refused because of what was there before it, and
+/// happens.
 pub const REFUSAL_OF_ALL: &str = "
     g0 > n0, n1: Prepare; n0, n1 > g0: Promise; g0 > n0: Accept
     g1 > n0, n1: Prepare; n0, n1 > g1: Promise; g1 > n0: Accept
@@ -85,7 +86,8 @@ pub const PURGE_ALL: &str = "
     g1 > n0, n2: Accept; n0, n2 > g1: Accepted
 ";
 
-/// n1 and n2 have promised a ballot of g1, forget that with the tombstone, and accept a lower one of g0.
+/// n1 and n2 have promised a ballot of g1, forget that with the tombstone, and accept a lower one
+/// of g0.
 pub const PURGE_PROMISE: &str = "
     g1 > n1, n2: Prepare; n1, n2 > g1: Promise; n1, n2: Sweep; n1 > n0, n2: Sweep
     n2 > n0, n1: Sweep
@@ -129,7 +131,8 @@ pub const FLOORS_FETCHED: &str = "
     g0 > n3, n4: Prepare; n3, n4 > g0: Promise; g0 > n3, n4: Accept; n3, n4 > g0: Accepted
 ";
 
-/// The second write of g1 is half done in the first epoch; that of g0 in the third has a lower number.
+/// The second write of g1 is half done in the first epoch; that of g0 in the third has a lower
+/// number.
 pub const BALLOT_EPOCH: &str = "
     g1 > n0, n1: Prepare; n0, n1 > g1: Promise; g1 > n0, n1: Accept; n0, n1 > g1: Accepted
     g1 > n0, n1: Prepare; n0, n1 > g1: Promise; g1 > n0: Accept
@@ -180,7 +183,8 @@ pub const FETCH_FORGETS: &str = "
     g0 > n2, n3: Accept; n2, n3 > g0: Accepted
 ";
 
-/// n3 fetches, a write happens without it, and the next view has it again, with n0, which missed it.
+/// n3 fetches, a write happens without it, and the next view has it again, with n0, which missed
+/// it.
 pub const FETCH_EACH_VIEW: &str = "
     o0: Decide(0); o0 > n1, n2, n3, g0: Install; n3 > n1, n2: Fetch; n1, n2 > n3: Rows
     g0 > n1, n2: Prepare; n1, n2 > g0: Promise; g0 > n1, n2: Accept; n1, n2 > g0: Accepted

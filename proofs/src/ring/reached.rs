@@ -28,7 +28,8 @@ pub enum Reached {
     FoundBuiltUpon,
     /// An operation is refused, and has that accepted before it tells.
     RefusalProposed,
-    /// The versions do not tell whether an operation happened: its client is told that it is unknown.
+    /// The versions do not tell whether an operation happened: its client is told that it is
+    /// unknown.
     UnknownByVersion,
     /// An actor crashed, everything is up again, and every script finished.
     RecoveredAndServed,

@@ -1,22 +1,23 @@
-//! What a model of a ring need not tell apart, beside what each actor calls obsolete.
+//! What a model of a ring need not tell apart, beside what each actor calls obsolete: the arguments
+//! of the ring's rows of the [table](crate::checker::reduce). None of it is trusted: tests compare
+//! what is reached with these and without them, and audit them.
 //!
-//! None of it is trusted: tests compare what is reached with these and without them, and audit them.
-//!
-//! - **Who tells of a view** makes no difference.
-//! - **Spent**: a request that leaves a node as it is, now and for ever, can only be answered; and when its
-//!   sender does not care for the answer, now and for ever, it is dropped. An announcement of a view that is
-//!   under way already need not be sent again, where nothing is lost.
-//! - **Quorums are counted at once.** A gateway counts promises, votes and acceptances, and until it has a
-//!   quorum nobody can tell how many it has; what it has not counted yet stays under way. So each of them can
-//!   as well be counted just before the last of its quorum: a gateway begins to count only when all that it
-//!   needs is there, goes through it in the order of its senders, and nobody does anything else meanwhile. The
-//!   same goes for a node that counts who holds a tombstone, and for a newcomer that fetches: it votes when it has
-//!   all (but for the floors, which stay raised: so not where tombstones are purged).
-//! - **Who is refused waits for nothing.** Between a refusal and the next attempt a gateway does nothing that
-//!   it did not do before the refusal, which can come later. (Where it has several lanes they share a
-//!   counter, and it makes a difference.)
-//! - **Replicas are alike.** Where all nodes are replicas of the key, and no view changes, a state in which two of
-//!   them have changed places goes on as that state does.
+//! - **Equivalent senders.** Which actor tells of a view makes no difference.
+//! - **Spent**: a request that leaves a node as it is, now and for ever, can only be answered; and
+//!   when its sender does not care for the answer, now and for ever, it is dropped. An announcement
+//!   of a view that is under way already need not be sent again, where nothing is lost.
+//! - **Quorums are counted at once** (a persistent set). A gateway counts promises, votes and
+//!   acceptances, and until it has a quorum nobody can tell how many it has; what it has not
+//!   counted yet stays under way. So each of them can as well be counted just before the last of
+//!   its quorum: a gateway begins to count only when all that it needs is there, goes through it in
+//!   the order of its senders, and nobody does anything else meanwhile. The same goes for a node
+//!   that counts who holds a tombstone, and for a newcomer that fetches: it votes when it has all
+//!   (but for the floors, which stay raised: so not where tombstones are purged).
+//! - **A refused operation waits for nothing** (a persistent set). Between a refusal and the next
+//!   attempt a gateway does nothing that it did not do before the refusal, which can come later.
+//!   (Where it has several lanes they share a counter, and it makes a difference.)
+//! - **Symmetry.** Where all nodes are replicas of the key, and no view changes, a state in which
+//!   two of them have changed places goes on as that state does.
 //!
 //! A protocol that lacks a mechanism is explored without any but the first.
 
@@ -126,7 +127,8 @@ impl<M: Mechanisms> Reductions<M> {
         matches!(self.actors.get(usize::from(id)), Some(RingActor::Coordinator(_)))
     }
 
-    /// Whether all that a message can do is to be answered, and its sender does not care for any answer.
+    /// Whether all that a message can do is to be answered, and its sender does not care for any
+    /// answer.
     pub fn is_spent(&self, system: &System<M>, envelope: &EnvelopeOf<ProofActor<M>>) -> bool {
         let Envelope { src, dst, msg } = *envelope;
         let state = |id: Id| system.actor_states.get(usize::from(id)).copied();
@@ -178,14 +180,15 @@ impl<M: Mechanisms> Reductions<M> {
             (None, ActorModelAction::Deliver { src, dst, msg }) => {
                 self.counts(system, *src, *dst, msg) != Some(false)
             }
-            // Nothing is lost, and what was dropped is spent: only a read that has its quorum needs this.
+            // Nothing is lost, and what was dropped is spent: only a read that has its quorum needs
+            // this.
             (None, ActorModelAction::Timeout(_, Timer::Resend(_))) => false,
             (None, _) => true,
         }
     }
 
-    /// Who is occupied, and with what. Remembered of the newest system, for one action is asked about after the
-    /// other.
+    /// Who is occupied, and with what. Remembered of the newest system, for one action is asked
+    /// about after the other.
     fn who_is_occupied(&self, system: &System<M>) -> Option<(Id, Occupation)> {
         type Known = (Vec<(usize, usize)>, Option<(Id, Occupation)>);
         thread_local! {
@@ -205,8 +208,9 @@ impl<M: Mechanisms> Reductions<M> {
         })
     }
 
-    /// The system that stands for all in which the nodes have changed places: they are in the order of what there
-    /// is to be known of them. (Any order would do; this one is the same for most that are the same.)
+    /// The system that stands for all in which the nodes have changed places: they are in the order
+    /// of what there is to be known of them. (Any order would do; this one is the same for most
+    /// that are the same.)
     pub fn representative(&self, system: &System<M>) -> Option<System<M>> {
         let is_sound = self.is_intact && !self.is_lossy;
         if self.symmetric.is_empty() || !is_sound || self.who_is_occupied(system).is_some() {
@@ -390,8 +394,8 @@ impl<M: Mechanisms> Reductions<M> {
         Some(last <= Some(src) && (is_enough(&later) || others.iter().any(with)))
     }
 
-    /// Whether a message that counts at its receiver comes in order, with all that is needed after it;
-    /// nothing if it does not count.
+    /// Whether a message that counts at its receiver comes in order, with all that is needed after
+    /// it; nothing if it does not count.
     fn counts(&self, system: &System<M>, src: Id, dst: Id, msg: &Msg) -> Option<bool> {
         let index = usize::from(dst);
         let others = |count: &Count| -> BTreeSet<Id> {
@@ -613,8 +617,8 @@ fn awaited<S>(state: &NodeState<S>, id: Id, key: &chainring_model::kv::Key) -> B
     replicas
 }
 
-/// If a message leaves who is asked as it is, now and for ever, across crashes: an answer that stands for all of
-/// its answers. When that one is obsolete where it goes, so is every other.
+/// If a message leaves who is asked as it is, now and for ever, across crashes: an answer that
+/// stands for all of its answers. When that one is obsolete where it goes, so is every other.
 fn answer(state: &RingState<ProofStore>, msg: &Msg) -> Option<Msg> {
     let install = |view: &chainring_model::ring::View| {
         Msg::Views(coordinator::Msg::Install(Install { view: view.clone() }))
@@ -634,8 +638,8 @@ fn answer(state: &RingState<ProofStore>, msg: &Msg) -> Option<Msg> {
     }
 }
 
-/// What an older epoch, or a ballot up to the one promised, asks for changes nothing for ever. Of the answers a
-/// refusal stands for all: a proposer to whom that is obsolete has left the ballot.
+/// What an older epoch, or a ballot up to the one promised, asks for changes nothing for ever. Of
+/// the answers a refusal stands for all: a proposer to whom that is obsolete has left the ballot.
 fn answer_of(node: &NodeState<ProofStore>, msg: &Msg, install: Msg) -> Option<Msg> {
     let epoch = match msg {
         Msg::Views(coordinator::Msg::Ask(_)) => return Some(install),

@@ -27,8 +27,9 @@ pub struct Client {
     pub ops: Vec<(ClientKey, Op)>,
 }
 
-/// A system to check: nodes `0..n`, then the gateways, then the clients, then, where views change, who
-/// decides them: an oracle, which follows a plan, or coordinators, who are told who comes and goes.
+/// A system to check: nodes `0..n`, then the gateways, then the clients, then, where views change,
+/// who decides them: an oracle, which follows a plan, or coordinators, who are told who comes and
+/// goes.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// How many nodes.
@@ -47,7 +48,8 @@ pub struct Setup {
     pub leaver: Option<usize>,
     /// Whether an operator gives up those who are gone in the first view, at any time.
     pub reform: bool,
-    /// Which coordinators' files say that those are given up without whom there is no majority: after any time.
+    /// Which coordinators' files say that those are given up without whom there is no majority:
+    /// after any time.
     pub gives_up: Vec<usize>,
     /// The clients.
     pub clients: Vec<Client>,
@@ -55,8 +57,8 @@ pub struct Setup {
     pub recent: usize,
     /// How many attempts a gateway makes of an operation.
     pub attempts: u32,
-    /// Up to which round ballots go, where that is bounded: nobody begins one beyond it, and what would make a
-    /// gateway do so does not reach it.
+    /// Up to which round ballots go, where that is bounded: nobody begins one beyond it, and what
+    /// would make a gateway do so does not reach it.
     pub rounds: Option<u64>,
     /// How many crashes, each with a recovery, in all.
     pub crashes: u8,
@@ -72,8 +74,8 @@ pub struct Setup {
     pub planted: Vec<(usize, Planted)>,
     /// Whether tombstones are swept, at any moment.
     pub sweeps: bool,
-    /// Where what was missed is made good: which nodes compare what they hold with others', at any moment, besides
-    /// gateways that tell of what reads have shown.
+    /// Where what was missed is made good: which nodes compare what they hold with others', at any
+    /// moment, besides gateways that tell of what reads have shown.
     pub repairs: Option<Vec<usize>>,
     /// Copies that are under way at the beginning: from one node, to another.
     pub late: Option<(usize, usize, Planted)>,
@@ -230,7 +232,8 @@ impl Setup {
         self
     }
 
-    /// With these views to be decided at any moment, each a pair of rings, and as many nodes as they name.
+    /// With these views to be decided at any moment, each a pair of rings, and as many nodes as
+    /// they name.
     pub fn plan(mut self, plan: &[(&[usize], &[usize])]) -> Self {
         self.plan = plan.iter().map(|(old, new)| (old.to_vec(), new.to_vec())).collect();
         let most = self.plan.iter().flat_map(|(old, new)| old.iter().chain(new)).max();
@@ -255,7 +258,8 @@ impl Setup {
         self
     }
 
-    /// Where these are said to be gone, rightly or wrongly, at any time; once more each time this is called.
+    /// Where these are said to be gone, rightly or wrongly, at any time; once more each time this
+    /// is called.
     pub fn gone(mut self, gone: impl IntoIterator<Item = usize>) -> Self {
         self.gone.push(gone.into_iter().collect());
         self
@@ -380,7 +384,8 @@ impl Setup {
         actors
     }
 
-    /// What is said from outside, and comes at any time: who is gone, who is to leave, what is given up.
+    /// What is said from outside, and comes at any time: who is gone, who is to leave, what is
+    /// given up.
     pub(super) fn in_flight(&self) -> Vec<Envelope<Msg>> {
         let mut said = Vec::new();
         // Nobody of the model: whoever watches the members, and an operator.
@@ -436,7 +441,8 @@ impl Setup {
     }
 }
 
-/// What the actors of a ring are called in scripts, by id; and those outside of it who say something: `x0`.
+/// What the actors of a ring are called in scripts, by id; and those outside of it who say
+/// something: `x0`.
 pub fn names<M: Mechanisms>(actors: &[ProofActor<M>]) -> Vec<String> {
     let letters = actors.iter().map(|actor| match actor {
         RingActor::Node(_) => 'n',

@@ -1,12 +1,13 @@
-//! A ring to simulate: three coordinators, five or six nodes of which four begin in the ring, three gateways with some
-//! clients each; and those who watch the nodes, and an operator.
+//! A ring to simulate: three coordinators, five or six nodes of which four begin in the ring, three
+//! gateways with some clients each; and those who watch the nodes, and an operator.
 //!
-//! Failures are detected by gossip, which is not simulated: *watchers* stand in for it. Each says from time to time who
-//! is gone, to every coordinator; mostly rightly, and in some runs often wrongly. An operator tells nodes to leave, and
-//! to come back. Watchers and operator are processes too, and do not say anything while they are down.
+//! Failures are detected by gossip, which is not simulated: *watchers* stand in for it. Each says
+//! from time to time who is gone, to every coordinator; mostly rightly, and in some runs often
+//! wrongly. An operator tells nodes to leave, and to come back. Watchers and operator are processes
+//! too, and do not say anything while they are down.
 //!
-//! No disk of a node is lost: whoever loses one comes back as somebody else, which is a node that is gone and another
-//! that joins.
+//! No disk of a node is lost: whoever loses one comes back as somebody else, which is a node that
+//! is gone and another that joins.
 
 use crate::claim::Claim;
 use crate::history::{History, Recorder};
@@ -163,7 +164,8 @@ impl<M: Mechanisms> Simulated<M> {
     }
 }
 
-/// Those of production; or with other deadlines, quicker sweeps, and newcomers that are given another chance sooner.
+/// Those of production; or with other deadlines, quicker sweeps, and newcomers that are given
+/// another chance sooner.
 fn timeouts(dice: &mut Dice) -> Timeouts {
     let ms = Duration::from_millis;
     let mut timeouts = Timeouts::default();
@@ -175,8 +177,9 @@ fn timeouts(dice: &mut Dice) -> Timeouts {
     timeouts
 }
 
-/// Every acknowledged update is in the content that any quorum of the newest stable view leads to, or was: each has
-/// made a version, and the last ones are remembered, but for those that a purge has forgotten.
+/// Every acknowledged update is in the content that any quorum of the newest stable view leads to,
+/// or was: each has made a version, and the last ones are remembered, but for those that a purge
+/// has forgotten.
 fn held<M: Mechanisms>(scene: &RingScene<M>, recent: usize) -> bool {
     let nodes = scene.nodes();
     let Some(view) = newest_view(&nodes).filter(View::is_stable) else { return true };
@@ -223,7 +226,7 @@ impl<M: Mechanisms> Model for Simulated<M> {
             Claim::EpochsAdvance
                 .always(|_, scene: &RingScene<M>| scene.history().decisions().advance()),
             Claim::IncarnationsGrow.always(|_, scene: &RingScene<M>| scene.history().starts_grow()),
-            Claim::Durable.always(|_, scene| is_durable(scene)),
+            Claim::Durable.always(|_, scene| is_durable(scene, |_| false)),
         ]
     }
 }

@@ -4,8 +4,8 @@ use super::dice::Dice;
 use crate::history::History;
 use chainring_model::kv::{Key, Op, Value};
 
-/// How many operations on a key may be open, the unknown ones among them, before clients take another: with each, the
-/// ways in which the key may stand are many times as many.
+/// How many operations on a key may be open, the unknown ones among them, before clients take
+/// another: with each, the ways in which the key may stand are many times as many.
 const OPEN: usize = 5;
 
 /// What clients like to do.
@@ -14,13 +14,14 @@ pub(crate) struct Habits {
     pub names: &'static [&'static str],
     /// How many operations work on the same few keys, before a client goes on to others.
     pub same_keys: usize,
-    /// Of a hundred operations, below which number one is a read, a read of an older key, a put, an increment, a
-    /// compare-and-swap, a create, an update; the others are deletes.
+    /// Of a hundred operations, below which number one is a read, a read of an older key, a put, an
+    /// increment, a compare-and-swap, a create, an update; the others are deletes.
     pub below: [u64; 7],
 }
 
 impl Habits {
-    /// What a client does, in order. Values that are put are multiples of a thousand, each put once.
+    /// What a client does, in order. Values that are put are multiples of a thousand, each put
+    /// once.
     pub fn ops(&self, dice: &mut Dice, count: usize, value: &mut i64) -> Vec<(Key, Op)> {
         let mut fresh = || {
             *value += 1000;

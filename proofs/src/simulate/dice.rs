@@ -1,5 +1,6 @@
-//! Chance, from a seed. The generator is one whose numbers are specified (ChaCha with 8 rounds), and what is made of
-//! them here is whole numbers: a seed means the same run on every machine, and next year.
+//! Chance, from a seed. The generator is one whose numbers are specified (ChaCha with 8 rounds),
+//! and what is made of them here is whole numbers: a seed means the same run on every machine, and
+//! next year.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};

@@ -1,14 +1,16 @@
 //! A run: virtual time, a network, and everything that goes wrong.
 //!
-//! Nothing here waits. There is a table of what happens next (a message arrives, an actor has a turn, a fault strikes),
-//! and time is that of the earliest. What happens at the same time happens in the order of the table, so nothing depends
-//! on anything but the seed.
+//! Nothing here waits. There is a table of what happens next (a message arrives, an actor has a
+//! turn, a fault strikes), and time is that of the earliest. What happens at the same time happens
+//! in the order of the table, so nothing depends on anything but the seed.
 //!
-//! **An actor's turn** is the driver's of `chainring-runtime`: whatever has arrived is taken; *then* the clock is read,
-//! once; every timer due at that reading fires, before any of the messages; then these are handled, in order; new
-//! deadlines count from the reading; and what was said leaves when the turn's commit is done. A process that is paused has
-//! no turns, and when it goes on it has one in which all that came meanwhile is waiting. A crash is between two turns:
-//! one within a turn, before its commit, is a crash before the turn that lost what was in the inbox.
+//! **An actor's turn** is the driver's of `chainring-runtime`: whatever has arrived is taken;
+//! *then* the clock is read, once; every timer due at that reading fires, before any of the
+//! messages; then these are handled, in order; new deadlines count from the reading; and what was
+//! said leaves when the turn's commit is done. A process that is paused has no turns, and when it
+//! goes on it has one in which all that came meanwhile is waiting. A crash is between two turns:
+//! one within a turn, before its commit, is a crash before the turn that lost what was in the
+//! inbox.
 //!
 //! **Clocks** differ in rate, by less than what the lease allows for; each process has its own.
 
@@ -100,7 +102,8 @@ struct Process {
 /// When what goes wrong next does, and what is wrong now.
 struct Faults {
     next: [Option<Micros>; 4],
-    /// Which processes are on the other side, until when, and whether only those do not hear the rest.
+    /// Which processes are on the other side, until when, and whether only those do not hear the
+    /// rest.
     cut: Option<(Vec<bool>, Micros, bool)>,
     /// The slow links: from, to, until when, and how slow.
     drags: Vec<(usize, usize, Micros, Micros)>,
@@ -328,8 +331,8 @@ impl<'a, S: Subject> Engine<'a, S> {
         self.end_step();
     }
 
-    /// Judges what has become of a step. What is claimed speaks of what is saved and recorded, so a step that has done
-    /// neither is not judged anew.
+    /// Judges what has become of a step. What is claimed speaks of what is saved and recorded, so a
+    /// step that has done neither is not judged anew.
     fn end_step(&mut self) {
         self.steps += 1;
         if std::mem::take(&mut self.is_news) {

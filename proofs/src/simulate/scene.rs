@@ -9,8 +9,8 @@ use stateright::actor::{Actor, Envelope, Id};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-/// A system to simulate. As a [`Model`] it has properties and no actions: whoever simulates it finds the steps.
-/// Judged are its `always` properties.
+/// A system to simulate. As a [`Model`] it has properties and no actions: whoever simulates it
+/// finds the steps. Judged are its `always` properties.
 pub trait Subject: Model<State = Scene<Self::Actor, Self::History>> + Sized {
     /// Its actors, none of whom chooses anything at random.
     type Actor: Actor<Msg: Clone + Debug, Timer: Ord, Storage: Debug, Random = ()>;
@@ -30,7 +30,8 @@ pub trait Subject: Model<State = Scene<Self::Actor, Self::History>> + Sized {
     /// A client has thought, and may say something else now.
     fn reconsider(&self, scene: &SceneOf<Self>, msg: MsgOf<Self>) -> MsgOf<Self>;
 
-    /// An actor has saved something else than `before`; what that is to the history, and to the figures.
+    /// An actor has saved something else than `before`; what that is to the history, and to the
+    /// figures.
     fn saved(
         &self,
         scene: &SceneOf<Self>,
@@ -82,8 +83,8 @@ pub struct Role<A: Actor> {
     pub actor: A,
     /// The store that it begins with.
     pub store: Option<A::Storage>,
-    /// In which process it runs. Those of one process stop, pause and are cut off together. Who is in none is a client:
-    /// nothing happens to it.
+    /// In which process it runs. Those of one process stop, pause and are cut off together. Who is
+    /// in none is a client: nothing happens to it.
     pub process: Option<usize>,
 }
 
@@ -92,7 +93,8 @@ pub struct Role<A: Actor> {
 pub enum Link {
     /// Inside a process: at once, in order, and surely.
     Inside,
-    /// The same, after its sender has thought; one thought of a sender under a number replaces the one before.
+    /// The same, after its sender has thought; one thought of a sender under a number replaces the
+    /// one before.
     Thinking(u32),
     /// Over the network, where anything may happen to it.
     Network,

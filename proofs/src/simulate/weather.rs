@@ -1,5 +1,6 @@
-//! What goes wrong in a run, and how often. Each seed has a weather of its own, in which some of what may go wrong does
-//! not: faults that mask each other are so also seen apart. (Groce et al., "Swarm Testing", ISSTA '12.)
+//! What goes wrong in a run, and how often. Each seed has a weather of its own, in which some of
+//! what may go wrong does not: faults that mask each other are so also seen apart. (Groce et al.,
+//! "Swarm Testing", ISSTA '12.)
 
 use super::dice::Dice;
 use std::ops::Range;
@@ -72,7 +73,8 @@ impl Weather {
         }
     }
 
-    /// How long a message takes that is on its way through a network that is calm, or through this one.
+    /// How long a message takes that is on its way through a network that is calm, or through this
+    /// one.
     pub fn journey(&self, dice: &mut Dice, is_calm: bool) -> Micros {
         if is_calm {
             return dice.within(50..MS);
@@ -86,7 +88,8 @@ impl Weather {
         usual + more
     }
 
-    /// How long something that goes wrong lasts: mostly shorter than anyone notices, or long enough to be suspected.
+    /// How long something that goes wrong lasts: mostly shorter than anyone notices, or long enough
+    /// to be suspected.
     pub fn spell(&self, dice: &mut Dice) -> Micros {
         match dice.below(3) {
             0 => dice.within(MS..100 * MS),

@@ -1,13 +1,13 @@
-//! State machine replication (Schneider, "Implementing Fault-Tolerant Services Using the State Machine
-//! Approach", Computing Surveys 1990): equal prefixes of one history have equal effects.
+//! State machine replication (Schneider, "Implementing Fault-Tolerant Services Using the State
+//! Machine Approach", Computing Surveys 1990): equal prefixes of one history have equal effects.
 
 use crate::chain::world::{Member, World, chain, teachings};
 use crate::claim::Claim;
 use chainring_model::chain::Place;
 use stateright::Property;
 
-/// Two members that have committed as much as each other hold equal data and equal operation tables; and
-/// so do a tail and its learner, when that has finished its scan.
+/// Two members that have committed as much as each other hold equal data and equal operation
+/// tables; and so do a tail and its learner, when that has finished its scan.
 pub fn agreement<W: World>() -> Property<W> {
     Claim::Agreement.always(|_, state| {
         let system = W::system(state);

@@ -1,5 +1,5 @@
-//! Exactly-once semantics, Lee et al., "Implementing Linearizability at Large Scale and Low Latency"
-//! (RIFL), SOSP '15.
+//! Exactly-once semantics, Lee et al., "Implementing Linearizability at Large Scale and Low
+//! Latency" (RIFL), SOSP '15.
 
 use crate::chain::world::{World, members};
 use crate::claim::Claim;

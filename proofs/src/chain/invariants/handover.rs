@@ -5,8 +5,8 @@ use crate::claim::Claim;
 use chainring_model::chain::Place;
 use stateright::Property;
 
-/// A tail hands over to a learner that has every row, and to nobody else; and until it has, the learner has
-/// committed nothing that its tail has not.
+/// A tail hands over to a learner that has every row, and to nobody else; and until it has, the
+/// learner has committed nothing that its tail has not.
 pub fn handover<W: World>() -> Property<W> {
     Claim::Handover.always(|_, state| {
         teachings(W::system(state)).iter().all(|(tail, learner)| {

@@ -5,7 +5,8 @@ use crate::chain::world::{Sight, World, chain};
 use crate::claim::Claim;
 use stateright::Property;
 
-/// Every acknowledged update is in the operation table or the log of every member of the newest chain.
+/// Every acknowledged update is in the operation table or the log of every member of the newest
+/// chain.
 pub fn held<W: World>() -> Property<W> {
     Claim::Held.always(|_, state| {
         let system = W::system(state);

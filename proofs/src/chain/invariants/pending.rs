@@ -1,11 +1,12 @@
-//! The pending updates of a successor are a subset of its predecessor's (after van Renesse & Schneider, OSDI '04).
+//! The pending updates of a successor are a subset of its predecessor's (after van Renesse &
+//! Schneider, OSDI '04).
 
 use crate::chain::world::{World, chain};
 use crate::claim::Claim;
 use stateright::Property;
 
-/// What a successor has received and not committed, its predecessor has received and not committed, too:
-/// pending(succ) ⊆ pending(pred).
+/// What a successor has received and not committed, its predecessor has received and not committed,
+/// too: pending(succ) ⊆ pending(pred).
 pub fn pending<W: World>() -> Property<W> {
     Claim::Pending.always(|_, state| {
         chain(W::system(state)).windows(2).all(|pair| {

@@ -1,4 +1,5 @@
-//! A definite answer is definite (jepsen-io/maelstrom, `doc/protocol.md`: definite and indefinite errors).
+//! A definite answer is definite (jepsen-io/maelstrom, `doc/protocol.md`: definite and indefinite
+//! errors).
 
 use crate::chain::world::{Sight, World, members};
 use crate::claim::Claim;

@@ -1,4 +1,5 @@
-//! The stable store of a successor is a superset of its predecessor's (after van Renesse & Schneider, OSDI '04).
+//! The stable store of a successor is a superset of its predecessor's (after van Renesse &
+//! Schneider, OSDI '04).
 
 use crate::chain::world::{World, chain};
 use crate::claim::Claim;

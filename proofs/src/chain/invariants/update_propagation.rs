@@ -4,8 +4,9 @@ use crate::chain::world::{World, chain};
 use crate::claim::Claim;
 use stateright::Property;
 
-/// In the newest installed view, a successor's history is a prefix of its predecessor's. (A history is
-/// what is committed, then the log. That equal prefixes were applied to equal effect is `agreement`.)
+/// In the newest installed view, a successor's history is a prefix of its predecessor's. (A history
+/// is what is committed, then the log. That equal prefixes were applied to equal effect is
+/// `agreement`.)
 pub fn update_propagation<W: World>() -> Property<W> {
     Claim::UpdatePropagation.always(|_, state| {
         chain(W::system(state)).windows(2).all(|pair| {

@@ -7,9 +7,11 @@ use crate::ring::world::{finished, pending};
 use chainring_model::Mechanisms;
 use stateright::Property;
 
-/// Where nothing can happen any more, every script has finished, or an operation has used its attempts up.
+/// Where nothing can happen any more, every script has finished, or an operation has used its
+/// attempts up.
 ///
-/// stateright's `eventually` is judged at states without steps alone, and that is all that is claimed.
+/// stateright's `eventually` is judged at states without steps alone, and that is all that is
+/// claimed.
 pub fn finish<M: Mechanisms>() -> Property<RingModel<M>> {
     Claim::NoDeadEnd.eventually(|model: &RingModel<M>, state: &State<M>| {
         finished(model, state) || gave_up(model, &state.system)

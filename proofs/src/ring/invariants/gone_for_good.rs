@@ -7,8 +7,8 @@ use chainring_model::Mechanisms;
 use chainring_model::ring::Ballot;
 use stateright::Property;
 
-/// Purge never resurrects: of the one key that a model is about, nothing is left, nor comes back, below the ballot
-/// of a tombstone that a node has purged.
+/// Purge never resurrects: of the one key that a model is about, nothing is left, nor comes back,
+/// below the ballot of a tombstone that a node has purged.
 pub fn gone_for_good<M: Mechanisms>() -> Property<RingModel<M>> {
     Claim::GoneForGood.always(|_, state: &State<M>| {
         let nodes = nodes(&state.system);

@@ -1,5 +1,5 @@
-//! Durability, as of the chain (van Renesse & Schneider, OSDI '04, section 3.2): replies are only sent for
-//! what every quorum leads to.
+//! Durability, as of the chain (van Renesse & Schneider, OSDI '04, section 3.2): replies are only
+//! sent for what every quorum leads to.
 
 use super::{judged, newest_view, quorums};
 use crate::claim::Claim;
@@ -14,8 +14,8 @@ pub fn held<M: Mechanisms, const RECENT: usize>() -> Property<RingModel<M>> {
     Claim::Held.always(|_, state: &State<M>| judged(&state.system, RECENT).held)
 }
 
-/// Every acknowledged write is in the content that any quorum of the newest stable view leads to, or was,
-/// as far as that content can tell.
+/// Every acknowledged write is in the content that any quorum of the newest stable view leads to,
+/// or was, as far as that content can tell.
 pub(super) fn is_held(system: &impl Sight, recent: usize) -> bool {
     let nodes = system.nodes();
     let Some(view) = newest_view(&nodes) else { return true };

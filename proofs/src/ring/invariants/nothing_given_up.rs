@@ -6,7 +6,8 @@ use crate::ring::world::{decided, nodes};
 use chainring_model::Mechanisms;
 use stateright::Property;
 
-/// One coordinator does not speak for all: no actor has heard of a view in which a node is given up.
+/// One coordinator does not speak for all: no actor has heard of a view in which a node is given
+/// up.
 pub fn nothing_given_up<M: Mechanisms>() -> Property<RingModel<M>> {
     Claim::NothingGivenUp.always(|_, state: &State<M>| {
         let mut stores = state.system.actor_storages.iter().flatten();

@@ -1,4 +1,5 @@
-//! Rystsov, "CASPaxos", arXiv 1802.07000, appendix A: of two chosen contents, one is made from the other.
+//! Rystsov, "CASPaxos", arXiv 1802.07000, appendix A: of two chosen contents, one is made from the
+//! other.
 
 use super::{contents, judged, newest_view};
 use crate::claim::Claim;
@@ -15,7 +16,8 @@ pub fn one_lineage<M: Mechanisms, const RECENT: usize>() -> Property<RingModel<M
     Claim::OneLineage.always(|_, state: &State<M>| judged(&state.system, RECENT).one_lineage)
 }
 
-/// What a quorum holds here and now is chosen; whatever has a higher ballot must be made from it, or be it.
+/// What a quorum holds here and now is chosen; whatever has a higher ballot must be made from it,
+/// or be it.
 pub fn is_one_lineage(system: &impl Sight, recent: usize) -> bool {
     let nodes = system.nodes();
     let Some(view) = newest_view(&nodes) else { return true };

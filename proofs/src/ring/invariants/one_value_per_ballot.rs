@@ -1,5 +1,5 @@
-//! Rystsov, "CASPaxos", arXiv 1802.07000, section 2.2: a ballot is of one proposer, which proposes one
-//! value with it.
+//! Rystsov, "CASPaxos", arXiv 1802.07000, section 2.2: a ballot is of one proposer, which proposes
+//! one value with it.
 
 use super::{contents, judged};
 use crate::claim::Claim;

@@ -1,4 +1,5 @@
-//! Lamport, "Paxos Made Simple" (2001): of one instance, one value is chosen; an epoch is an instance.
+//! Lamport, "Paxos Made Simple" (2001): of one instance, one value is chosen; an epoch is an
+//! instance.
 
 use crate::claim::Claim;
 use crate::ring::world::Sight;

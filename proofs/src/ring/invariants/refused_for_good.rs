@@ -1,4 +1,5 @@
-//! A definite answer is definite (jepsen-io/maelstrom, `doc/protocol.md`: definite and indefinite errors).
+//! A definite answer is definite (jepsen-io/maelstrom, `doc/protocol.md`: definite and indefinite
+//! errors).
 
 use super::{contents, judged};
 use crate::claim::Claim;

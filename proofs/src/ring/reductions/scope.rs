@@ -1,5 +1,5 @@
-//! Which actions belong to a model of a ring, which messages arrive at once, and which nodes can change
-//! places.
+//! Which actions belong to a model of a ring, which messages arrive at once, and which nodes can
+//! change places.
 
 use crate::checker::intern::Interned;
 use crate::ring::setup::Setup;
@@ -11,8 +11,8 @@ use stateright::actor::{ActorModelAction, Id};
 use std::collections::BTreeMap;
 
 impl Setup {
-    /// Groups of nodes that nothing tells apart: in the same rings, of which each holds the key at all of its
-    /// members, and never newcomers.
+    /// Groups of nodes that nothing tells apart: in the same rings, of which each holds the key at
+    /// all of its members, and never newcomers.
     pub(in crate::ring) fn symmetric_nodes(&self) -> Vec<Vec<usize>> {
         let rings: Vec<&Vec<usize>> = [&self.ring]
             .into_iter()
@@ -37,11 +37,13 @@ impl Setup {
         groups.into_values().filter(|group| group.len() > 1).collect()
     }
 
-    /// Which timers fire, and which reports are heard. What is left out, and why nothing is lost by that:
+    /// Which timers fire, and which reports are heard. What is left out, and why nothing is lost by
+    /// that:
     ///
-    /// - nodes and gateways do not ask for views of themselves, for no announcement is lost for good;
-    /// - coordinators decide no more views than the model is to have, and begin no second ballot, which only a
-    ///   crash or a lost message would make necessary.
+    /// - nodes and gateways do not ask for views of themselves, for no announcement is lost for
+    ///   good;
+    /// - coordinators decide no more views than the model is to have, and begin no second ballot,
+    ///   which only a crash or a lost message would make necessary.
     pub(in crate::ring) fn is_in_scope<M: Mechanisms>(
         &self,
         system: &System<M>,
