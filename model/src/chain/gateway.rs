@@ -27,6 +27,7 @@ use crate::coordinator;
 use crate::coordinator::msg::{Ask, Install};
 use crate::kv::{self, Op, OpId, Outcome, Refusal};
 use crate::mechanism::{Intact, Mechanism, Mechanisms};
+use crate::session::Sessions;
 use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::borrow::Cow;
@@ -195,10 +196,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         Invoke { id, key, op, reads }: Invoke,
         out: &mut Out<ChainActor<S, M>>,
     ) {
-        let lane = state.lanes.get(&id.lane);
-        if id.incarnation != state.incarnation
-            || lane.is_some_and(|lane| lane.pending.is_some() || lane.seq >= id.seq)
-        {
+        if !state.takes(&id) {
             return;
         }
         let refused = op.check(&key).err();
@@ -251,7 +249,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let mut sent = BTreeSet::new();
         for (number, lane) in &state.lanes {
             if let Some((key, op, reads)) = lane.pending.clone() {
-                let op_id = state.op_id(id, *number, lane);
+                let op_id = state.op_id(id, *number, lane.seq);
                 let target = self.target(state, &op, reads);
                 sent.extend(target.map(|_| *number));
                 self.request(target, op_id, (key, op, reads), out);
@@ -307,7 +305,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         };
         let target = if op.is_read() { state.view.tail() } else { self.head(state) };
         if self.mechanisms.has(Mechanism::Retry) {
-            let op_id = state.op_id(id, number, lane);
+            let op_id = state.op_id(id, number, lane.seq);
             let is_first = target.is_some() && !lane.sent;
             if is_first && let Some(lane) = state.to_mut().lanes.get_mut(&number) {
                 lane.sent = true;
@@ -334,7 +332,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         let known =
             op.is_read() || !lane.sent || self.mechanisms.lacks(Mechanism::UnknownIsUnknown);
         let outcome = if known { Outcome::Refused(Refusal::Unavailable) } else { Outcome::Unknown };
-        let op_id = state.op_id(id, number, lane);
+        let op_id = state.op_id(id, number, lane.seq);
         out.cancel_timer(Timer::Retry(number));
         self.end(state.to_mut(), op_id, outcome, out);
     }
@@ -389,14 +387,12 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     }
 }
 
-impl<S> GatewayState<S> {
-    pub(super) fn is_pending(&self, id: &OpId) -> bool {
-        let lane = self.lanes.get(&id.lane);
-        id.incarnation == self.incarnation
-            && lane.is_some_and(|lane| lane.seq == id.seq && lane.pending.is_some())
+impl<S> Sessions for GatewayState<S> {
+    fn incarnation(&self) -> u32 {
+        self.incarnation
     }
 
-    fn op_id(&self, gateway: Id, number: u32, lane: &Lane) -> OpId {
-        OpId { gateway, incarnation: self.incarnation, lane: number, seq: lane.seq }
+    fn newest(&self, lane: u32) -> Option<(u64, bool)> {
+        self.lanes.get(&lane).map(|lane| (lane.seq, lane.pending.is_some()))
     }
 }

@@ -13,8 +13,21 @@ use crate::coordinator;
 use crate::coordinator::msg::Install;
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::prune::Prune;
+use crate::session::Sessions;
 use crate::store::Store;
 use stateright::actor::Id;
+
+/// Without one of these, what was said in a transfer may matter again.
+const TRANSFERS: [Mechanism; 8] = [
+    Mechanism::RowsOfThisSince,
+    Mechanism::CaughtOfThisSince,
+    Mechanism::PartsOnce,
+    Mechanism::ChangesOnce,
+    Mechanism::PlaceDurable,
+    Mechanism::HandoverDurable,
+    Mechanism::TrimWhenCaughtUp,
+    Mechanism::JoinsByLearning,
+];
 
 impl<S: Store<Key, Row>, M: Mechanisms> Prune for ChainActor<S, M> {
     fn is_obsolete(&self, id: Id, state: &ChainState<S>, src: Id, msg: &Msg) -> bool {
@@ -25,27 +38,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Prune for ChainActor<S, M> {
             (ChainActor::Gateway(gateway), ChainState::Gateway(state)) => {
                 gateway.is_obsolete(state, msg)
             }
-            (ChainActor::Coordinator(coordinator), ChainState::Coordinator(state)) => match msg {
-                Msg::Views(msg) => coordinator.is_obsolete(state, msg),
-                Msg::Opened(_)
-                | Msg::Invoke(_)
-                | Msg::Return(_)
-                | Msg::Request(_)
-                | Msg::Reply(_)
-                | Msg::Redirect(_)
-                | Msg::Update(_)
-                | Msg::Missing(_)
-                | Msg::Ack(_)
-                | Msg::Scan(_)
-                | Msg::Scanned(_)
-                | Msg::Fetch(_)
-                | Msg::Rows(_)
-                | Msg::Caught(_)
-                | Msg::Changes(_)
-                | Msg::ScanFor(_)
-                | Msg::Resume(_)
-                | Msg::Resumed(_) => true,
-            },
+            (ChainActor::Coordinator(coordinator), ChainState::Coordinator(state)) => {
+                let Msg::Views(msg) = msg else { return true };
+                coordinator.is_obsolete(state, msg)
+            }
             (ChainActor::Script(script), ChainState::Script(state)) => {
                 script.is_obsolete(state, msg)
             }
@@ -126,17 +122,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     /// Of a message of a transfer: what began in a past epoch and is not going on never goes on
     /// again, and places and indexes only advance.
     fn transfer_is_obsolete(&self, id: Id, state: &ReplicaState<S>, msg: &Msg) -> bool {
-        let intact = [
-            Mechanism::RowsOfThisSince,
-            Mechanism::CaughtOfThisSince,
-            Mechanism::PartsOnce,
-            Mechanism::ChangesOnce,
-            Mechanism::PlaceDurable,
-            Mechanism::HandoverDurable,
-            Mechanism::TrimWhenCaughtUp,
-            Mechanism::JoinsByLearning,
-        ];
-        if !intact.into_iter().all(|mechanism| self.mechanisms.has(mechanism)) {
+        if !TRANSFERS.iter().all(|mechanism| self.mechanisms.has(*mechanism)) {
             return false;
         }
         let is_past = |since: u64| {
@@ -211,15 +197,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
             return false;
         }
         match msg {
-            Msg::Invoke(Invoke { id, .. }) => {
-                id.incarnation < state.incarnation
-                    || state.lanes.get(&id.lane).is_some_and(|lane| lane.seq >= id.seq)
-            }
-            Msg::Reply(Reply { id, .. }) => {
-                id.incarnation < state.incarnation
-                    || (state.lanes.get(&id.lane)).is_some_and(|lane| lane.seq >= id.seq)
-                        && !state.is_pending(id)
-            }
+            Msg::Invoke(Invoke { id, .. }) => state.has_come_to(id),
+            Msg::Reply(Reply { id, .. }) => state.has_come_to(id) && !state.is_pending(id),
             Msg::Redirect(Redirect { view })
             | Msg::Views(coordinator::Msg::Install(Install { view })) => {
                 view.epoch <= state.view.epoch

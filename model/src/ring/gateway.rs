@@ -22,6 +22,7 @@ use crate::mechanism::{Intact, Mechanism, Mechanisms};
 use crate::ring::msg::{
     Accept, Accepted, Behind, Invoke, Opened, Prepare, Promise, Read, Refuse, Return, Vote,
 };
+use crate::session::Sessions;
 use crate::store::Store;
 use stateright::actor::{Id, Out};
 use std::borrow::Cow;
@@ -257,10 +258,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         Invoke { id, key, op }: Invoke,
         out: &mut Out<RingActor<S, M>>,
     ) {
-        let lane = state.lanes.get(&id.lane);
-        if id.incarnation != state.incarnation
-            || lane.is_some_and(|lane| lane.pending.is_some() || lane.seq >= id.seq)
-        {
+        if !state.takes(&id) {
             return;
         }
         let state = state.to_mut();
@@ -764,26 +762,31 @@ fn under_way<'a>(lanes: &'a mut BTreeMap<u32, Lane>, id: &OpId) -> Option<&'a mu
 impl<S> GatewayState<S> {
     /// The operation of this identity, if it is under way.
     pub fn pending(&self, id: &OpId) -> Option<&Pending> {
-        let lane = self.lanes.get(&id.lane)?;
-        let is_this = id.incarnation == self.incarnation && lane.seq == id.seq;
-        lane.pending.as_ref().filter(|_| is_this)
+        let lane = self.lanes.get(&id.lane).filter(|_| self.is_newest(id))?;
+        lane.pending.as_ref()
     }
 
     /// What the newest operation of a lane was answered by, if it is this one, a read, and may have
     /// to be repaired.
     pub(super) fn last_read(&self, id: &OpId) -> Option<&(kv::Key, Ballot)> {
-        let lane = self.lanes.get(&id.lane)?;
-        let is_this = id.incarnation == self.incarnation && lane.seq == id.seq;
-        lane.read.as_ref().filter(|_| is_this)
+        let lane = self.lanes.get(&id.lane).filter(|_| self.is_newest(id))?;
+        lane.read.as_ref()
     }
 
     fn pending_mut(&mut self, id: &OpId) -> Option<&mut Pending> {
-        let lane = self.lanes.get_mut(&id.lane)?;
-        let is_this = id.incarnation == self.incarnation && lane.seq == id.seq;
-        lane.pending.as_mut().filter(|_| is_this)
+        if !self.is_newest(id) {
+            return None;
+        }
+        self.lanes.get_mut(&id.lane)?.pending.as_mut()
+    }
+}
+
+impl<S> Sessions for GatewayState<S> {
+    fn incarnation(&self) -> u32 {
+        self.incarnation
     }
 
-    fn op_id(&self, gateway: Id, number: u32, seq: u64) -> OpId {
-        OpId { gateway, incarnation: self.incarnation, lane: number, seq }
+    fn newest(&self, lane: u32) -> Option<(u64, bool)> {
+        self.lanes.get(&lane).map(|lane| (lane.seq, lane.pending.is_some()))
     }
 }

@@ -10,8 +10,13 @@ use crate::kv::{self, OpId};
 use crate::mechanism::{Mechanism, Mechanisms};
 use crate::prune::Prune;
 use crate::ring::msg::{Accepted, Invoke, Opened, Promise, Refuse, Return, Vote};
+use crate::session::Sessions;
 use crate::store::Store;
 use stateright::actor::Id;
+
+/// Without one of these, what was said of an attempt may matter again.
+const ATTEMPTS: [Mechanism; 3] =
+    [Mechanism::BallotPerAttempt, Mechanism::BallotIncarnation, Mechanism::RingEpochCheck];
 
 impl<S: Store<Key, Row>, M: Mechanisms> Prune for RingActor<S, M> {
     fn is_obsolete(&self, id: Id, state: &RingState<S>, src: Id, msg: &Msg) -> bool {
@@ -22,58 +27,14 @@ impl<S: Store<Key, Row>, M: Mechanisms> Prune for RingActor<S, M> {
             (RingActor::Gateway(gateway), RingState::Gateway(state)) => {
                 gateway.is_obsolete(state, src, msg)
             }
-            (RingActor::Coordinator(coordinator), RingState::Coordinator(state)) => match msg {
-                Msg::Views(msg) => coordinator.is_obsolete(state, msg),
-                Msg::Opened(_)
-                | Msg::Invoke(_)
-                | Msg::Return(_)
-                | Msg::Read(_)
-                | Msg::Vote(_)
-                | Msg::Prepare(_)
-                | Msg::Promise(_)
-                | Msg::Accept(_)
-                | Msg::Accepted(_)
-                | Msg::Refuse(_)
-                | Msg::Sweep(_)
-                | Msg::Held(_)
-                | Msg::Fetch(_)
-                | Msg::Rows(_)
-                | Msg::Scan(_)
-                | Msg::Scanned(_)
-                | Msg::Belong(_)
-                | Msg::Members(_)
-                | Msg::Compare(_)
-                | Msg::Compared(_)
-                | Msg::Want(_)
-                | Msg::Copies(_)
-                | Msg::Behind(_) => true,
-            },
-            (RingActor::Member(member), RingState::Member(state)) => match msg {
-                Msg::Members(msg) => member.is_obsolete(id, state, src, msg),
-                Msg::Opened(_)
-                | Msg::Invoke(_)
-                | Msg::Return(_)
-                | Msg::Read(_)
-                | Msg::Vote(_)
-                | Msg::Prepare(_)
-                | Msg::Promise(_)
-                | Msg::Accept(_)
-                | Msg::Accepted(_)
-                | Msg::Refuse(_)
-                | Msg::Sweep(_)
-                | Msg::Held(_)
-                | Msg::Fetch(_)
-                | Msg::Rows(_)
-                | Msg::Scan(_)
-                | Msg::Scanned(_)
-                | Msg::Belong(_)
-                | Msg::Views(_)
-                | Msg::Compare(_)
-                | Msg::Compared(_)
-                | Msg::Want(_)
-                | Msg::Copies(_)
-                | Msg::Behind(_) => true,
-            },
+            (RingActor::Coordinator(coordinator), RingState::Coordinator(state)) => {
+                let Msg::Views(msg) = msg else { return true };
+                coordinator.is_obsolete(state, msg)
+            }
+            (RingActor::Member(member), RingState::Member(state)) => {
+                let Msg::Members(msg) = msg else { return true };
+                member.is_obsolete(id, state, src, msg)
+            }
             (RingActor::Oracle(oracle), RingState::Oracle(state)) => {
                 oracle.is_obsolete(state, src, msg)
             }
@@ -151,15 +112,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
     /// Lanes only move on, an attempt's answers count while it lasts, and a new start makes every
     /// older operation foreign.
     fn is_obsolete(&self, state: &GatewayState<S>, src: Id, msg: &Msg) -> bool {
-        let sound =
-            [Mechanism::BallotPerAttempt, Mechanism::BallotIncarnation, Mechanism::RingEpochCheck];
-        if !sound.into_iter().all(|mechanism| self.mechanisms.has(mechanism)) {
+        if !ATTEMPTS.iter().all(|mechanism| self.mechanisms.has(*mechanism)) {
             return false;
         }
-        let is_past = |id: &OpId| {
-            id.incarnation < state.incarnation
-                || state.lanes.get(&id.lane).is_some_and(|lane| lane.seq >= id.seq)
-        };
+        let is_past = |id: &OpId| state.has_come_to(id);
         let phase = |id: &OpId| state.pending(id).map(|pending| &pending.phase);
         match msg {
             Msg::Invoke(Invoke { id, .. }) => is_past(id),
