@@ -118,6 +118,27 @@ fn the_table_has_no_name_twice_and_says_something_of_each() {
     }
 }
 
+/// What a row promises by its arity its function may rely on, and on no more.
+#[test]
+fn no_command_panics_at_the_fewest_words_that_its_row_allows_or_at_a_few_more() {
+    for command in COMMANDS {
+        let itself = (command.name.to_string(), *command);
+        let subs = command.subcommands.iter();
+        let subs = subs.map(|sub| (format!("{} {}", command.name, sub.name), sub));
+        for (name, row) in std::iter::once(itself).chain(subs) {
+            let fewest = row.arity.unsigned_abs() as usize;
+            for filler in ["1", "x", "get"] {
+                for more in 0..4 {
+                    let given = name.split(' ').count();
+                    let fillers = (fewest + more).saturating_sub(given);
+                    let line = format!("{name}{}", format!(" {filler}").repeat(fillers));
+                    let _ = done(&line);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn complaints_are_in_redis_words() {
     assert_eq!(complaint("get k"), None);
