@@ -1,4 +1,4 @@
-//! The cluster file: who is in the cluster, and where.
+//! The cluster file: which nodes are in the cluster, and where.
 //!
 //! ```toml
 //! cluster = 42            # datagrams and stores of other clusters are refused
@@ -25,21 +25,23 @@
 //! replica = 0             # the `Id`s of its actors, as traces and proofs print them
 //! gateway = 3             # with several chains a list, one for each: [3, 6]
 //! door = 6                # the same
-//! coordinator = 9         # optional: it is one of those who decide its chain's views
+//! coordinator = 9         # optional: it is one of those that decide its chain's views
 //! member = 12             # optional, in a ring: it takes part in detecting failures
 //! joins = true            # optional: not in the first view; `chainring join` writes it
 //! store = "9f2c…"         # optional: the identity of its store; `chainring init` prints it
 //! dir = "node-1"          # optional: its data, relative to this file
 //!
-//! [given-out]             # optional: `chainring forget` writes it, so that no number is given out twice
+//! [given-out]             # optional: `chainring forget` writes it; no number is given out twice
 //! node = 4                # the highest number that a node ever had
 //! actor = 15              # and the highest `Id`
 //! ```
 //!
-//! A ring is one chain in the words of this file: its `replica`s are the nodes of the ring, in no order.
+//! A ring is one chain in the words of this file: its `replica`s are the nodes of the ring, in no
+//! order.
 //!
-//! A chain whose nodes have no coordinators keeps its members for ever. Keys are spread over the chains
-//! by [`shard`](crate::gateway::shard); so the number of chains is fixed when the cluster is made.
+//! A chain whose nodes have no coordinators keeps its members for ever. Keys are spread over the
+//! chains by [`shard`](crate::gateway::shard); so the number of chains is fixed when the cluster is
+//! made.
 //!
 //! A file that cannot be right is refused with a sentence that names the line.
 
@@ -81,8 +83,8 @@ pub struct Cluster {
     pub min_copies: Option<u32>,
     /// How long to wait for what, where that is not the default.
     pub timeouts: TimeoutsConfig,
-    /// How many bytes of what it has committed a replica of a chain retains, where that is not the default; see
-    /// [`retains`](Self::retains).
+    /// How many bytes of what it has committed a replica of a chain retains, where that is not the
+    /// default; see [`retains`](Self::retains).
     pub retain_bytes: Option<u32>,
     /// How a ring places keys; the default in a cluster that is none.
     pub ring: RingConfig,
@@ -94,8 +96,8 @@ pub struct Cluster {
     pub nodes: Vec<NodeConfig>,
 }
 
-/// Up to where numbers were given out: those of nodes that are in the file no more. A second store under an `Id` would
-/// be given what belongs to the first.
+/// Up to where numbers were given out: those of nodes that are in the file no more. A second store
+/// under an `Id` would be given what belongs to the first.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct GivenOut {
@@ -140,13 +142,14 @@ pub struct NodeConfig {
     /// The `Id` of its coordinator, if it has one: of the same chain as the replica.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coordinator: Option<u32>,
-    /// The `Id` of its member, if it has one: of those who detect failures in a ring.
+    /// The `Id` of its member, if it has one: it helps to detect failures in a ring.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<u32>,
     /// Whether it is not in the first view of its chain, and has to join.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub joins: bool,
-    /// The identity of its replica's store, as `chainring init` prints it: no other store is taken for it.
+    /// The identity of its replica's store, as `chainring init` prints it: no other store is taken
+    /// for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
     /// Its data; relative to the cluster file. `node-ID` where it is left out.
@@ -154,7 +157,8 @@ pub struct NodeConfig {
     pub dir: Option<PathBuf>,
 }
 
-/// `Id`s of actors that a node has for each chain. In a file with one chain it is a number, not a list.
+/// `Id`s of actors that a node has for each chain. In a file with one chain it is a number, not a
+/// list.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(untagged, expecting = "an Id, or a list with an Id for each chain")]
 pub enum PerChain {
@@ -299,10 +303,11 @@ impl Cluster {
         toml::to_string(&file).unwrap_or_default()
     }
 
-    /// How many bytes of what it has committed a replica of a chain retains: which rows each entry touched, so that
-    /// a member that was away needs no more than what it missed. An entry counts for its key and 64
-    /// bytes, whatever its value is: 16 MiB, the default, are some 200,000 entries. With 0 every member
-    /// that returns copies everything. Each node may have another number.
+    /// How many bytes of what it has committed a replica of a chain retains: which rows each entry
+    /// touched, so that a member that was away needs no more than what it missed. An entry counts
+    /// for its key and 64 bytes, whatever its value is: 16 MiB, the default, are some 200,000
+    /// entries. With 0 every member that returns copies everything. Each node may have another
+    /// number.
     pub fn retains(&self) -> usize {
         self.retain_bytes.map_or(16 << 20, |bytes| bytes as usize)
     }
@@ -335,18 +340,19 @@ impl Cluster {
         members.map(NodeConfig::replica).collect()
     }
 
-    /// Those who decide a chain's views.
+    /// The coordinators of a chain.
     pub fn coordinators(&self, chain: u32) -> Vec<Id> {
         self.nodes_of(chain).filter_map(NodeConfig::coordinator).collect()
     }
 
-    /// How many copies a chain keeps: no view leaves fewer members while others may come back, and nothing new is
-    /// taken while there are fewer. Two, where it is not said, or one where fewer than three nodes are in the chain from the
-    /// beginning.
+    /// How many copies a chain keeps: no view leaves fewer members while others may come back, and
+    /// nothing new is taken while there are fewer. Two, where it is not said, or one where fewer
+    /// than three nodes are in the chain from the beginning.
     ///
-    /// It need not be the same in every copy of the file: coordinators follow the majority of themselves, a head
-    /// itself, and neither acknowledges anything on fewer disks than it was told. So it may be changed by one node's
-    /// restart after the other, and the [number of the wire](Self::wire_number) does not cover it.
+    /// It need not be the same in every copy of the file: coordinators follow the majority of
+    /// themselves, a head itself, and neither acknowledges anything on fewer disks than it was
+    /// told. So it may be changed by one node's restart after the other, and the [number of the
+    /// wire](Self::wire_number) does not cover it.
     pub fn copies(&self, chain: u32) -> usize {
         self.min_copies.map_or(self.usual_copies(chain), |copies| copies as usize)
     }
@@ -370,9 +376,10 @@ impl Cluster {
 
     /// The number that the cluster's datagrams carry.
     ///
-    /// A lease is safe because every coordinator waits longer than any member counts, and the nodes of a ring
-    /// have to agree on where keys are. So nodes whose files differ in that must not hear each other, and this number covers it: it can be changed while the
-    /// whole cluster is down, and a node with another file is alone.
+    /// A lease is safe because every coordinator waits longer than any member counts, and the nodes
+    /// of a ring have to agree on where keys are. So nodes whose files differ in that must not hear
+    /// each other, and this number covers it: it can be changed while the whole cluster is down,
+    /// and a node with another file is alone.
     pub fn wire_number(&self) -> u64 {
         let agreed = match self.protocol {
             Protocol::Chain => {
@@ -514,7 +521,7 @@ door = 5
         assert_eq!(cluster.nodes[0].actors().collect::<Vec<_>>(), ids(&[1, 51, 11, 21, 31, 41]));
         assert_eq!(cluster.timeouts.suspect, Some(900));
 
-        // Suspicion is each coordinator's own business; leases are everybody's.
+        // Suspicion is each coordinator's own business; leases are shared.
         let other = |from: &str, to: &str| Cluster::parse(&text.replace(from, to)).unwrap();
         let number = cluster.wire_number();
         assert_eq!(other("suspect = 900", "suspect = 800").wire_number(), number);

@@ -1,8 +1,9 @@
-//! The traces of nodes: their actors are those of a cluster file, which stands in each trace's header.
+//! The traces of nodes: their actors are those of a cluster file, which stands in each trace's
+//! header.
 //!
-//! What a trace is, and what a replay holds it to, is said in [`chainring_runtime::trace`]. Tables that grow with the load (a
-//! replica's window, a gateway's lanes) are in the digest of every 256th step whole, and in the others by their
-//! bounds: see `Protocol::digest`.
+//! What a trace is, and what a replay holds it to, is said in [`chainring_runtime::trace`]. Tables
+//! that grow with the load (a replica's window, a gateway's lanes) are in the digest of every 256th
+//! step whole, and in the others by their bounds: see `Protocol::digest`.
 
 use crate::config::{self, Cluster};
 use crate::protocol::{ChainProtocol, Protocol, RingProtocol, actors};

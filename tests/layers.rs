@@ -1,8 +1,8 @@
-//! Which way the arrows point: what each crate may depend on, what the protocols may name, and that no two modules
-//! know each other.
+//! Which way the arrows point: what each crate may depend on, what the protocols may name, and that
+//! no two modules know each other.
 //!
-//! The first two are read from `cargo tree`, so they hold whatever the code looks like. The others are read from the
-//! code's tokens, in which no comment and no spelling of a `use` can hide a path.
+//! The first two are read from `cargo tree`, so they hold whatever the code looks like. The others
+//! are read from the code's tokens, in which no comment and no spelling of a `use` can hide a path.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +46,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The crates that cargo would build for a package with edges of these kinds, or those next to it alone.
+/// The crates that cargo would build for a package with edges of these kinds, or those next to it
+/// alone.
 fn tree(package: &str, edges: &str, depth: Option<&str>) -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(root()).args(["tree", "--offline", "--prefix", "none", "--package", package]);
@@ -301,7 +302,8 @@ fn resolve(module: &[String], path: &str, is_cli: bool) -> Module {
     at
 }
 
-/// Brothers and sisters that name each other, directly or around some corners; at each level of folders.
+/// Brothers and sisters that name each other, directly or around some corners; at each level of
+/// folders.
 fn circles(arrows: &BTreeSet<(Module, Module)>) -> Vec<String> {
     let mut between: BTreeMap<Module, BTreeSet<Module>> = BTreeMap::new();
     for (from, to) in arrows {
@@ -381,7 +383,8 @@ fn names(tokens: TokenStream) -> BTreeSet<String> {
     found
 }
 
-/// Finds the paths that begin with one of these names, wherever they stand, and spells the trees of a `use` out.
+/// Finds the paths that begin with one of these names, wherever they stand, and spells the trees of
+/// a `use` out.
 fn collect_paths(tokens: TokenStream, heads: &[&str], paths: &mut Vec<String>) {
     let tokens: Vec<_> = tokens.into_iter().collect();
     let mut at = 0;
@@ -412,7 +415,10 @@ fn is_inside(tokens: &[TokenTree], at: usize) -> bool {
 }
 
 fn colons(tokens: &[TokenTree], at: usize) -> bool {
-    let is_colon = |at: usize| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
+    let is_colon = |at: usize| match tokens.get(at) {
+        Some(TokenTree::Punct(punct)) => punct.as_char() == ':',
+        _ => false,
+    };
     is_colon(at) && is_colon(at + 1)
 }
 
@@ -424,7 +430,10 @@ fn spell(tokens: &[TokenTree], mut at: usize, mut path: String, paths: &mut Vec<
             Some(TokenTree::Punct(punct)) if punct.as_char() == '*' => path.push('*'),
             Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
                 let inner: Vec<_> = group.stream().into_iter().collect();
-                let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
+                let is_comma = |token: &TokenTree| match token {
+                    TokenTree::Punct(punct) => punct.as_char() == ',',
+                    _ => false,
+                };
                 for tree in inner.split(is_comma).filter(|tree| !tree.is_empty()) {
                     spell(tree, 0, path.clone(), paths);
                 }

@@ -107,7 +107,8 @@ fn a_chain_begins_anew_from_older_data_by_an_operators_word() {
     assert!(log.contains("begun anew from older data by an operator's word"), "{log}");
     assert!(log.contains("an operator wants the chain to begin anew"), "{log}");
 
-    // The lost one was not lost, and returns: with its disk, and with what only it had acknowledged.
+    // The lost one was not lost, and returns: with its disk, and with what only it had
+    // acknowledged.
     cluster.restart(0);
     let mut first = cluster.connect(0);
     eventually("it serves", || value(&mut first).is_some());

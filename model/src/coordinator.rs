@@ -1,16 +1,17 @@
-//! Who decides the sequence of views: the "master" of chain replication, made of one, three or
-//! five.
+//! The coordinators, which decide the sequence of views: the "master" of chain replication, made of
+//! one, three or five.
 //!
-//! A *view* says who serves in an *epoch*, and in which role. Coordinators decide one view an
-//! epoch, each by one instance of Paxos (Lamport, "Paxos Made Simple", 2001), whose acceptors are
-//! the coordinators that the view before it names. They also hear the members' heartbeats, and so
-//! suspect those that fall silent; and they grant *leases*, the right to answer reads. What a view
-//! is they do not know: a [`View`] says which successions it permits and which it would choose.
+//! A *view* says which actors serve in an *epoch*, and in which role. Coordinators decide one view
+//! an epoch, each by one instance of Paxos (Lamport, "Paxos Made Simple", 2001), whose acceptors
+//! are the coordinators that the view before it names. They also hear the members' heartbeats, and
+//! so suspect those that fall silent; and they grant *leases*, the right to answer reads. What a
+//! view is they do not know: a [`View`] says which successions it permits and which it would
+//! choose.
 //!
 //! | message | from → to | purpose |
 //! |---|---|---|
 //! | [`Heartbeat`](Msg::Heartbeat) / [`Lease`](Msg::Lease) | member ↔ coordinator | liveness, and the epoch that the member has installed; the right to answer reads |
-//! | [`Ask`](Msg::Ask) / [`Install`](Msg::Install) | anyone → coordinator; coordinator → anyone | the newest decided view |
+//! | [`Ask`](Msg::Ask) / [`Install`](Msg::Install) | any actor → coordinator; coordinator → any actor | the newest decided view |
 //! | [`Report`](Msg::Report) | member → coordinator | what bears on the next view |
 //! | [`Prepare`](Msg::Prepare) / [`Promise`](Msg::Promise) | proposer ↔ acceptor | Paxos, phase 1 |
 //! | [`Accept`](Msg::Accept) / [`Accepted`](Msg::Accepted) | proposer ↔ acceptor | Paxos, phase 2 |
@@ -23,25 +24,25 @@
 //!   decided answers with that view, and never promises. So a proposer that slept through an epoch
 //!   learns it, and cannot decide it a second time with acceptors that have dropped their votes.
 //! - **Ballots are never reused.** A proposer is an acceptor too. It promises its own ballot,
-//!   durably, before it asks anyone else, and a ballot is above all that it has promised: so a
+//!   durably, before it asks any other, and a ballot is above all that it has promised: so a
 //!   restart cannot propose two views with one ballot, and needs no counter of its own.
-//! - **Refusals are silent.** Whoever gets nowhere begins a higher ballot after a random wait, and
-//!   each attempt of one is seen by the others, so ballots converge. No message of the protocol is
-//!   sent again: a new ballot does what sending again would.
+//! - **Refusals are silent.** A proposer that gets nowhere begins a higher ballot after a random
+//!   wait, and each attempt of one is seen by the others, so ballots converge. No message of the
+//!   protocol is sent again: a new ballot does what sending again would.
 //! - **An undecided vote is finished.** An acceptor that has voted and hears of no decision for a
 //!   while proposes the epoch itself: the proposer may have died between the votes and the
 //!   announcement.
 //! - **A lost announcement repairs itself**: heartbeats carry the member's epoch, and a coordinator
-//!   answers an older one with the view. Whoever sends no heartbeats asks.
+//!   answers an older one with the view. An actor that sends no heartbeats asks.
 //!
 //! # Leases
 //!
-//! A lease lets a member answer reads without asking anyone, because no view leaves it out while
-//! the lease lives. (Gray & Cheriton, "Leases", SOSP '89.) The member sends a numbered heartbeat; a
-//! coordinator that knows the member to be in the newest view answers with a grant of the same
-//! number; grants of a majority for *one* heartbeat are a lease, which the member counts from when
-//! it *sent* that heartbeat, and which is over well before any granter's own timer for the same
-//! grant ends.
+//! A lease lets a member answer reads without asking another actor, because no view leaves it out
+//! while the lease lives. (Gray & Cheriton, "Leases", SOSP '89.) The member sends a numbered
+//! heartbeat; a coordinator that knows the member to be in the newest view answers with a grant of
+//! the same number; grants of a majority for *one* heartbeat are a lease, which the member counts
+//! from when it *sent* that heartbeat, and which is over well before any granter's own timer for
+//! the same grant ends.
 //!
 //! The wait is tied to the vote:
 //!
@@ -51,17 +52,17 @@
 //!   is that;
 //! - once it is asked to vote for such a view, it grants the member nothing either, for the member
 //!   may be alive, and its grants would never end, while some have voted already and nothing else
-//!   can be decided. This is for progress alone, so it is volatile, and over when nobody asks
-//!   again;
+//!   can be decided. This is for progress alone, so it is volatile, and over when no
+//!   proposer asks again;
 //! - a coordinator that starts assumes that it granted every member a lease at that moment.
 //!
-//! So of the majority that granted and the majority that voted, someone is in both, and its grant
-//! had run out when it voted: *if a member holds a lease, then it is in every view from the one
-//! that it has installed to the newest decided one*. That sentence is all that reads need. It
-//! speaks of no particular epoch, so a lease outlives the installation of a view, and reads do not
-//! pause when somebody else is removed. (What that takes is that no grant ever answers another
-//! heartbeat than its own: numbers do not begin again within a start of the member, and starts are
-//! counted, durably, in `boot`; and that grants are remembered across epochs.)
+//! So of the majority that granted and the majority that voted, one is in both, and its grant had
+//! run out when it voted: *if a member holds a lease, then it is in every view from the one that it
+//! has installed to the newest decided one*. That sentence is all that reads need. It speaks of no
+//! particular epoch, so a lease outlives the installation of a view, and reads do not pause when
+//! another member is removed. (What that takes is that no grant ever answers another heartbeat than
+//! its own: numbers do not begin again within a start of the member, and starts are counted,
+//! durably, in `boot`; and that grants are remembered across epochs.)
 //!
 //! The assumption about clocks is the only one, and it is about *rates*: the member's timer, set
 //! first and for less, ends before the granter's, set later and for longer.
@@ -69,11 +70,11 @@
 //! # Copies
 //!
 //! A coordinator keeps a number of *copies*: it wishes for no view, and votes for none, that leaves
-//! members out so that fewer than these are left ([`View::keeps`]), whatever it suspects. Those who
-//! are gone may come back with their disks; a view without them would let what is acknowledged rest
-//! on one. An operator who knows that they will not may say so, and the view that follows says in
-//! turn how many suffice. The number is each coordinator's own: a majority of the same mind has its
-//! way, and no disagreement makes a lease unsafe.
+//! members out so that fewer than these are left ([`View::keeps`]), whatever it suspects. Members
+//! that are gone may come back with their disks; a view without them would let what is acknowledged
+//! rest on one. An operator that knows that they will not may say so, and the view that follows
+//! says in turn how many suffice. The number is each coordinator's own: a majority of the same mind
+//! has its way, and no disagreement makes a lease unsafe.
 //!
 //! A vote cannot be taken back within its epoch, and whoever finds it has to propose it again. So a
 //! coordinator that keeps fewer copies than [is usual](Coordinator::usual) and votes for a view
@@ -90,19 +91,19 @@
 //! 2018):
 //!
 //! - **After a false suspicion silence may last longer**, up to [eight times](Timeouts::doublings):
-//!   whoever was suspected, or left out, and is heard in the *same start* again, was alive. It
-//!   shrinks back, step by step, as heartbeats come in time.
+//!   a member that was suspected, or left out, and is heard in the *same start* again, was alive.
+//!   It shrinks back, step by step, as heartbeats come in time.
 //! - **Where most are suspected at once**, a coordinator waits as long again before it proposes: it
 //!   is likely that it was late itself. A process that was paused finds all its timers due before
-//!   it reads a message; whoever is then heard is a suspect no more.
+//!   it reads a message; a member that is then heard is a suspect no more.
 //!
 //! # Giving up
 //!
-//! Where an operator has written so, coordinators give up those without whom parts of the data have
-//! no majority, after a while. That loses what only they had, and one coordinator that hears nobody
-//! holds everybody to be gone: so each says to the others whom it would give up, takes it back when
-//! it sees everything served again, and it counts when a majority of the coordinators say so. One
-//! that is not configured so says nothing, and is against it.
+//! Where an operator has written so, coordinators give up nodes without which parts of the data
+//! have no majority, after a while. That loses what only they had, and one coordinator that hears
+//! no other holds all others to be gone: so each says to the others which nodes it would give up,
+//! takes it back when it sees everything served again, and it counts when a majority of the
+//! coordinators say so. One that is not configured so says nothing, and is against it.
 //!
 //! # What is left out
 //!
@@ -156,7 +157,7 @@ pub struct CoordinatorState<V, R, S> {
     /// one. Invariant: within an epoch, never goes back.
     pub promised: Option<Ballot>,
     /// Mirrors [`Key::Vote`]: the newest vote, in the epoch after `decided`. Invariants: not above
-    /// `promised`; whoever it leaves out is granted nothing.
+    /// `promised`; a member that it leaves out is granted nothing.
     pub accepted: Option<(Ballot, V)>,
     /// What it proposes itself, if anything.
     pub proposal: Option<Proposal<V>>,
@@ -173,14 +174,14 @@ pub struct CoordinatorState<V, R, S> {
     /// grant may be live, false once its own timer for the newest one has ended.
     pub leases: BTreeMap<Id, bool>,
     /// The newest view that it was asked to vote for and could not yet, in the epoch after
-    /// `decided`, until nobody insists on it. Whoever it leaves out is granted nothing: the grants
-    /// of a member that lives would never end, and where others have voted for the view already,
-    /// nothing else can be decided.
+    /// `decided`, until no proposer insists on it. A member that it leaves out is granted nothing:
+    /// the grants of a member that lives would never end, and where others have voted for the view
+    /// already, nothing else can be decided.
     pub withheld: Option<V>,
     /// How far it doubts its own suspicions.
     pub doubt: Doubt,
-    /// Whether parts of the data have no majority as far as it was told, and it is configured to
-    /// give up those who are gone, after a while.
+    /// Whether parts of the data have no majority as far as it was told, and it is configured
+    /// to give up nodes that are gone, after a while.
     pub unserved: bool,
 }
 
@@ -212,7 +213,7 @@ pub type StateOf<V, S> = CoordinatorState<V, <V as View>::Report, S>;
 
 impl<V: View, S: Store<Key, Row<V>>> Coordinator<V, S> {
     /// A coordinator that tells decided views to members, other coordinators and these `followers`,
-    /// the gateways. Who the coordinators are is in the views.
+    /// the gateways. Which the coordinators are is in the views.
     pub fn new(followers: Vec<Id>, timeouts: Timeouts) -> Self {
         Self::with(followers, timeouts, Intact)
     }
@@ -346,7 +347,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
                 } else if state.proposal.is_some() || state.withheld.is_some() {
                     let state = state.to_mut();
                     state.proposal = None;
-                    state.withheld = None; // nobody insists
+                    state.withheld = None; // no proposer insists
                 }
             }
         }

@@ -103,7 +103,7 @@ mechanisms! {
     ResumeAfterRestart = "no resend after a restart",
     /// The head logs no more than its window holds.
     WindowBound = "window without a bound",
-    /// A replica reports whom it hears nothing from.
+    /// A replica reports a neighbour that it hears nothing from.
     SilenceReported = "silence is not reported",
     /// What the successor has not acknowledged is sent again.
     Retransmission = "no retransmission",
@@ -113,7 +113,7 @@ mechanisms! {
     Retry = "no retry",
     /// The head answers an operation that is committed with its recorded outcome.
     RecordedOutcome = "no recorded outcome",
-    /// On a new view, whoever has a successor sends it the log again.
+    /// On a new view, a replica with a successor sends it the log again.
     ResendOnInstall = "no resend on install",
     /// On a new view, the tail commits its log.
     TailCommitsLog = "a tail does not commit its log on install",
@@ -151,7 +151,7 @@ mechanisms! {
     AloneWithLease = "an only member goes on without a lease",
     /// A replica takes updates and acknowledgements of its own epoch only.
     EpochCheck = "no epoch check",
-    /// Who returns learns what it lacks, before it says that it has everything.
+    /// A member that returns learns what it lacks, before it says that it has everything.
     JoinsByLearning = "rejoin without joining",
     /// A learner removes what it held.
     LearnerEmptied = "a learner keeps what it held",
@@ -179,9 +179,9 @@ mechanisms! {
     LanesByAge = "an older operation replaces a newer one in the table",
     /// A tail goes on teaching the same learner in the next view.
     TeachingGoesOn = "every view ends what is retained",
-    /// Who returns removes what it had received and did not know committed.
+    /// A member that returns removes what it had received and did not know committed.
     LogDropped = "who returns keeps its uncommitted entries",
-    /// Who was in its scan when it went away begins anew.
+    /// A learner that was in its scan when it went away begins anew.
     WholePrefix = "half a scan taken for a prefix",
     /// A tail lets a learner go on that lacks nothing but what it retains.
     ResumeWithin = "a tail lets go on who lacks what it has trimmed",
@@ -207,7 +207,7 @@ mechanisms! {
     HandedOverWaits = "tail answers dirty keys after the handover",
     /// A learner answers no reads.
     LearnerSilent = "a learner answers reads",
-    /// Who has lost its store does not start with a new one.
+    /// An actor that has lost its store does not start with a new one.
     StoreRequired = "start without a store taken for a fresh node",
     /// An acceptor's promise is saved before it is given.
     PromiseSaved = "an acceptor forgets its promise",
@@ -259,7 +259,7 @@ mechanisms! {
     FetchMajority = "fetch from one old replica",
     /// Ring: a newcomer forgets what it held before.
     FetchForgets = "newcomer merges what it held before",
-    /// Ring: who was a newcomer in the view before fetches again.
+    /// Ring: a node that was a newcomer in the view before fetches again.
     FetchEachView = "newcomer does not fetch again",
     /// Ring: a register that was fetched does not count for a read.
     CopyIsNoVote = "a copy counts as a vote",
@@ -271,7 +271,7 @@ mechanisms! {
     RepairFloor = "a repaired copy brings back what was purged",
     /// A view is decided by a majority of coordinators.
     ViewsByMajority = "suspicion removes without consensus",
-    /// Ring: those who are gone are given up when a majority of the coordinators would do so.
+    /// Ring: nodes that are gone are given up when a majority of the coordinators would do so.
     GiveUpByMajority = "one coordinator gives up for all",
     /// Ring: a new ring alone is decided when every newcomer has reported.
     ReportsAwaited = "stable view decided early",
@@ -285,6 +285,6 @@ mechanisms! {
     RefutationSaved = "a refutation forgotten in a crash",
     /// A member's incarnation grows, durably, at each of its starts.
     LivesCounted = "a member restarts in its old incarnation",
-    /// Members compare tables also with those whom they hold dead.
+    /// Members compare tables also with those that they hold dead.
     DeadSought = "no exchange with those held dead",
 }

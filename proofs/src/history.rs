@@ -72,7 +72,7 @@ struct Seen {
     listed_nothing: bool,
     acknowledged: BTreeSet<OpId>,
     unknown: BTreeSet<OpId>,
-    /// Updates that their clients were told did not happen, by somebody who did not apply them.
+    /// Updates that their clients were told did not happen, by an actor that did not apply them.
     denied: BTreeSet<OpId>,
     /// The newest start that each gateway has announced.
     starts: BTreeMap<Id, u32>,
@@ -305,7 +305,7 @@ impl Seen {
     fn give_up(&mut self, id: OpId, key: Key) {
         match self.called.get_mut(&id) {
             None => self.keys.entry(key).or_default().give_up(id),
-            // Nobody will hear of what it reads.
+            // No client will hear of what it reads.
             Some((_, op, _)) if op.is_read() => drop(self.called.remove(&id)),
             Some((.., is_awaited)) => *is_awaited = false,
         }
@@ -332,8 +332,8 @@ impl Decisions {
         !self.views.contains_key(&view.epoch())
     }
 
-    /// Forgets the views up to an epoch that every coordinator has reached: whoever decided one of
-    /// these again would have gone back.
+    /// Forgets the views up to an epoch that every coordinator has reached: a coordinator that
+    /// decided one of these again would have gone back.
     pub fn forget(&mut self, epoch: u64) {
         self.views.retain(|decided, _| *decided > epoch);
     }

@@ -86,8 +86,8 @@ fn is_in_between(state: &State) -> bool {
     })
 }
 
-/// All that a model's states say, but for what is under way, for who is who where that makes no
-/// difference, and for states in between.
+/// All that a model's states say, but for what is under way, for the names of nodes where
+/// these make no difference, and for states in between.
 fn reachable(setup: &Setup, pruning: Pruning) -> BTreeSet<u64> {
     let model = setup.model(&Intact, pruning);
     let graph = Graph::of(&model);

@@ -175,7 +175,7 @@ fn coordinators_that_wait_for_their_proposals_stand_for_those_that_do_not() {
     }
 }
 
-/// Nobody crashes in the pinned configuration.
+/// No actor crashes in the pinned configuration.
 const RECOVERED: &str = "the recovered have decided";
 
 /// The control of reads: the weak ones are weak, and are called so. Another client's read finds the

@@ -1,23 +1,25 @@
 //! Traces: every step of a process's actors, and the replay that holds them to it.
 //!
-//! A trace records, for each step of an actor, the event, what the handler put out, and a digest of the state after it:
-//! of the volatile part, and of the [`Position`] of the store, which is itself a digest of every write ever made to it.
-//! (What is too large to be in each digest is for [`Traced`] to say: a difference in it shows in a later one, or
-//! in the outputs.) A [`replay`] makes the same actor values from what the trace's header says of the process, gives
-//! them the same events, and must see the same outputs and digests, step by step. Across the files of several processes it
-//! also checks that every message which one traced actor received from another had been sent by it. That is what
-//! "the code that was checked is the code that runs" means here, and it keeps handlers deterministic.
+//! A trace records, for each step of an actor, the event, what the handler put out, and a digest of
+//! the state after it: of the volatile part, and of the [`Position`] of the store, which is itself
+//! a digest of every write ever made to it. (What is too large to be in each digest is for
+//! [`Traced`] to say: a difference in it shows in a later one, or in the outputs.) A [`replay`]
+//! makes the same actor values from what the trace's header says of the process, gives them the
+//! same events, and must see the same outputs and digests, step by step. Across the files of
+//! several processes it also checks that every message which one traced actor received from another
+//! had been sent by it. That is what "the code that was checked is the code that runs" means here,
+//! and it keeps handlers deterministic.
 //!
-//! Steps are written before the batch that they belong to is committed or released, so the trace of a
-//! killed node lacks no step whose effects anybody saw. It may end in the middle of a record; such an end
-//! is ignored, and a restart writes in its place. Damage anywhere else is refused.
+//! Steps are written before the batch that they belong to is committed or released, so the trace of
+//! a killed node lacks no step whose effects were seen. It may end in the middle of a record; such
+//! an end is ignored, and a restart writes in its place. Damage anywhere else is refused.
 //!
 //! # Format
 //!
-//! A record is a length and a CRC-32 (each four bytes, little endian), then so many bytes: a record in
-//! the [`codec`]'s form. A node's run is a header, then for each of its actors the rows of its
-//! store and its steps. A trace begins with a copy of the stores, and is as large as what was said: it is
-//! made on demand.
+//! A record is a length and a CRC-32 (each four bytes, little endian), then so many bytes: a record
+//! in the [`codec`]'s form. A node's run is a header, then for each of its actors the rows of its
+//! store and its steps. A trace begins with a copy of the stores, and is as large as what was said:
+//! it is made on demand.
 
 mod frames;
 mod replay;
@@ -47,8 +49,8 @@ const FORMAT: u32 = 2;
 /// About how many bytes of a store go into one record.
 const ROWS_BYTES: usize = 1 << 20;
 
-/// What a trace has to know of the actors that it is of. They choose nothing at random, and their storage is a
-/// [`LmdbStore`].
+/// What a trace has to know of the actors that it is of. They choose nothing at random, and their
+/// storage is a [`LmdbStore`].
 pub trait Traced: Sized {
     /// The keys of their stores.
     type Key: OrderedKey;
@@ -69,8 +71,8 @@ pub trait Traced: Sized {
             Random = (),
         >;
 
-    /// Of the state after an actor's step of this number, counted from its start. What is large may be left out
-    /// of most.
+    /// Of the state after an actor's step of this number, counted from its start. What is large may
+    /// be left out of most.
     fn digest(state: &Self::State, step: u64) -> u64;
 
     /// The state of an actor that does not run.
@@ -127,8 +129,8 @@ type Header = Record<'static, (), ()>;
 pub struct TraceFile(Arc<Mutex<File>>);
 
 impl TraceFile {
-    /// Opens a trace to write behind its last whole record, and says which process is starting, and what it is to be
-    /// made anew from.
+    /// Opens a trace to write behind its last whole record, and says which process is starting, and
+    /// what it is to be made anew from.
     ///
     /// # Errors
     /// When the file cannot be opened, read or written.

@@ -55,8 +55,8 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// A replica begins, goes on or ends something of that, and has committed so far: what an operator wants to know
-    /// of it is logged.
+    /// A replica begins, goes on or ends something of that, and has committed so far: what an
+    /// operator wants to know of it is logged.
     fn learns(&mut self, learning: Option<Learning>, status: &mut Status, actor: Id) {
         use Learning::{CatchingUp, Copying, Emptying, Resuming};
         let (before, committed) = (self.learning, status.committed);

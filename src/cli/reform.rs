@@ -22,7 +22,8 @@ pub struct ReformArgs {
     /// Every node that is gone, in all ranges, or of all chains.
     #[arg(long, conflicts_with = "range")]
     all: bool,
-    /// Of a chain whose only member is lost with its disk: begin it anew from the older data of this node.
+    /// Of a chain whose only member is lost with its disk: begin it anew from the older data of
+    /// this node.
     #[arg(long, value_name = "NODE", conflicts_with_all = ["range", "all"], requires = "accept_loss")]
     from: Option<u32>,
     /// What was acknowledged after that node was left out may be gone.

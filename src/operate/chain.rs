@@ -15,7 +15,8 @@ use stateright::actor::Id;
 use std::sync::Arc;
 
 impl Operate for ChainProtocol {
-    /// Each page is as of one moment since it was asked for: see the model, `chain/replica/reads.rs`.
+    /// Each page is as of one moment since it was asked for: see the model,
+    /// `chain/replica/reads.rs`.
     async fn list(
         node: &Context<Self>,
         Position { part, after }: Position,
@@ -70,8 +71,8 @@ async fn ask(
 ) -> Option<(Vec<kv::Key>, u64)> {
     let (door, gateway) = (node.doors.get(part)?, node.gateway(part)?);
     let own = (gateway.config.chain == node.node.chain).then(|| node.node.replica());
-    // The replica of this node where it is a member, and the tail where it is none, or has said nothing: both as far as
-    // the gateway knows.
+    // The replica of this node where it is a member, and the tail where it is none, or has said
+    // nothing: both as far as the gateway knows.
     let whom = |is_first| {
         let view = gateway.view()?;
         own.filter(|own| is_first && view.chain.contains(own)).or(view.tail())

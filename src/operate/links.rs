@@ -1,4 +1,5 @@
-//! What a node knows of its links to others: of whom datagrams do not come through, and whose file says other things.
+//! What a node knows of its links to others: which peers' datagrams do not come through, and whose
+//! file says other things.
 //!
 //! It tells, in the log, in `INFO` and in `CHAINRING STATUS`, and changes nothing.
 
@@ -21,14 +22,16 @@ const LONGEST_VALUE: usize = 64;
 pub(crate) fn greeting(settings: &Settings) -> Vec<u8> {
     let mut settings = settings.clone();
     loop {
-        let bytes = codec::encode(&settings).unwrap_or_default(); // short words: they can be written
+        // Short words: they can be written.
+        let bytes = codec::encode(&settings).unwrap_or_default();
         if bytes.len() <= LONGEST_GREETING || settings.pop_last().is_none() {
             return bytes;
         }
     }
 }
 
-/// What a greeting says of these settings otherwise than this node's file. Others, and what is no greeting, are ignored.
+/// What a greeting says of these settings otherwise than this node's file. Others, and what is no
+/// greeting, are ignored.
 fn differences(node: u32, here: &Settings, greeting: &[u8]) -> Vec<DifferenceStatus> {
     let Ok((mut there, _)) = codec::decode_message::<Settings>(greeting) else {
         return Vec::new();
@@ -77,7 +80,7 @@ fn remedy(of: Trouble) -> &'static str {
 }
 
 impl<P: Operate> Context<P> {
-    /// Of whom datagrams do not come through, in a healthy cluster of nobody.
+    /// The peers whose datagrams do not come through; none in a healthy cluster.
     pub fn links(&self) -> Vec<LinkStatus> {
         let troubles = self.transport.get().map(Transport::troubles).unwrap_or_default();
         troubles.iter().map(|troubled| self.link(troubled)).collect()
@@ -131,8 +134,8 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Says in the log, once a peer and kind, what goes on not to come through, and which files differ. A single datagram
-    /// is no reason for a word.
+    /// Says in the log, once a peer and kind, what goes on not to come through, and which files
+    /// differ. A single datagram is no reason for a word.
     pub fn look<P: Operate>(&mut self, node: &Context<P>) {
         let troubles = node.transport.get().map(Transport::troubles).unwrap_or_default();
         for troubled in self.news(&troubles) {

@@ -75,7 +75,7 @@ impl Operate for RingProtocol {
     }
 }
 
-/// Why nobody can leave.
+/// Why no node can leave.
 fn cannot_spare(view: &View) -> String {
     let (members, replicas) = (view.old.members().len(), view.old.replicas);
     if members == 1 {

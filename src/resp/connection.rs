@@ -18,8 +18,8 @@
 //! [`Limits::waiting_bytes`], and carried out as far as their replies fit the same bound.
 //!
 //! Commands that the connection answers by itself are carried out when they are read, which may be
-//! before an earlier operation has its outcome; nobody can tell, because their replies wait in the
-//! queue, each with the version of the protocol that was spoken where its command stood.
+//! before an earlier operation has its outcome; no client can tell, because their replies wait in
+//! the queue, each with the version of the protocol that was spoken where its command stood.
 
 mod lanes;
 

@@ -1,7 +1,7 @@
 //! What the ring's failure detector costs and how quick it is, at 10, 100 and 1000 nodes.
 //!
 //! ```sh
-//! cargo run --release -p chainring-examples --bin gossip                   # all three, some minutes
+//! cargo run --release -p chainring-examples --bin gossip     # all three, some minutes
 //! cargo run --release -p chainring-examples --bin gossip -- 10 seed=7 loss=20 kills=3 seconds=60
 //! ```
 //!

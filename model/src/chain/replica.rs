@@ -32,13 +32,13 @@
 //! - **Crashes lose what was not saved, and nothing else.** An entry is saved before it is passed
 //!   on, so a replica that recovers resumes with the window that its log holds.
 //!
-//! The rest of a replica is in `replica/`: `reads` has who answers them, `views` what happens when
-//! the view changes, `teach` and `learn` how a chain grows, at the tail and at the newcomer. The
-//! epoch is in every message of this file.
+//! The rest of a replica is in `replica/`: `reads` has which replica answers them, `views` what
+//! happens when the view changes, `teach` and `learn` how a chain grows, at the tail and at the
+//! newcomer. The epoch is in every message of this file.
 //!
 //! A node's *successor* is the next in the chain; of a tail that has handed over to a learner it is
-//! the learner, and the learner's *predecessor* is the tail. Whoever has no successor is the *last
-//! in deed*: it commits on receipt, and replies.
+//! the learner, and the learner's *predecessor* is the tail. A replica without a successor is the
+//! *last in deed*: it commits on receipt, and replies.
 
 mod learn;
 mod reads;
@@ -114,8 +114,8 @@ pub struct ReplicaState<S> {
     pub window: Window,
     /// The lowest index of the log that is *retained*: committed, but not known to be caught up
     /// with by the learner, or kept for a member that returns; `committed + 1` where there is none.
-    /// Invariant: what the learner lacks of what is committed is in the log. (What nobody needs is
-    /// removed a part at a time.)
+    /// Invariant: what the learner lacks of what is committed is in the log. (What no member needs
+    /// is removed a part at a time.)
     pub retained: u64,
     /// How much that is.
     pub held: Held,
@@ -171,7 +171,7 @@ pub(super) enum Admission {
     Logged,
     /// Committed, with this outcome.
     Committed(Outcome),
-    /// Older than something of its lane or gateway: a late duplicate of what nobody waits for.
+    /// Older than something of its lane or gateway: a late duplicate of what no client waits for.
     Stale,
 }
 
@@ -504,7 +504,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
     }
 
-    /// Reports that nothing is heard from whoever comes next.
+    /// Reports that nothing is heard from the next one in the chain.
     fn complain(&self, state: &ReplicaState<S>, out: &mut Out<ChainActor<S, M>>) {
         if self.mechanisms.lacks(Mechanism::SilenceReported) {
             return;
@@ -518,7 +518,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         epoch != state.view.epoch && self.mechanisms.has(Mechanism::EpochCheck)
     }
 
-    /// Who comes after this replica, in deed.
+    /// The successor of this replica, in deed.
     pub(super) fn successor(&self, id: Id, state: &ReplicaState<S>) -> Option<Id> {
         let commits = self.mechanisms.has(Mechanism::LearnerCommits);
         let handed_over = || state.has_handed_over(id) && commits;
@@ -526,7 +526,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         state.view.successor(id).or_else(learner)
     }
 
-    /// Who comes before this replica, in deed.
+    /// The predecessor of this replica, in deed.
     fn predecessor(&self, id: Id, state: &ReplicaState<S>) -> Option<Id> {
         let tail = || self.takes_updates(id, state).then(|| state.view.tail()).flatten();
         state.view.predecessor(id).or_else(tail)
@@ -577,8 +577,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         out.send(successor, Msg::Update(Update { epoch, index, entry }));
     }
 
-    /// Applies an entry. It is retained by a tail that teaches, and by whoever retains for members
-    /// that return: what they need no more goes meanwhile, except where a learner may need it.
+    /// Applies an entry. It is retained by a tail that teaches, and by any replica that retains for
+    /// members that return: what they need no more goes meanwhile, except where a learner may need
+    /// it.
     fn commit(
         &self,
         id: Id,

@@ -1,14 +1,14 @@
-//! Who is in the chain, and what may follow.
+//! The members of the chain, and which view may follow.
 
 use crate::coordinator;
 use serde::{Deserialize, Serialize};
 use stateright::actor::Id;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Who is in the chain, in order, during one epoch.
+/// The members of the chain, in order, during one epoch.
 ///
-/// Invariants: `chain` is not empty and names nobody twice; the learner is not in it; there is one
-/// view an epoch; `coordinators` is the same in every view.
+/// Invariants: `chain` is not empty and names no member twice; the learner is not in it; there is
+/// one view an epoch; `coordinators` is the same in every view.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(from = "Form", into = "Form")]
 pub struct View {
@@ -16,10 +16,10 @@ pub struct View {
     pub epoch: u64,
     /// The members from head to tail.
     pub chain: Vec<Id>,
-    /// Who is being taught to become the next tail, and the epoch in which that began.
+    /// The learner, which is taught to become the next tail, and the epoch in which that began.
     pub learner: Option<(Id, u64)>,
-    /// Those who decide the next view. A chain without coordinators keeps its view for ever, and
-    /// its members read without leases.
+    /// The coordinators, which decide the next view. A chain without coordinators keeps its view
+    /// for ever, and its members read without leases.
     pub coordinators: Vec<Id>,
     /// How many copies suffice by an operator's word, where fewer were left than are to be kept.
     /// None of those that were there is left, 0, where the chain [is begun
@@ -79,8 +79,8 @@ pub enum Report {
         /// Which teaching it was.
         since: u64,
     },
-    /// When a member has not heard from whoever comes after it for a long time, though coordinators
-    /// may: its successor, or the tail's learner.
+    /// When a member has not heard from the next one in the chain for a long time, though
+    /// coordinators may: its successor, or the tail's learner.
     Silent {
         /// The member's epoch.
         epoch: u64,
@@ -205,7 +205,7 @@ impl View {
         next
     }
 
-    /// The view that an operator asked for, who gave members up: so many copies as it leaves
+    /// The view that an operator asked for, which gave members up: so many copies as it leaves
     /// suffice.
     fn reformed(&self, copies: usize, reports: &BTreeMap<Id, Report>) -> Option<View> {
         let lost = reports.values().find_map(|report| match report {
@@ -226,8 +226,8 @@ impl View {
         Some(next)
     }
 
-    /// Whom to leave out of those who do not stay, so that so many copies are left: those closest
-    /// to the tail first. The one before them is then the tail, and can teach.
+    /// Which members to leave out of those that do not stay, so that so many copies are left: those
+    /// closest to the tail first. The one before them is then the tail, and can teach.
     fn leaving(&self, copies: usize, stays: impl Fn(&Id) -> bool) -> BTreeSet<Id> {
         let most = self.chain.len().saturating_sub(self.enough(copies).max(1));
         let gone = self.chain.iter().rev().filter(|id| !stays(id)).take(most);
@@ -235,8 +235,8 @@ impl View {
         gone.copied().chain(learner).collect()
     }
 
-    /// Whom the member closest to the tail of those who complain hears nothing from. (Who waits for
-    /// somebody that waits in turn does hear from it.)
+    /// The member that the complaining member closest to the tail hears nothing from. (One that
+    /// waits for another that waits in turn does hear from it.)
     fn silent(&self, reports: &BTreeMap<Id, Report>) -> Option<Id> {
         let complains = |id: &&Id| matches!(reports.get(id), Some(Report::Silent { .. }));
         let last = self.chain.iter().rfind(complains)?;
@@ -296,7 +296,7 @@ impl coordinator::View for View {
     }
 
     /// A learner that is ready goes first, for it may be all that is left; then what an operator
-    /// says. Then suspects are removed, all at once, and whoever is silent, as far as copies are
+    /// says. Then suspects are removed, all at once, and every silent one, as far as copies are
     /// kept; then a newcomer is named.
     fn next_keeping(
         &self,
@@ -462,8 +462,8 @@ mod tests {
         }
     }
 
-    /// Two copies are kept, whoever is suspected: those closest to the tail go first, and a member
-    /// that stays for want of others keeps nobody from joining.
+    /// Two copies are kept, whichever members are suspected: those closest to the tail go first,
+    /// and a member that stays for want of others keeps no newcomer from joining.
     #[test]
     fn copies_are_kept() {
         let ids = |ids: &[usize]| ids.iter().copied().map(Id::from).collect::<BTreeSet<_>>();

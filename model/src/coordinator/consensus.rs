@@ -11,18 +11,18 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A proposal under way.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Proposal<V> {
-    /// Its ballot. Invariant: used by nobody else, and for nothing else, in this epoch.
+    /// Its ballot. Invariant: used by no other proposer, and for nothing else, in this epoch.
     pub ballot: Ballot,
-    /// Phase 1: who promised, and what each had voted for.
+    /// Phase 1: the acceptors that promised, and what each had voted for.
     pub promises: BTreeMap<Id, Option<(Ballot, V)>>,
     /// Phase 2: what is proposed. Invariant: never another one in this ballot.
     pub view: Option<V>,
-    /// Phase 2: who voted for it.
+    /// Phase 2: the acceptors that voted for it.
     pub votes: BTreeSet<Id>,
 }
 
 impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
-    /// Somebody wants to know whether there is a newer view.
+    /// An actor wants to know whether there is a newer view.
     pub(super) fn on_ask(&self, state: &StateOf<V, S>, src: Id, ask: Ask, out: &mut Out<Self>) {
         if ask.epoch < state.decided.epoch() {
             let view = state.decided.clone();
@@ -275,7 +275,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         }
         let (watched, leased) = (state.decided.watched(), state.decided.leased());
         for member in &view.watched() {
-            // That somebody else is left out is no sign of its life: its silence goes on.
+            // That another member is left out is no sign of its life: its silence goes on.
             let is_as_before = leased.contains(member) == view.leased().contains(member);
             if watched.contains(member) && is_as_before && !state.suspects.contains(member) {
                 continue;

@@ -61,7 +61,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         out.send(src, Msg::Lease(Lease { boot, n }));
     }
 
-    /// Long enough for a grant to end, and then for those who have voted to ask once more.
+    /// Long enough for a grant to end, and then for those that have voted to ask once more.
     pub(super) fn withholding(&self) -> Range<Duration> {
         let after = self.timeouts.grant + self.timeouts.drive.end;
         after..after + self.timeouts.drive.end

@@ -1,4 +1,5 @@
-//! Which view a coordinator would have next: whom it suspects, and what was reported to it.
+//! Which view a coordinator would have next: which members it suspects, and what was reported to
+//! it.
 
 use super::{Coordinator, Key, Msg, Row, StateOf, Timeouts, Timer, View};
 use crate::mechanism::{Mechanism, Mechanisms};
@@ -20,10 +21,10 @@ pub struct Doubt {
     pub level: u32,
     /// How many heartbeats it has heard since the last false suspicion, or since the level fell.
     pub calm: u32,
-    /// How many suspicions were false since it started: who was suspected, or left out, was alive
-    /// all the time.
+    /// How many suspicions were false since it started: a member that was suspected, or left out,
+    /// was alive all the time.
     pub wrong: u64,
-    /// Those who were left out, each in the start in which it was heard last.
+    /// The members that were left out, each in the start in which it was heard last.
     pub left_out: BTreeMap<Id, u32>,
 }
 
@@ -77,8 +78,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         }
     }
 
-    /// They have had none for long: it says to all coordinators, and to itself, whom it would give
-    /// up; again and again.
+    /// They have had none for long: it says to all coordinators, and to itself, which nodes it
+    /// would give up; again and again.
     pub(super) fn give_up(&self, id: Id, state: &mut StateOf<V, S>, out: &mut Out<Self>) {
         let alone = self.mechanisms.lacks(Mechanism::GiveUpByMajority);
         let lost = state.decided.unserved(&state.reports);
@@ -90,8 +91,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         self.propose(id, state, out);
     }
 
-    /// Who was to become a member, and is dropped, has to wait longer each time; who became one is
-    /// trusted again.
+    /// A newcomer that is dropped has to wait longer each time; one that became a
+    /// member is trusted again.
     pub(super) fn note_failed(&self, state: &mut StateOf<V, S>, view: &V) {
         let (members, learners) = (view.members(), view.on_probation());
         state.failed.retain(|id, _| !members.contains(id) || learners.contains(id));
@@ -115,7 +116,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         self.in_turn(view, id, &(silence.start * factor..silence.end * factor))
     }
 
-    /// How long to wait for more suspicions, and for whoever is heard again. Where most are
+    /// How long to wait for more suspicions, and for suspects that are heard again. Where most are
     /// suspected at once, it is likely that this coordinator was late itself, or its machine.
     pub(super) fn gathering(&self, state: &StateOf<V, S>) -> Range<Duration> {
         let Timeouts { gather, suspect, .. } = &self.timeouts;
@@ -144,8 +145,8 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         }
     }
 
-    /// Who is left out is remembered, in the start in which it was heard: heard in the same again,
-    /// it had not died.
+    /// A member that is left out is remembered, in the start in which it was heard: heard in the
+    /// same again, it had not died.
     pub(super) fn note_left_out(&self, state: &mut StateOf<V, S>, members: &[Id]) {
         if self.timeouts.doublings > 0 {
             let (doubt, heard) = (&mut state.doubt, &state.heard);

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::hash::Hash;
 
-/// Who serves in an epoch. Coordinators decide a sequence of these, and know nothing else of them.
+/// Which actors serve in an epoch. Coordinators decide a sequence of these, and know nothing else
+/// of them.
 pub trait View: Clone + Debug + Eq + Hash + Ord {
     /// What members report that bears on the next view.
     type Report: Clone + Debug + Eq + Hash + Ord;
@@ -13,28 +14,28 @@ pub trait View: Clone + Debug + Eq + Hash + Ord {
     /// The number of this view.
     fn epoch(&self) -> u64;
 
-    /// Those who decide the next view; the same in every view.
+    /// The coordinators, which decide the next view; the same in every view.
     fn coordinators(&self) -> &[Id];
 
-    /// Everyone who serves, in whatever role.
+    /// All that serve, in whatever role.
     fn members(&self) -> Vec<Id>;
 
-    /// Those of them who send heartbeats, and are suspected when they fall silent. None, where
-    /// somebody else detects failures and reports them.
+    /// Those of them that send heartbeats, and are suspected when they fall silent.
+    /// None, where another actor detects failures and reports them.
     fn watched(&self) -> Vec<Id> {
         self.members()
     }
 
-    /// Those of them who are still to become what the others are: who is dropped from among these
-    /// has to wait before it is heeded again.
+    /// Those of them that are still to become what the others are: one that is dropped from among
+    /// these has to wait before it is heeded again.
     fn on_probation(&self) -> Vec<Id> {
         let mut members = self.members();
         members.retain(|member| !self.leased().contains(member));
         members
     }
 
-    /// Those of them who may hold leases. Whoever is in here and not in the next view's is *left
-    /// out* by it.
+    /// Those of them that may hold leases. A member that is in here and not in the next view's
+    /// is *left out* by it.
     fn leased(&self) -> &[Id];
 
     /// Whether `next` may follow this view.
@@ -54,8 +55,8 @@ pub trait View: Clone + Debug + Eq + Hash + Ord {
         self.next(suspects, reports)
     }
 
-    /// Whether `next`, if it leaves anyone out, leaves so many copies, or as many as an operator
-    /// said suffice.
+    /// Whether `next`, if it leaves any member out, leaves so many copies, or as many as an
+    /// operator said suffice.
     fn keeps(&self, _next: &Self, _copies: usize) -> bool {
         true
     }
@@ -75,12 +76,13 @@ pub trait View: Clone + Debug + Eq + Hash + Ord {
     /// Whether a report bears on what follows this view; others are forgotten.
     fn heeds(&self, src: Id, report: &Self::Report) -> bool;
 
-    /// Those who are gone, by these reports, where parts of the data have no majority without them.
+    /// The nodes that are gone, by these reports, where parts of the data have no majority without
+    /// them.
     fn unserved(&self, _: &BTreeMap<Id, Self::Report>) -> Option<BTreeSet<Id>> {
         None
     }
 
-    /// What a coordinator says that would give these up; nothing where nobody is ever given up.
+    /// What a coordinator says that would give these up; nothing where no node is ever given up.
     /// `alone`, it speaks for all, which only a mutant does.
     fn would_give_up(&self, _lost: BTreeSet<Id>, _alone: bool) -> Option<Self::Report> {
         None

@@ -3,8 +3,8 @@
 //! stateright's `Save` takes the whole
 //! `Storage` of an actor. A replica with ten million keys cannot
 //! write all of them at every step, and should not hold them in memory. So `Storage` *is* a
-//! [`Store`]: a handler mutates `state.store` and calls `out.save(state.store.clone())`, and the two
-//! interpreters give that the same meaning at different cost:
+//! [`Store`]: a handler mutates `state.store` and calls `out.save(state.store.clone())`, and the
+//! two interpreters give that the same meaning at different cost:
 //!
 //! - in proofs a store is a [`MapStore`], a small ordered map, and cloning it is a snapshot;
 //! - in the runtime it is an LMDB snapshot under a copy-on-write overlay of the writes that are not

@@ -18,7 +18,7 @@
 //! | [`bounded`] | no log outgrows its window | a window is full |
 //! | [`one_view`] | an epoch has one view | a view change, of head, middle and tail |
 //! | [`passable`] | a coordinator votes only for what a majority of them would vote for, as to copies | |
-//! | [`epochs_advance`] | nobody goes back to an older view | |
+//! | [`epochs_advance`] | no actor goes back to an older view | |
 //! | [`durable`] | what a live actor believes is what it has saved | an actor has recovered and served |
 //! | [`finish`] | a state in which nothing can happen has every script finished (no dead end) | |
 //!

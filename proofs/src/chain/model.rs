@@ -54,8 +54,8 @@ impl Setup {
         claimed.into_iter().chain(reached).fold(model, Checked::property)
     }
 
-    /// Whether a run may end here: every script has done what it had to do, and whoever is to grow
-    /// has grown.
+    /// Whether a run may end here: every script has done what it had to do, and a chain that
+    /// is to grow has grown.
     pub fn is_finished<W: World>(&self, world: &W, state: &W::State) -> bool {
         let members = members(W::system(state));
         let joiner = Id::from(self.replicas);

@@ -47,7 +47,7 @@ fn swap(expected: &str, new: &str) -> Op {
     Op::CompareAndSwap { expected: expected.into(), new: Value::from(new) }
 }
 
-/// Two who put and get.
+/// Two clients that put and get.
 fn four() -> Setup {
     Setup::new(3, [Client::new([put("a"), Op::Get]).near(0), Client::new([put("b"), Op::Get])])
 }
@@ -65,7 +65,7 @@ fn twice(name: &'static str, suspects: [usize; 2], lost: [Reached; 2]) -> Named 
     entry(name, "two who put and get, and two view changes", setup).deep()
 }
 
-/// Who reads where, and lists what.
+/// Which client reads where, and lists what.
 fn reads() -> Vec<Named> {
     use Reached::*;
     vec![

@@ -12,8 +12,8 @@ use chainring_model::chain::{ChainActor, ChainState, Msg, Timer, View};
 use chainring_model::coordinator::{self, Msg::Install};
 use stateright::actor::{ActorModelAction, Envelope, Id};
 
-/// Those from whom a message is the same to its receiver, if it might be from others than its
-/// sender: any coordinator who tells of a view; anyone with a request, an answer or a redirect.
+/// The actors from which a message is the same to its receiver, if it might be from others than its
+/// sender: any coordinator that tells of a view; any actor with a request, an answer or a redirect.
 pub fn equivalent_senders<M: Mechanisms>(
     actors: &[ProofActor<M>],
     envelope: &EnvelopeOf<ProofActor<M>>,
@@ -46,7 +46,7 @@ pub fn equivalent_senders<M: Mechanisms>(
 
 impl Setup {
     /// Which messages arrive at once: those inside a process; and heartbeats and grants, where they
-    /// are swift, and otherwise still of those whom nobody suspects.
+    /// are swift, and otherwise still of those that no coordinator suspects.
     pub(super) fn is_local(&self, Envelope { src, dst, msg }: Envelope<&Msg>) -> bool {
         use coordinator::Msg::{Heartbeat, Lease};
         let is_slow = |replica: Id| {
@@ -80,11 +80,11 @@ impl Setup {
     ///
     /// - suspicions beyond the number of view changes, heartbeats beyond theirs, and ballots beyond
     ///   those that a crash or impatience makes necessary: these bound the model;
-    /// - suspicions of everyone: a coordinator that hears nobody waits for somebody to be heard;
+    /// - suspicions of all: a coordinator that hears no member waits for one to be heard;
     /// - suspicions and ballots of a coordinator whose own proposal is under way, unless it is
     ///   impatient: they would not change the proposal, and can come after it;
     /// - gateways do not ask for views, for no announcement is lost for good;
-    /// - a lease lapses, and a grant ends, when somebody waits for that: earlier it would change
+    /// - a lease lapses, and a grant ends, when an actor waits for that: earlier it would change
     ///   nothing but what a read delayed until then would show, too.
     pub(super) fn is_in_scope<M: Mechanisms>(
         &self,

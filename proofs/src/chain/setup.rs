@@ -21,7 +21,7 @@ use std::time::Duration;
 pub struct Client {
     /// The replica's place in the chain.
     pub nearest: Option<usize>,
-    /// Who may answer its reads.
+    /// Which replica may answer its reads.
     pub reads: Reads,
     /// What it does in each of its gateway's lanes, in order; lanes go on side by side.
     pub lanes: Vec<Vec<(Key, Op)>>,
@@ -49,9 +49,9 @@ pub struct Setup {
     pub clients: Vec<Client>,
     /// How many crashes, each with a recovery, in all.
     pub crashes: u8,
-    /// Who may crash.
+    /// Which actors may crash.
     pub mortal: Mortal,
-    /// Whether who crashes loses its store.
+    /// Whether an actor that crashes loses its store.
     pub disks_lost: bool,
     /// Whether an update of an earlier epoch is under way at the start; see [`Setup::late`].
     pub late: bool,
@@ -63,7 +63,7 @@ pub struct Setup {
     pub stale_gateways: bool,
     /// How many coordinators decide views; without any, the first one stays.
     pub coordinators: usize,
-    /// How many of them suspect anyone, each any member at any time.
+    /// How many of them suspect members, each any member at any time.
     pub proposers: usize,
     /// How many view changes there are, at the most.
     pub views: u64,
@@ -71,7 +71,7 @@ pub struct Setup {
     /// own waits: so that several members are removed at once, and members are heard again in
     /// between.
     pub impatient: bool,
-    /// Who may be suspected; anyone, where nobody is named.
+    /// Which members may be suspected; any, where none is named.
     pub suspects: Vec<usize>,
     /// How many more heartbeats than its first each start of a replica sends, at the most.
     pub heartbeats: u64,
@@ -90,7 +90,7 @@ pub struct Setup {
     /// Whether an operator says, at any time, that the only member is lost, and that the chain
     /// begins anew from the joiner.
     pub anew: bool,
-    /// Whether replicas report whom they hear nothing from, and tails their learners.
+    /// Whether replicas report neighbours that they hear nothing from, and tails their learners.
     pub complaints: bool,
     /// Whether no update ever arrives that the first two replicas send each other, nor any answer
     /// to one.
@@ -115,11 +115,11 @@ pub enum Stored {
     Lanes,
     /// The chain holds a value at `x` and one at `y`, and both clients have written; and a joiner
     /// was its head in an earlier view, and has kept its store: other values there, a key that was
-    /// deleted since, and an entry that nobody else has.
+    /// deleted since, and an entry that no other has.
     OldDisk,
     /// The chain holds a value at `x` and one at `y`; and a joiner was its head in an earlier view,
     /// and has kept its store: it had the first two of the chain's five entries, and has received
-    /// four more, which nobody else has.
+    /// four more, which no other has.
     Away(Since),
 }
 
@@ -134,7 +134,7 @@ pub enum Since {
     AllOfAnother,
 }
 
-/// Who may crash.
+/// Which actors may crash.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mortal {
     /// Replicas, gateways and coordinators.
@@ -293,9 +293,9 @@ impl Setup {
         self
     }
 
-    /// With an update under way that the head sent in an earlier epoch, and nobody else has ever
-    /// seen. It was removed then, came back emptied, and is by now the predecessor of the same
-    /// replica again: `[0, 1]`, `[1]`, `[1, 0]`, `[0]`, `[0, 1]`, with a learner in between.
+    /// With an update under way that the head sent in an earlier epoch, and no other has ever seen.
+    /// It was removed then, came back emptied, and is by now the predecessor of the same replica
+    /// again: `[0, 1]`, `[1]`, `[1, 0]`, `[0]`, `[0, 1]`, with a learner in between.
     pub fn late(mut self) -> Self {
         self.late = true;
         self

@@ -67,7 +67,7 @@ pub trait Sight {
     /// The messages that are under way.
     fn messages(&self) -> impl Iterator<Item = Envelope<&Msg>>;
 
-    /// Whether anyone is down.
+    /// Whether any actor is down.
     fn is_anyone_down(&self) -> bool;
 }
 
@@ -117,7 +117,7 @@ impl<M: Mechanisms> World for ChainModel<M> {
 /// What a replica holds durably, whether it is up or down.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
-    /// Who it is.
+    /// Which actor it is.
     pub id: Id,
     /// The newest view that it installed.
     pub view: View,
@@ -127,8 +127,8 @@ pub struct Member {
     pub keys: u64,
     /// Its log, above what is committed.
     pub log: BTreeMap<u64, Entry>,
-    /// Of what is committed, what it retains for a learner or for who returns: whose operations
-    /// these are.
+    /// Of what is committed, what it retains for a learner or for a member that returns: whose
+    /// operations these are.
     pub retained: BTreeMap<u64, OpId>,
     /// How far it is in an extension of its chain.
     pub transfer: Option<Transfer>,

@@ -50,10 +50,10 @@ pub(super) type Local<A> = Arc<dyn Fn(Envelope<&<A as Actor>::Msg>) -> bool + Se
 /// Which messages can lead to nothing any more.
 pub(super) type Spent<A, H> = Arc<dyn Fn(&System<A, H>, &EnvelopeOf<A>) -> bool + Send + Sync>;
 
-/// Those from whom a message would be the same.
+/// The actors from which a message would be the same.
 pub(super) type EquivalentSenders<A> = Arc<dyn Fn(&EnvelopeOf<A>) -> Option<Vec<Id>> + Send + Sync>;
 
-/// The system that stands for all that differ from it in nothing but who is who.
+/// The system that stands for all that differ from it in nothing but the names of its actors.
 pub(super) type Representative<A, H> =
     Arc<dyn Fn(&System<A, H>) -> Option<System<A, H>> + Send + Sync>;
 
@@ -102,8 +102,8 @@ where
     A: Prune + Internable,
     H: Recorder<A::Msg>,
 {
-    /// A system in which nobody crashes, on a network that delays, reorders and duplicates, and may
-    /// withhold anything for ever.
+    /// A system in which no actor crashes, on a network that delays, reorders and duplicates, and
+    /// may withhold anything for ever.
     pub fn new(history: H) -> Self {
         let inner = ActorModel::new((), history)
             .init_network(Network::new_unordered_duplicating([]))
@@ -177,8 +177,8 @@ where
         self
     }
 
-    /// From whom a message would be the same to its receiver. It counts as sent by the first of
-    /// them.
+    /// From which actors a message would be the same to its receiver. It counts as sent by the
+    /// first of them.
     pub fn equivalent_senders(
         mut self,
         senders: impl Fn(&EnvelopeOf<A>) -> Option<Vec<Id>> + Send + Sync + 'static,
@@ -187,9 +187,9 @@ where
         self
     }
 
-    /// Which system stands for one that differs from it in nothing but who is who; nothing if it
-    /// does itself. (Ip & Dill, "Better Verification Through Symmetry", 1996.) Paths of such a
-    /// model change names as they go.
+    /// Which system stands for one that differs from it in nothing but the names of its actors;
+    /// nothing if it does itself. (Ip & Dill, "Better Verification Through Symmetry", 1996.) Paths
+    /// of such a model change names as they go.
     pub fn representative(
         mut self,
         representative: impl Fn(&System<A, H>) -> Option<System<A, H>> + Send + Sync + 'static,

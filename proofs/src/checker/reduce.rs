@@ -44,12 +44,13 @@
 //!   reaches it the covering one does;
 //! - a dead end has nothing left to send, so nothing but itself covers it.
 //!
-//! Visited states are reachable because each of them is made by steps of the full model: those that are
-//! sent at once are timers that may fire there, and deliveries to actors that are up. One thing is wider
-//! than the model: a delivery that its scope leaves out, of a message that may only be answered, is
-//! answered all the same. So a model with such a bound visits runs beyond it, which are runs of the
-//! protocol, and asks its *always* properties of them, too: *members-stale* has 6,126 states, and 5,746
-//! if deliveries in scope alone are answered; *members-confirm* 132, and 93.
+//! Visited states are reachable because each of them is made by steps of the full model: those that
+//! are sent at once are timers that may fire there, and deliveries to actors that are up. One thing
+//! is wider than the model: a delivery that its scope leaves out, of a message that may only be
+//! answered, is answered all the same. So a model with such a bound visits runs beyond it, which
+//! are runs of the protocol, and asks its *always* properties of them, too: *members-stale* has
+//! 6,126 states, and 5,746 if deliveries in scope alone are answered; *members-confirm* 132, and
+//! 93.
 //!
 //! Reachable states are covered by induction. Let a state be covered, and take any step from it.
 //!
@@ -85,7 +86,7 @@ where
     A: Prune + Internable,
     H: Recorder<A::Msg>,
 {
-    /// All from whom this message would be the same; none where it matters who it is.
+    /// All actors from which this message would be the same; none where the sender matters.
     pub(super) fn senders(&self, envelope: &EnvelopeOf<A>) -> Vec<Id> {
         let senders =
             self.equivalent.as_ref().and_then(|senders| senders(envelope)).unwrap_or_default();
@@ -179,7 +180,8 @@ where
         self.spent.as_ref().is_some_and(|spent| spent(system, envelope))
     }
 
-    /// Sends what those who are touched can send without changing anything else. Returns to whom.
+    /// Sends what the touched actors can send without changing anything else. Returns the
+    /// receivers.
     pub(super) fn saturate(&self, system: &mut System<A, H>, touched: Touched) -> Touched {
         let mut receivers = Touched(0);
         if self.pruning != Pruning::On || self.inner.lossy_network == LossyNetwork::Yes {
@@ -254,8 +256,8 @@ where
     }
 
     /// Whether everything that was ever obsolete at an actor that is up is a no-op to it now, and
-    /// everything that was ever spent leads to nothing but what is obsolete (at whoever is up),
-    /// spent or under way. A property for runs under [`Pruning::Audit`].
+    /// everything that was ever spent leads to nothing but what is obsolete (at the actors that are
+    /// up), spent or under way. A property for runs under [`Pruning::Audit`].
     pub fn audit(&self, state: &CheckedState<A, H>) -> bool {
         let CheckedState { system, retired, spent, .. } = state;
         let up = |envelope: &&EnvelopeOf<A>| {
@@ -280,7 +282,7 @@ where
         })
     }
 
-    /// Whether a message is the same as another one, or the same from somebody else.
+    /// Whether a message is the same as another one, or the same from another sender.
     pub(super) fn stands_for(&self, one: &EnvelopeOf<A>, other: &EnvelopeOf<A>) -> bool {
         let is_same = (one.dst, one.msg) == (other.dst, other.msg);
         is_same && (one.src == other.src || self.senders(one).contains(&other.src))

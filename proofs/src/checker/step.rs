@@ -9,8 +9,8 @@ use stateright::actor::{ActorModelAction, Envelope, Id, Out, is_no_op, is_no_op_
 use std::borrow::Cow;
 use std::hash::{BuildHasher, BuildHasherDefault};
 
-/// Those whose state has changed, and those who were sent something: for the others everything
-/// under way is as it was.
+/// The actors whose state has changed, and those that were sent something: for the others
+/// everything under way is as it was.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Touched(pub(super) u64);
 
@@ -38,7 +38,7 @@ where
     pub(super) fn receive(&self, system: &System<A, H>, envelope: &EnvelopeOf<A>) -> Reception<A> {
         let (id, index) = (envelope.dst, usize::from(envelope.dst));
         let Some(actor) = self.inner.actors.get(index) else {
-            return Reception { is_obsolete: true, step: None }; // addressed to nobody
+            return Reception { is_obsolete: true, step: None }; // addressed to no actor
         };
         let state = system.actor_states[index];
         self.receptions.with((Interned::address(state), *envelope), |known| {

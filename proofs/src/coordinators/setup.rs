@@ -1,7 +1,7 @@
 //! Coordinators by themselves, as values: is one view decided an epoch?
 //!
-//! The members of the views are nobody: no heartbeat comes, so any of them may be suspected at any
-//! time, each by one proposer, and the proposers duel over every epoch.
+//! The members of the views are no actors: no heartbeat comes, so any of them may be suspected at
+//! any time, each by one proposer, and the proposers duel over every epoch.
 
 use super::invariants::of_coordinators;
 use super::reached::reached;

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How a key may stand.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Linearizations {
-    /// The operations that have begun and not ended, and whether somebody waits for them.
+    /// The operations that have begun and not ended, and whether a client waits for them.
     open: BTreeMap<OpId, (Op, bool)>,
     /// Closed under one more open operation taking effect.
     worlds: BTreeSet<World>,
@@ -28,7 +28,8 @@ pub struct Linearizations {
 #[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 struct World {
     value: Option<Value>,
-    /// The open operations that have taken effect, and how; nothing where nobody will hear of it.
+    /// The open operations that have taken effect, and how; nothing where no client will hear of
+    /// it.
     done: BTreeMap<OpId, Option<Outcome>>,
 }
 
@@ -81,7 +82,7 @@ impl Linearizations {
             .collect();
     }
 
-    /// Nobody waits for an operation any more: it may take effect at any later time, or never.
+    /// No client waits for an operation any more: it may take effect at any later time, or never.
     pub fn give_up(&mut self, id: OpId) {
         let Some((op, is_awaited)) = self.open.get_mut(&id) else { return };
         *is_awaited = false;

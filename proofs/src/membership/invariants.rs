@@ -5,11 +5,11 @@
 //!
 //! | property | says | beside it, *sometimes* |
 //! |---|---|---|
-//! | incarnations never go back | on no table, saved or not, does a row go back to an older incarnation | somebody is known in a later one |
-//! | the dead stay dead | whom a member has once held dead or gone in a life, it never holds alive in that life or an older one | somebody who died, or left, is held dead; a stale row meets a tombstone |
-//! | a restart is a new life | a member starts in an incarnation in which nobody has known it | all know a restarted one |
+//! | incarnations never go back | on no table, saved or not, does a row go back to an older incarnation | a member is known in a later one |
+//! | the dead stay dead | a member never holds another one alive in a life in which it has held it dead or gone, or an older one | a member that died, or left, is held dead; a stale row meets a tombstone |
+//! | a restart is a new life | a member starts in an incarnation in which no other has known it | all know a restarted one |
 //! | nobody is ahead | no row is of a later incarnation than its member has saved | |
-//! | what is said is refuted | who hears worse of itself than it knows is in a later incarnation after that | a suspicion, and a death, is refuted everywhere |
+//! | what is said is refuted | a member that hears worse of itself than it knows is in a later incarnation after that | a suspicion, and a death, is refuted everywhere |
 //! | durable | what a live member believes, suspicions left out, is what it has saved | |
 //! | bounded | every message is as short as it should be | |
 //! | *can always finish* (where messages are lost for good) | from every state some way leads to one in which all are up and agree | |

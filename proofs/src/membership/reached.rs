@@ -13,26 +13,26 @@ use stateright::actor::Envelope;
 /// Something that must be reachable, so that what is claimed is claimed of something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reached {
-    /// Somebody who is alive is suspect to another one.
+    /// A member that is alive is suspect to another one.
     WronglySuspected,
-    /// Somebody who is alive is dead to another one.
+    /// A member that is alive is dead to another one.
     WronglyDead,
-    /// Two who are alive hold each other dead.
+    /// Two that are alive hold each other dead.
     DeadToEachOther,
-    /// All know each other in the newest life, which is not that of the start, and nobody suspects
-    /// anybody.
+    /// All know each other in the newest life, which is not that of the start, and none
+    /// suspects another.
     Refuted,
-    /// Somebody who is down is dead to another one.
+    /// A member that is down is dead to another one.
     Found,
-    /// A row that says that somebody lives is on its way to one who knows better.
+    /// A row that says that a member lives is on its way to one that knows better.
     StaleUnderWay,
-    /// All know somebody who has restarted.
+    /// All know a member that has restarted.
     Restarted,
-    /// All know that somebody has left.
+    /// All know that a member has left.
     Left,
     /// All know the newcomer, and it all of them.
     Joined,
-    /// An answer comes back through somebody else.
+    /// An answer comes back through another member.
     Relayed,
     /// A suspicion is confirmed by a second member.
     Confirmed,

@@ -16,20 +16,20 @@ use std::fmt::{self, Display, Formatter};
 pub struct Setup {
     /// Of each member, how many periods it begins in a life, at the most.
     pub periods: Vec<u64>,
-    /// Who compares tables, as often as it likes.
+    /// Which members compare tables, as often as they like.
     pub comparing: Vec<usize>,
     /// Whether questions are asked again, and others help.
     pub tries: u32,
     /// How many crashes, each with a recovery, in all.
     pub crashes: u8,
-    /// Who may crash.
+    /// Which actors may crash.
     pub mortal: Vec<usize>,
-    /// Who is cut off, so that nothing reaches it.
+    /// Which members are cut off, so that nothing reaches them.
     pub cut_off: Option<usize>,
-    /// Who may leave.
+    /// Which members may leave.
     pub leaver: Option<usize>,
-    /// Whether nobody has heard of the last member at the start, and it has heard of the first one
-    /// only.
+    /// Whether no other has heard of the last member at the start, and it has heard of the first
+    /// one only.
     pub newcomer: bool,
     /// Whether messages are lost for good.
     pub lossy: bool,
@@ -38,7 +38,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Members who only answer, by default.
+    /// Members that only answer, by default.
     pub fn new(periods: impl IntoIterator<Item = u64>) -> Self {
         Setup {
             periods: periods.into_iter().collect(),
@@ -82,7 +82,7 @@ impl Setup {
         Id::from(10 + usize::from(member))
     }
 
-    /// Whom a member has heard of at the start.
+    /// Which members a member has heard of at the start.
     fn seeds(&self, of: Id) -> BTreeMap<Id, Id> {
         let last = Id::from(self.periods.len() - 1);
         let knows = |other: &Id| match self.newcomer {

@@ -33,9 +33,9 @@ pub struct Lives {
     pub has_revived: bool,
     /// Whether a row went back.
     pub went_back: bool,
-    /// Whether somebody started in a life in which it was known.
+    /// Whether a member started in a life in which it was known.
     pub has_reused: bool,
-    /// Whether somebody let something pass that was said of it.
+    /// Whether a member let something pass that was said of it.
     pub was_silent: bool,
 }
 
@@ -60,7 +60,7 @@ impl Lives {
         self.went_back |= before.iter().any(|(member, before)| {
             after.get(member).is_some_and(|after| after.incarnation < before.incarnation)
         });
-        // Who is dropped from a table has died as far as that table goes.
+        // A member that is dropped from a table has died as far as that table goes.
         for (member, before) in before.iter().filter(|(member, _)| !after.contains_key(member)) {
             let buried = self.buried.entry((observer, *member)).or_default();
             *buried = before.incarnation.max(*buried);
@@ -103,7 +103,7 @@ pub fn own(store: &ProofStore) -> u64 {
     }
 }
 
-/// Every row of one member about another one, saved or not: of whom, and what.
+/// Every row of one member about another one, saved or not: of which member, and what.
 pub fn rows<M: Mechanisms>(system: &System<ProofActor<M>, Lives>) -> Vec<(Id, Id, Entry)> {
     let stores = system
         .actor_storages

@@ -7,12 +7,12 @@
 //! | one lineage | what is chosen is built upon by every higher ballot |
 //! | held | every quorum of the newest stable view leads to every acknowledged write |
 //! | at most once | no operation is twice in a content |
-//! | nothing given up | where a majority of the coordinators would not, nobody is given up |
+//! | nothing given up | where a majority of the coordinators would not, no node is given up |
 //! | gone for good | where copies are repaired, no node holds what was accepted before a tombstone that was purged |
 //! | unknown when it must be | no outcome is unknown where the registers remember enough to tell |
 //! | refused for good | what was told to be unavailable is in no content |
 //! | one view an epoch | no two views are decided, told of or installed for one epoch |
-//! | epochs never go back | nobody goes back to an older view, also not by a crash |
+//! | epochs never go back | no actor goes back to an older view, also not by a crash |
 //! | incarnations grow | no start of a gateway has the number of an earlier one |
 //! | durable | what an actor acts on is what it has saved |
 //! | no dead end | where nothing can happen any more, every script has finished or used its attempts up |

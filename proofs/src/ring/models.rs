@@ -46,7 +46,7 @@ fn write_and_read() -> Setup {
     Setup::new([Client::new(0, [put("a"), Op::Get]), Client::new(1, [put("b"), Op::Get])])
 }
 
-/// Three nodes, one view: who writes and who reads.
+/// Three nodes, one view: which clients write and read.
 fn reads() -> Vec<Named> {
     use Reached::*;
     vec![
@@ -633,7 +633,7 @@ fn pairs() -> Vec<Named> {
     ]
 }
 
-/// Views that coordinators decide, by what nodes and whoever watches them report.
+/// Views that coordinators decide, by what nodes and watchers report.
 fn coordinated() -> Vec<Named> {
     use Reached::*;
     let value = Planted::value(1, "1");

@@ -45,7 +45,7 @@ pub enum Reached {
     CopyHeld,
     /// A write that had ended at two of three is at all of them, since one has copied it.
     Repaired,
-    /// Coordinators have given up who is gone.
+    /// Coordinators have given up nodes that are gone.
     GivenUpByVote,
     /// A gateway tells a node that it is behind.
     BehindTold,

@@ -7,12 +7,12 @@
 //!   when its sender does not care for the answer, now and for ever, it is dropped. An announcement
 //!   of a view that is under way already need not be sent again, where nothing is lost.
 //! - **Quorums are counted at once** (a persistent set). A gateway counts promises, votes and
-//!   acceptances, and until it has a quorum nobody can tell how many it has; what it has not
+//!   acceptances, and until it has a quorum no actor can tell how many it has; what it has not
 //!   counted yet stays under way. So each of them can as well be counted just before the last of
 //!   its quorum: a gateway begins to count only when all that it needs is there, goes through it in
-//!   the order of its senders, and nobody does anything else meanwhile. The same goes for a node
-//!   that counts who holds a tombstone, and for a newcomer that fetches: it votes when it has all
-//!   (but for the floors, which stay raised: so not where tombstones are purged).
+//!   the order of its senders, and no actor does anything else meanwhile. The same goes for a node
+//!   that counts the holders of a tombstone, and for a newcomer that fetches: it votes when it has
+//!   all (but for the floors, which stay raised: so not where tombstones are purged).
 //! - **A refused operation waits for nothing** (a persistent set). Between a refusal and the next
 //!   attempt a gateway does nothing that it did not do before the refusal, which can come later.
 //!   (Where it has several lanes they share a counter, and it makes a difference.)
@@ -53,9 +53,9 @@ pub struct Reductions<M: Mechanisms> {
     sweeps: bool,
     /// Groups of nodes that can change places.
     symmetric: Vec<Vec<usize>>,
-    /// The answer that stands for all answers, by the state of who is asked.
+    /// The answer that stands for all answers, by the state of the node that is asked.
     answers: Known<M, Answer>,
-    /// Whether a message is obsolete, by the state of who receives it.
+    /// Whether a message is obsolete, by the state of its receiver.
     obsolete: Known<M, bool>,
 }
 
@@ -65,13 +65,13 @@ type Known<M, V> = Table<(usize, EnvelopeOf<ProofActor<M>>), Option<V>>;
 /// The answer to a message, if there is one.
 type Answer = Option<Interned<Msg>>;
 
-/// Somebody who counts: which messages count, and who has been counted.
+/// An actor that counts: which messages count, and which senders have been counted.
 enum Count<'a> {
     /// A gateway, for an operation in this phase.
     Quorum(&'a Pending),
-    /// A newcomer, who has given this span.
+    /// A newcomer: which replicas have given this span.
     Rows(u64, Span),
-    /// A node, who holds a tombstone.
+    /// A node: which replicas hold a tombstone.
     Held(&'a chainring_model::kv::Key, Ballot),
 }
 
@@ -89,7 +89,7 @@ impl<M: Mechanisms> Reductions<M> {
         Reductions { actors, is_intact, is_lossy, sweeps, symmetric, answers, obsolete }
     }
 
-    /// Those from whom a message is the same to its receiver.
+    /// The actors from which a message is the same to its receiver.
     pub fn equivalent_senders(&self, envelope: &EnvelopeOf<ProofActor<M>>) -> Option<Vec<Id>> {
         match &*envelope.msg {
             // A coordinator believes other coordinators only.
@@ -187,8 +187,8 @@ impl<M: Mechanisms> Reductions<M> {
         }
     }
 
-    /// Who is occupied, and with what. Remembered of the newest system, for one action is asked
-    /// about after the other.
+    /// Which actors are occupied, and with what. Remembered of the newest system, for one action is
+    /// asked about after the other.
     fn who_is_occupied(&self, system: &System<M>) -> Option<(Id, Occupation)> {
         type Known = (Vec<(usize, usize)>, Option<(Id, Occupation)>);
         thread_local! {
@@ -290,7 +290,7 @@ impl<M: Mechanisms> Reductions<M> {
         orders
     }
 
-    /// The same system, where the first node is who was the node `order[0]` before, and so on.
+    /// The same system, where the first node is what the node `order[0]` was before, and so on.
     pub fn reordered(&self, system: &System<M>, order: &[usize]) -> System<M> {
         let place = |id: Id| {
             let place = order.iter().position(|old| *old == usize::from(id));
@@ -610,15 +610,15 @@ fn is_read_through<M: Mechanisms>(this: &Reductions<M>, system: &System<M>, id: 
     })
 }
 
-/// Who has to hold a tombstone before a node purges it.
+/// Which replicas have to hold a tombstone before a node purges it.
 fn awaited<S>(state: &NodeState<S>, id: Id, key: &chainring_model::kv::Key) -> BTreeSet<Id> {
     let mut replicas = state.view.replicas(position(key));
     replicas.remove(&id);
     replicas
 }
 
-/// If a message leaves who is asked as it is, now and for ever, across crashes: an answer that
-/// stands for all of its answers. When that one is obsolete where it goes, so is every other.
+/// If a message leaves the node that is asked as it is, now and for ever, across crashes: an answer
+/// that stands for all of its answers. When that one is obsolete where it goes, so is every other.
 fn answer(state: &RingState<ProofStore>, msg: &Msg) -> Option<Msg> {
     let install = |view: &chainring_model::ring::View| {
         Msg::Views(coordinator::Msg::Install(Install { view: view.clone() }))
@@ -639,7 +639,7 @@ fn answer(state: &RingState<ProofStore>, msg: &Msg) -> Option<Msg> {
 }
 
 /// What an older epoch, or a ballot up to the one promised, asks for changes nothing for ever. Of
-/// the answers a refusal stands for all: a proposer to whom that is obsolete has left the ballot.
+/// the answers a refusal stands for all: a proposer to which that is obsolete has left the ballot.
 fn answer_of(node: &NodeState<ProofStore>, msg: &Msg, install: Msg) -> Option<Msg> {
     let epoch = match msg {
         Msg::Views(coordinator::Msg::Ask(_)) => return Some(install),

@@ -28,8 +28,8 @@ pub struct Client {
 }
 
 /// A system to check: nodes `0..n`, then the gateways, then the clients, then, where views change,
-/// who decides them: an oracle, which follows a plan, or coordinators, who are told who comes and
-/// goes.
+/// what decides them: an oracle, which follows a plan, or coordinators, which are told which nodes
+/// come and go.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// How many nodes.
@@ -42,13 +42,13 @@ pub struct Setup {
     pub coordinators: usize,
     /// How many view changes they decide, at the most.
     pub views: u64,
-    /// Who is said to be gone, at any time: each a report that comes when it comes.
+    /// Which nodes are said to be gone, at any time: each a report that comes when it comes.
     pub gone: Vec<Vec<usize>>,
-    /// Who is told to leave, at any time.
+    /// Which nodes are told to leave, at any time.
     pub leaver: Option<usize>,
-    /// Whether an operator gives up those who are gone in the first view, at any time.
+    /// Whether an operator gives up nodes that are gone in the first view, at any time.
     pub reform: bool,
-    /// Which coordinators' files say that those are given up without whom there is no majority:
+    /// Which coordinators' files say that those are given up without which there is no majority:
     /// after any time.
     pub gives_up: Vec<usize>,
     /// The clients.
@@ -57,12 +57,12 @@ pub struct Setup {
     pub recent: usize,
     /// How many attempts a gateway makes of an operation.
     pub attempts: u32,
-    /// Up to which round ballots go, where that is bounded: nobody begins one beyond it, and what
-    /// would make a gateway do so does not reach it.
+    /// Up to which round ballots go, where that is bounded: no gateway begins one beyond it, and
+    /// what would make a gateway do so does not reach it.
     pub rounds: Option<u64>,
     /// How many crashes, each with a recovery, in all.
     pub crashes: u8,
-    /// Who may crash.
+    /// Which actors may crash.
     pub mortal: Mortal,
     /// The key that it is all about. It decides between whose tokens that is.
     pub key: &'static str,
@@ -100,7 +100,7 @@ pub struct Planted {
     pub voted: bool,
 }
 
-/// Who may crash.
+/// Which actors may crash.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mortal {
     /// Nodes and gateways.
@@ -111,7 +111,7 @@ pub enum Mortal {
     Gateways,
 }
 
-/// The ids from here on are nobody's: reports and orders from outside a model come from there.
+/// The ids from here on are no actor's: reports and orders from outside a model come from there.
 const OUTSIDE: usize = 60;
 
 impl Client {
@@ -271,13 +271,13 @@ impl Setup {
         self
     }
 
-    /// Where an operator gives up who is gone, at any time.
+    /// Where an operator gives up nodes that are gone, at any time.
     pub fn reform(mut self) -> Self {
         self.reform = true;
         self
     }
 
-    /// Where these coordinators would give up who is gone, at any time.
+    /// Where these coordinators would give up nodes that are gone, at any time.
     pub fn gives_up(mut self, coordinators: impl IntoIterator<Item = usize>) -> Self {
         self.gives_up = coordinators.into_iter().collect();
         self
@@ -298,7 +298,7 @@ impl Setup {
         Ring::with(members.iter().copied().map(Id::from), 1, self.replicas)
     }
 
-    /// Who decides views: the oracle or the coordinators.
+    /// What decides views: the oracle or the coordinators.
     pub(super) fn deciders(&self) -> Vec<Id> {
         let first = self.nodes + self.gateways() + self.clients.len();
         let count = if self.plan.is_empty() { self.coordinators } else { 1 };
@@ -384,11 +384,11 @@ impl Setup {
         actors
     }
 
-    /// What is said from outside, and comes at any time: who is gone, who is to leave, what is
-    /// given up.
+    /// What is said from outside, and comes at any time: which nodes are gone, are to
+    /// leave, are given up.
     pub(super) fn in_flight(&self) -> Vec<Envelope<Msg>> {
         let mut said = Vec::new();
-        // Nobody of the model: whoever watches the members, and an operator.
+        // No actors of the model: a watcher of the members, and an operator.
         let outside = |number: usize| Id::from(OUTSIDE + number);
         for dst in self.deciders() {
             let mut report = |src, report| {
@@ -441,8 +441,8 @@ impl Setup {
     }
 }
 
-/// What the actors of a ring are called in scripts, by id; and those outside of it who say
-/// something: `x0`.
+/// What the actors of a ring are called in scripts, by id; and those outside of it
+/// that say something: `x0`.
 pub fn names<M: Mechanisms>(actors: &[ProofActor<M>]) -> Vec<String> {
     let letters = actors.iter().map(|actor| match actor {
         RingActor::Node(_) => 'n',

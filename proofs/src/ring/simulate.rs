@@ -1,12 +1,12 @@
 //! A ring to simulate: three coordinators, five or six nodes of which four begin in the ring, three
-//! gateways with some clients each; and those who watch the nodes, and an operator.
+//! gateways with some clients each; and watchers of the nodes, and an operator.
 //!
 //! Failures are detected by gossip, which is not simulated: *watchers* stand in for it. Each says
-//! from time to time who is gone, to every coordinator; mostly rightly, and in some runs often
-//! wrongly. An operator tells nodes to leave, and to come back. Watchers and operator are processes
-//! too, and do not say anything while they are down.
+//! from time to time which nodes is gone, to every coordinator; mostly rightly, and in some runs
+//! often wrongly. An operator tells nodes to leave, and to come back. Watchers and operator are
+//! processes too, and do not say anything while they are down.
 //!
-//! No disk of a node is lost: whoever loses one comes back as somebody else, which is a node that
+//! No disk of a node is lost: a node that loses one comes back as another one, which is a node that
 //! is gone and another that joins.
 
 use crate::claim::Claim;
@@ -71,7 +71,7 @@ type RingScene<M> = Scene<ProofActor<M>, Chronicle>;
 pub struct Simulated<M: Mechanisms> {
     actors: Vec<ProofActor<M>>,
     stores: Vec<Option<ProofStore>>,
-    /// Who is what.
+    /// Which actor is what.
     nodes: Range<usize>,
     gateways: Range<usize>,
     coordinators: Range<usize>,
@@ -142,7 +142,7 @@ impl<M: Mechanisms> Simulated<M> {
             cast.push((RingActor::Coordinator(coordinator), Some(store.0)));
         }
         for gateway in watchers.clone().map(Id::from) {
-            // One who has nothing to do of its own.
+            // One that has nothing to do of its own.
             cast.push((RingActor::Script(Script { gateway, lane: 0, ops: Vec::new() }), None));
         }
         let (actors, stores) = cast.into_iter().unzip();

@@ -63,7 +63,7 @@ pub struct Engine<'a, S: Subject> {
     processes: Vec<Process>,
     thoughts: Thoughts<MsgOf<S>>,
     faults: Faults,
-    /// When somebody next says something unprompted.
+    /// When a participant next says something unprompted.
     unprompted: Option<Micros>,
     /// Of everything that has an order.
     serial: u64,
@@ -399,7 +399,7 @@ impl<'a, S: Subject> Engine<'a, S> {
         }
     }
 
-    /// Somebody says something.
+    /// A participant says something.
     fn say(&mut self, envelope: Envelope<MsgOf<S>>, link: Link) {
         let Envelope { src, dst, ref msg } = envelope;
         let now = self.scene.now;

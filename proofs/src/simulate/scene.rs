@@ -9,16 +9,16 @@ use stateright::actor::{Actor, Envelope, Id};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-/// A system to simulate. As a [`Model`] it has properties and no actions: whoever simulates it
+/// A system to simulate. As a [`Model`] it has properties and no actions: the simulation
 /// finds the steps. Judged are its `always` properties.
 pub trait Subject: Model<State = Scene<Self::Actor, Self::History>> + Sized {
-    /// Its actors, none of whom chooses anything at random.
+    /// Its actors, none of which chooses anything at random.
     type Actor: Actor<Msg: Clone + Debug, Timer: Ord, Storage: Debug, Random = ()>;
 
     /// What is recorded of a run.
     type History: Recorder<<Self::Actor as Actor>::Msg>;
 
-    /// Who takes part, by id.
+    /// The participants, by id.
     fn cast(&self) -> Vec<Role<Self::Actor>>;
 
     /// The history before anything has happened.
@@ -55,12 +55,12 @@ pub trait Subject: Model<State = Scene<Self::Actor, Self::History>> + Sized {
     /// What a table of figures shows, also where it never happened.
     fn shown(&self) -> &'static [&'static str];
 
-    /// How often one who takes part says what no actor says of itself, if anyone does.
+    /// How often a participant says what no actor says of itself, if any does.
     fn unprompted(&self) -> Option<Micros> {
         None
     }
 
-    /// What is then said, by whom; where it has calmed down, the truth.
+    /// What is then said, and its sender; where it has calmed down, the truth.
     fn say(&self, _: &SceneOf<Self>, _is_calm: bool, _: &mut Dice) -> Vec<Envelope<MsgOf<Self>>> {
         Vec::new()
     }
@@ -75,7 +75,7 @@ pub type StorageOf<S> = <<S as Subject>::Actor as Actor>::Storage;
 /// The state of a system.
 pub type SceneOf<S> = Scene<<S as Subject>::Actor, <S as Subject>::History>;
 
-/// One who takes part.
+/// A participant.
 pub struct Role<A: Actor> {
     /// What traces call it.
     pub name: String,
@@ -83,8 +83,8 @@ pub struct Role<A: Actor> {
     pub actor: A,
     /// The store that it begins with.
     pub store: Option<A::Storage>,
-    /// In which process it runs. Those of one process stop, pause and are cut off together. Who is
-    /// in none is a client: nothing happens to it.
+    /// In which process it runs. Those of one process stop, pause and are cut off together. One
+    /// that is in none is a client: nothing happens to it.
     pub process: Option<usize>,
 }
 
@@ -93,8 +93,8 @@ pub struct Role<A: Actor> {
 pub enum Link {
     /// Inside a process: at once, in order, and surely.
     Inside,
-    /// The same, after its sender has thought; one thought of a sender under a number replaces the
-    /// one before.
+    /// Like `Inside`, after a random think time. A newer message of the same sender and slot
+    /// replaces a waiting one.
     Thinking(u32),
     /// Over the network, where anything may happen to it.
     Network,
@@ -108,7 +108,7 @@ pub struct Scene<A: Actor, H> {
     pub states: Vec<A::State>,
     /// What each actor has saved.
     pub stores: Vec<Option<A::Storage>>,
-    /// Who is down.
+    /// Which actors are down.
     pub down: Vec<bool>,
     /// Whose disks are lost.
     pub lost: BTreeSet<Id>,

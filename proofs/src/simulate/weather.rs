@@ -88,8 +88,8 @@ impl Weather {
         usual + more
     }
 
-    /// How long something that goes wrong lasts: mostly shorter than anyone notices, or long enough
-    /// to be suspected.
+    /// How long something that goes wrong lasts: mostly shorter than any actor notices, or long
+    /// enough to be suspected.
     pub fn spell(&self, dice: &mut Dice) -> Micros {
         match dice.below(3) {
             0 => dice.within(MS..100 * MS),

@@ -12,11 +12,12 @@ pub trait Outbox<Msg>: Send {
     /// Accepts one message. Delivery is not promised: whatever stands in its way is a loss.
     fn send(&mut self, src: Id, dst: Id, msg: Msg);
 
-    /// Says that there is nothing more for the moment, so that what was held back for company goes now.
+    /// Says that there is nothing more for the moment, so that what was held back for company goes
+    /// now.
     fn flush(&mut self);
 }
 
-/// Nobody is out there: every message is lost.
+/// There is no way out: every message is lost.
 impl<Msg> Outbox<Msg> for () {
     fn send(&mut self, _: Id, _: Id, _: Msg) {}
     fn flush(&mut self) {}
@@ -32,10 +33,11 @@ impl<Msg, O: Outbox<Msg> + ?Sized> Outbox<Msg> for Box<O> {
     }
 }
 
-/// Who lives in this process: actors, each behind its inbox, and *doors*, which are plain functions that take the
-/// messages for an [`Id`]: what is no actor hears by one.
+/// What lives in this process: actors, each behind its inbox, and *doors*, which are plain
+/// functions that take the messages for an [`Id`]: what is no actor hears by one.
 ///
-/// Built once, then shared by the routers of the process's actors and by the transport's receiving thread.
+/// Built once, then shared by the routers of the process's actors and by the transport's receiving
+/// thread.
 pub struct Routes<Msg>(HashMap<Id, Route<Msg>>);
 
 enum Route<Msg> {
@@ -52,7 +54,7 @@ impl<Msg> Default for Routes<Msg> {
 }
 
 impl<Msg> Routes<Msg> {
-    /// Nobody yet.
+    /// Without any yet.
     pub fn new() -> Self {
         Self(HashMap::new())
     }
@@ -63,8 +65,8 @@ impl<Msg> Routes<Msg> {
         self
     }
 
-    /// Adds a door: a function of source, destination and message. It is called on the thread that delivers, so it
-    /// must neither block nor take long.
+    /// Adds a door: a function of source, destination and message. It is called on the thread that
+    /// delivers, so it must neither block nor take long.
     pub fn door(mut self, id: Id, door: impl Fn(Id, Id, Msg) + Send + Sync + 'static) -> Self {
         self.0.insert(id, Route::Door(Box::new(door)));
         self
@@ -75,7 +77,8 @@ impl<Msg> Routes<Msg> {
         self.0.contains_key(&id)
     }
 
-    /// Delivers a message that weighs `bytes` in memory (0: unknown), or gives it back when its destination does not live here.
+    /// Delivers a message that weighs `bytes` in memory (0: unknown), or gives it back when its
+    /// destination does not live here.
     pub fn deliver(&self, src: Id, dst: Id, msg: Msg, bytes: usize) -> Result<(), Msg> {
         match self.0.get(&dst) {
             Some(Route::Inbox(inbox)) => {
@@ -92,14 +95,15 @@ impl<Msg> Routes<Msg> {
     }
 }
 
-/// The outbox of an actor that shares its process with others: delivers here what is for here, and passes the rest on.
+/// The outbox of an actor that shares its process with others: delivers here what is for here, and
+/// passes the rest on.
 pub struct Router<Msg, O> {
     routes: Arc<Routes<Msg>>,
     elsewhere: O,
 }
 
 impl<Msg, O> Router<Msg, O> {
-    /// `elsewhere` gets what is for nobody in `routes`.
+    /// `elsewhere` gets what is for none of `routes`.
     pub fn new(routes: Arc<Routes<Msg>>, elsewhere: O) -> Self {
         Self { routes, elsewhere }
     }

@@ -29,7 +29,8 @@ const UNFINISHED: &str = "init.tmp";
 
 /// The version of what this module writes. A store of another is refused, but for [`UNPROVED`].
 pub const FORMAT: u32 = 2;
-/// The version without a [`Record`] of each commit. The first commit to such a store makes it one of this version.
+/// The version without a [`Record`] of each commit. The first commit to such a store makes it one
+/// of this version.
 const UNPROVED: u32 = 1;
 
 /// The map grows by its own size, and by no more than this.
@@ -43,15 +44,17 @@ const MOST_SNAPSHOTS: u32 = 1024;
 
 /// An actor's store on a disk: commits the [`LmdbStore`] that the actor saves.
 ///
-/// A directory of its own holds it: `data.mdb`, LMDB's `lock.mdb`, `newest`, which says which commit was the newest, and
-/// `owner.lock`. The process that has the store open keeps `data.mdb` and `owner.lock` locked. The file `data.mdb` is always as long as LMDB's map, so that a truncated one can be told; where
-/// the file system can, that room is reserved, so that a disk that runs full is noticed when the map grows and not in
-/// the middle of a commit.
+/// A directory of its own holds it: `data.mdb`, LMDB's `lock.mdb`, `newest`, which says which
+/// commit was the newest, and `owner.lock`. The process that has the store open keeps `data.mdb`
+/// and `owner.lock` locked. The file `data.mdb` is always as long as LMDB's map, so that a
+/// truncated one can be told; where the file system can, that room is reserved, so that a disk that
+/// runs full is noticed when the map grows and not in the middle of a commit.
 pub struct LmdbDisk<K, V> {
     engine: Arc<Engine>,
     published: Arc<Published>,
     identity: Identity,
-    /// The cluster and the kind, where the store's record of them is still of the format [`UNPROVED`].
+    /// The cluster and the kind, where the store's record of them is still of the format
+    /// [`UNPROVED`].
     unproved: Option<(u64, String)>,
     /// All rows of the newest commit.
     sum: Sum,
@@ -67,7 +70,8 @@ pub struct LmdbDisk<K, V> {
 /// How a store is made and opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LmdbOptions {
-    /// The room that [`LmdbDisk::init`] gives a store. It grows by itself, so this is a matter of taste.
+    /// The room that [`LmdbDisk::init`] gives a store. It grows by itself, so this is a matter of
+    /// taste.
     pub map_size: usize,
     /// What [`LmdbDisk::open`] looks at before it trusts a store.
     pub check: Check,
@@ -76,11 +80,12 @@ pub struct LmdbOptions {
 /// What [`LmdbDisk::open`] looks at before it trusts a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// When every page must be whole, every row must fit its checksum and decode, and all of them must be those of the
-    /// newest commit: takes about as long as reading the file.
+    /// When every page must be whole, every row must fit its checksum and decode, and all of them
+    /// must be those of the newest commit: takes about as long as reading the file.
     Rows,
-    /// When the file's length, its meta pages and identity are enough: takes no time. A damaged row stops the actor when it
-    /// is read; a damaged page may end the process. A store that has no record of its commits yet is read whole.
+    /// When the file's length, its meta pages and identity are enough: takes no time. A damaged row
+    /// stops the actor when it is read; a damaged page may end the process. A store that has no
+    /// record of its commits yet is read whole.
     Identity,
 }
 
@@ -93,16 +98,18 @@ pub struct LmdbStats {
     pub map_bytes: u64,
     /// How much of the file has ever been used; pages in it that became free are used again.
     pub used_bytes: u64,
-    /// The number of commits that this process can still read: the newest, and those under older handles.
+    /// The number of commits that this process can still read: the newest, and those under older
+    /// handles.
     pub snapshots: usize,
 }
 
 impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbDisk<K, V> {
     /// Makes the store of a new actor: `fill` writes what it holds at first.
     ///
-    /// `cluster` and `kind` (what the actor is there for) say whose it is; [`open`](Self::open) must name the same. Identity
-    /// and content are one synced transaction, in a directory aside; the finished file is moved to its place, and the
-    /// directories are synced. So after a crash at any moment there is a complete store or none.
+    /// `cluster` and `kind` (what the actor is there for) say whose it is; [`open`](Self::open)
+    /// must name the same. Identity and content are one synced transaction, in a directory aside;
+    /// the finished file is moved to its place, and the directories are synced. So after a crash at
+    /// any moment there is a complete store or none.
     ///
     /// Refuses, and leaves everything as it is, if there is a store already.
     pub fn init(
@@ -129,7 +136,8 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbDisk<K, V> {
                 .map_err(|why| DiskError::io("create", &unfinished, why))?,
         }
         let made = unfinished.join(DATA);
-        // The map must take the whole first content. LMDB's overhead is far below the factor of four.
+        // The map must take the whole first content. LMDB's overhead is far below the factor of
+        // four.
         let content = first.overlay.values().map(|write| write.key.len() + write.row_len() + 64);
         let size = grain(options.map_size.max(4 * content.sum::<usize>()));
         let id = Identity::draw().map_err(|why| DiskError::io("draw an identity for", dir, why))?;
@@ -151,12 +159,14 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbDisk<K, V> {
 
     /// Opens the store that [`init`](Self::init) made for this `cluster` and `kind`.
     ///
-    /// Refuses, with a sentence that says what to do, when the file is missing, empty, shorter than its own header says,
-    /// or no LMDB file; when its making was never finished; when it belongs to another cluster, kind or version; when
-    /// another process (or another `LmdbDisk` or a handle in this one) has it open; when it is older than what it had
-    /// committed; and, with [`Check::Rows`], when a page or a row is damaged, or the rows are not those of the newest
-    /// commit. All this is read from the file before LMDB maps it, since a page that is damaged or not there would end
-    /// the process. The modules `pages` and `proof` say what is looked at, and what is not caught.
+    /// Refuses, with a sentence that says what to do, when the file is missing, empty, shorter than
+    /// its own header says, or no LMDB file; when its making was never finished; when it belongs to
+    /// another cluster, kind or version; when another process (or another `LmdbDisk` or a handle in
+    /// this one) has it open; when it is older than what it had committed; and, with
+    /// [`Check::Rows`], when a page or a row is damaged, or the rows are not those of the newest
+    /// commit. All this is read from the file before LMDB maps it, since a page that is damaged or
+    /// not there would end the process. The modules `pages` and `proof` say what is looked at, and
+    /// what is not caught.
     pub fn open(
         dir: &Path,
         cluster: u64,
@@ -273,7 +283,8 @@ impl<K: OrderedKey, V: Serialize + DeserializeOwned> LmdbDisk<K, V> {
         Ok(())
     }
 
-    /// Writes these in one synced transaction, or none of them. Returns its number, and all rows that it leaves.
+    /// Writes these in one synced transaction, or none of them. Returns its number, and all rows
+    /// that it leaves.
     fn write(&self, writes: &[&Arc<Write>]) -> heed::Result<(u64, Sum)> {
         let Engine { env, tables: Tables { rows, about, main }, .. } = &*self.engine;
         let mut txn = env.write_txn()?;
@@ -332,7 +343,8 @@ where
         result
     }
 
-    /// Looks whether the file is still at its place, and syncs what says which commit is the newest.
+    /// Looks whether the file is still at its place, and syncs what says which commit is the
+    /// newest.
     fn tend(&mut self) -> Result<(), DiskError> {
         self.newest.settle();
         self.engine.is_at_its_place()
@@ -360,7 +372,8 @@ impl Write {
     }
 }
 
-/// The record that says what a store is: format (4 bytes), identity (16), cluster (8), kind (UTF-8), and a checksum.
+/// The record that says what a store is: format (4 bytes), identity (16), cluster (8), kind
+/// (UTF-8), and a checksum.
 struct About<'a> {
     id: Identity,
     cluster: u64,
@@ -465,16 +478,18 @@ fn check_about(
     }
 }
 
-/// Opens an LMDB environment with full sync: `size` for a new one, `None` for the size that the file says.
+/// Opens an LMDB environment with full sync: `size` for a new one, `None` for the size that the
+/// file says.
 fn environment(dir: &Path, size: Option<usize>) -> Result<Env<WithoutTls>, DiskError> {
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
     options.max_dbs(2).max_readers(MOST_SNAPSHOTS);
     if let Some(size) = size {
         options.map_size(size);
     }
-    // SAFETY: the map is undefined if somebody else changes the file under it. Whoever holds the lock on the owner file,
-    // as the caller does, is the only process that opens it; this module writes to it through LMDB alone, and lengthens
-    // it, which touches no mapped page. No flag that LMDB calls unsafe is set.
+    // SAFETY: the map is undefined if another process changes the file under it. The process with
+    // the lock on the owner file, as the caller does, is the only process that opens it; this
+    // module writes to it through LMDB alone, and lengthens it, which touches no mapped page. No
+    // flag that LMDB calls unsafe is set.
     #[allow(unsafe_code)]
     let env = unsafe { options.open(dir) };
     env.map_err(|why| engine_error("open", dir, why))

@@ -9,7 +9,8 @@ pub(super) const IDENTITY: &[u8] = b"identity";
 
 /// Which store this is: drawn when it was made, and never again.
 ///
-/// A configuration names it, so that a store which was made anew after its disk was lost is not taken for the old one.
+/// A configuration names it, so that a store which was made anew after its disk was lost is not
+/// taken for the old one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity(pub u128);
 

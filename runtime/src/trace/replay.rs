@@ -97,9 +97,9 @@ pub enum ReplayError {
         path: PathBuf,
         /// Which step of the file, from 1.
         step: u64,
-        /// Who should have sent it.
+        /// The actor that should have sent it.
         src: usize,
-        /// Who received it.
+        /// The actor that received it.
         dst: usize,
     },
 }
@@ -220,7 +220,8 @@ impl Seen {
         }
     }
 
-    /// All files are read: whether each message that was received had been sent, where its sender is traced.
+    /// All files are read: whether each message that was received had been sent, where its sender
+    /// is traced.
     fn end(mut self, paths: &[PathBuf]) -> Result<Replayed, ReplayError> {
         for (src, count) in self.deliveries {
             if self.traced.contains(&src) {

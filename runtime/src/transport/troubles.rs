@@ -1,9 +1,10 @@
 //! What keeps datagrams from coming through, peer by peer.
 //!
-//! A node that nobody hears, or that hears nobody, is alone; the counters say that something is refused, and not whose.
-//! So each refusal and each failed send is counted for the peer that it concerns, too. Peers are the addresses of the
-//! [`AddressBook`](super::AddressBook); everything that comes from elsewhere is counted as one, with the address it
-//! came from last. So a stranger who forges addresses fills no memory.
+//! A node that no other hears, or that hears no other, is alone; the counters say that something is
+//! refused, and not whose. So each refusal and each failed send is counted for the peer that it
+//! concerns, too. Peers are the addresses of the [`AddressBook`](super::AddressBook); everything
+//! that comes from elsewhere is counted as one, with the address it came from last. So a stranger
+//! that forges addresses fills no memory.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Display, Formatter};
@@ -97,7 +98,8 @@ impl Display for Trouble {
     }
 }
 
-/// All of them. Invariant: at most one entry for each known peer and kind, and one more for each kind.
+/// All of them. Invariant: at most one entry for each known peer and kind, and one more for each
+/// kind.
 #[derive(Default)]
 pub(super) struct Troubles(Mutex<State>);
 

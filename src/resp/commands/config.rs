@@ -64,7 +64,7 @@ enum Parameter {
     MaxMemory,
     /// The longest command.
     MaxBulk,
-    /// Who may answer the reads of this connection.
+    /// Which replica may answer the reads of this connection.
     ReadPolicy,
     /// Redis' snapshots, which there are none of.
     Save,

@@ -4,13 +4,13 @@
 //! epoch is taken. What a new view asks of a replica is little, because entries apply only when
 //! they commit:
 //!
-//! - the **tail** commits every entry of its log, for there is nobody after it who could lack one;
+//! - the **tail** commits every entry of its log, for no replica after it could lack one;
 //! - **everyone else** sends its log to its successor again, for that may be another one than
 //!   before. What a successor lacks is in the log of its new predecessor, because each replica has
 //!   at least what its successors have, and no less committed than they have is dropped from its
 //!   log;
-//! - whoever is **not in the view** falls silent. It keeps its store, asks to join, and returns
-//!   only as a learner, which begins with nothing, or goes on where it was;
+//! - a replica that is **not in the view** falls silent. It keeps its store, asks to join, and
+//!   returns only as a learner, which begins with nothing, or goes on where it was;
 //! - a tail whose **learner** is another one than before, or none, forgets what it retained for the
 //!   old one, and that it had handed over to it. What it retains for members that return, as every
 //!   member does, it keeps.
@@ -18,11 +18,11 @@
 //! A lease survives an install: see [`coordinator`], section "Leases".
 //!
 //! Why messages of another epoch are refused is not obvious, since logs are never rolled back: as
-//! long as nobody returns, what a replica ever sent from an index is what it holds there, and an
-//! update or an acknowledgement from whoever is the neighbour *now* is true whatever its epoch. It
-//! is those who return that the check is for. A head is removed with an entry that nobody else has,
-//! comes back without it, and is in time the predecessor of the same replica again: its old update
-//! is for the next index still.
+//! long as no member returns, what a replica ever sent from an index is what it holds there, and an
+//! update or an acknowledgement from the replica that is the neighbour *now* is true whatever its
+//! epoch. The check is for members that return. A head is removed with an entry that no other
+//! replica has, comes back without it, and is in time the predecessor of the same replica again:
+//! its old update is for the next index still.
 
 use super::{Held, Place, Replica, ReplicaState, Transfer};
 use crate::chain::msg::{Ack, Reply};
@@ -183,7 +183,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         state.trim(state.committed, self.retain_bytes, self.part_rows);
     }
 
-    /// Removes a part of what nobody needs any more: entries retained for a learner that is gone,
+    /// Removes a part of what is not needed any more: entries retained for a learner that is gone,
     /// beyond what is kept for members that return; tombstones of its own scan.
     fn sweep(&self, id: Id, state: &mut ReplicaState<S>, out: &mut Out<ChainActor<S, M>>) {
         let retains = !self.has_learner(id, state)
@@ -215,8 +215,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
     }
 
-    /// Says that this replica lives. A member asks for a lease, whose time begins now; whoever is
-    /// in no view asks for the newest, and to join.
+    /// Says that this replica lives. A member asks for a lease, whose time begins now; a
+    /// replica in no view asks for the newest, and to join.
     pub(super) fn heartbeat(
         &self,
         id: Id,
@@ -276,7 +276,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
     }
 
-    /// Whether this replica may answer reads: while it has a lease, or where nobody grants any.
+    /// Whether this replica may answer reads: while it has a lease, or where no coordinator grants
+    /// any.
     pub(super) fn may_read(&self, state: &ReplicaState<S>) -> bool {
         state.view.coordinators.is_empty() || state.lease.is_live()
     }

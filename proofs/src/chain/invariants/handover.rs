@@ -1,11 +1,12 @@
-//! Chain extension: who is handed over to decides what is committed, and must be able to.
+//! Chain extension: the learner that is handed over to decides what is committed, and must be able
+//! to.
 
 use crate::chain::world::{World, teachings};
 use crate::claim::Claim;
 use chainring_model::chain::Place;
 use stateright::Property;
 
-/// A tail hands over to a learner that has every row, and to nobody else; and until it has, the
+/// A tail hands over to a learner that has every row, and to no other; and until it has, the
 /// learner has committed nothing that its tail has not.
 pub fn handover<W: World>() -> Property<W> {
     Claim::Handover.always(|_, state| {

@@ -20,14 +20,14 @@ impl Setup {
             .collect();
         let is_everywhere = self.ring.len() <= usize::from(self.replicas);
         let is_even = rings.iter().all(|ring| ring.len() == self.ring.len());
-        // Who compares, and who has said what, tells nodes apart.
+        // Which nodes compare, and which have said what, tells nodes apart.
         let is_repaired = self.repairs.is_some() || self.late.is_some();
         if self.coordinators > 0 || !is_everywhere || !is_even || is_repaired {
             return Vec::new();
         }
         let mut groups: BTreeMap<Vec<bool>, Vec<usize>> = BTreeMap::new();
         for node in self.ring.iter().filter(|_| self.ring.len() <= 3) {
-            // Who is in the first ring is a newcomer only if it was left out in between.
+            // A node of the first ring is a newcomer only if it was left out in between.
             let signature = rings.iter().map(|ring| ring.contains(node)).collect::<Vec<_>>();
             let returns = signature.windows(2).any(|pair| pair == [false, true]);
             if !returns || self.plan.is_empty() {
