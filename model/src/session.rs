@@ -3,11 +3,11 @@
 //! - **Incarnations.** A gateway counts its starts, durably, before it says anything, and tells its
 //!   clients of each ([`Opened`]). An operation of an earlier start can never be taken for one of
 //!   this start; its client was told that it is unknown.
-//! - **Lanes.** A lane has one operation under way; many operations at a time take many lanes. Within
-//!   a start the numbers of a lane's operations only grow.
-//! - **Names.** A client names an operation after the gateway's start ([`OpId`]), and every retry has
-//!   that name. So a late or duplicate call is refused by its name alone, and of several answers the
-//!   first one counts.
+//! - **Lanes.** A lane has one operation under way; many operations at a time take many lanes.
+//!   Within a start the numbers of a lane's operations only grow.
+//! - **Names.** A client names an operation after the gateway's start ([`OpId`]), and every retry
+//!   has that name. So a late or duplicate call is refused by its name alone, and of several
+//!   answers the first one counts.
 //!
 //! The call itself is each protocol's own (`Invoke`), because a chain lets a client choose who may
 //! answer a read. What a gateway keeps of a lane is its own, too; the rules above are [`Sessions`].
@@ -74,7 +74,8 @@ pub trait Sessions {
 mod tests {
     use super::*;
 
-    /// A gateway in its second start, whose lane 0 waits for operation 3 and whose lane 1 has ended 5.
+    /// A gateway in its second start, whose lane 0 waits for operation 3 and whose lane 1 has ended
+    /// 5.
     struct Known;
 
     impl Sessions for Known {

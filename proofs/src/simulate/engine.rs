@@ -317,7 +317,7 @@ impl<'a, S: Subject> Engine<'a, S> {
         &mut self,
         id: Id,
         name: impl Fn(&Self) -> String,
-        handle: impl FnOnce(&S::Actor, &mut Cow<'_, <S::Actor as Actor>::State>, &mut Out<S::Actor>),
+        handle: impl FnOnce(&S::Actor, &mut Cow<<S::Actor as Actor>::State>, &mut Out<S::Actor>),
     ) {
         let index = usize::from(id);
         self.tell(name);
