@@ -15,7 +15,7 @@ pub fn passable<W: World>() -> Property<W> {
         let copies = || {
             world.actors().iter().filter_map(|actor| match actor {
                 ChainActor::Coordinator(coordinator) => Some(coordinator.copies_bound()),
-                _ => None,
+                ChainActor::Replica(_) | ChainActor::Gateway(_) | ChainActor::Script(_) => None,
             })
         };
         W::system(state).states().all(|state| {
