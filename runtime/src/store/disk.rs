@@ -27,7 +27,7 @@ const DATA: &str = "data.mdb";
 /// Where a store is made before it is one.
 const UNFINISHED: &str = "init.tmp";
 
-/// The version of what this module writes. A store of another is refused, but for [`UNPROVED`].
+/// The version of what this module writes. A store of another is refused, but for `UNPROVED`.
 pub const FORMAT: u32 = 2;
 /// The version without a [`Record`] of each commit. The first commit to such a store makes it one
 /// of this version.
