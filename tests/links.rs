@@ -94,7 +94,7 @@ fn a_wrong_address_is_named_where_it_stands_and_strangers_are_counted() {
     let of = format!("datagrams of node 1, from {first}");
     until_logged(&cluster, 2, &[&of, "do not come from their sender's address", "write the same"]);
     until_logged(&cluster, 2, &["datagrams for node 1", "192.0.2.1:7001", "there is no way there"]);
-    let of_none = format!("datagrams from {from}, no node's address in this file, are of no");
+    let of_none = format!("datagrams from {from}, no node's address in this file, are of another");
     eventually("node 1 names the stranger", || {
         noise();
         log(&cluster, 0).contains(&of_none)
