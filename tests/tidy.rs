@@ -120,7 +120,8 @@ fn properties_are_called_the_same_in_code_and_guarantees() {
 fn models_and_tests_that_are_named_exist() {
     let functions: BTreeSet<String> =
         with_ending("rs").iter().flat_map(rust::functions).map(|function| function.name).collect();
-    let models: BTreeSet<&str> = catalogue::all().iter().map(|entry| entry.name).collect();
+    let all = catalogue::all().into_iter().chain(catalogue::endings());
+    let models: BTreeSet<&str> = all.map(|entry| entry.name).collect();
     let mut found = Vec::new();
     for file in with_ending("md").iter().filter(|file| file.path != "CHANGELOG.md") {
         for (number, name) in markdown::named_tests(file) {

@@ -270,7 +270,7 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         for member in decided.watched() {
             out.set_timer(Timer::Suspect(member), self.first_heartbeat(&decided, id));
         }
-        if accepted.is_some() {
+        if accepted.is_some() && self.mechanisms.has(Mechanism::VotesFinished) {
             out.set_timer(Timer::Drive, self.timeouts.drive.clone());
         }
         Some(CoordinatorState {
@@ -342,6 +342,9 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             }
             Timer::GiveUp => self.give_up(id, state.to_mut(), out),
             Timer::Drive => {
+                if state.proposal.is_some() && !self.mechanisms.has(Mechanism::ProposesAgain) {
+                    return;
+                }
                 if state.accepted.is_some() || self.wishes(state).is_some() {
                     self.begin_ballot(id, state.to_mut(), out);
                 } else if state.proposal.is_some() || state.withheld.is_some() {

@@ -287,4 +287,26 @@ mechanisms! {
     LivesCounted = "a member restarts in its old incarnation",
     /// Members compare tables also with those that they hold dead.
     DeadSought = "no exchange with those held dead",
+    /// A gateway of a chain asks the coordinators for views, again and again.
+    GatewaysFollow = "a gateway does not ask for views",
+    /// A coordinator answers a heartbeat of an older epoch with the newest view.
+    OldHeartbeatsAnswered = "a heartbeat of an older epoch gets no answer",
+    /// A replica that is in no view asks to join, again and again.
+    JoinsAgain = "a replica asks to join once",
+    /// A learner that hears nothing asks again.
+    LearnsAgain = "a learner asks once",
+    /// A coordinator whose ballot gets nowhere begins another one.
+    ProposesAgain = "a coordinator proposes once",
+    /// An acceptor that hears of no decision proposes what it has voted for.
+    VotesFinished = "an undecided vote is left undecided",
+    /// Ring: a gateway that gets no answers asks again.
+    AsksAgain = "a gateway of a ring asks once",
+    /// Ring: a read with a quorum of votes that do not agree waits no longer for other votes.
+    ReadsComplete = "a read waits for every replica",
+    /// Ring: a gateway that was refused begins another attempt after a while.
+    BackoffEnds = "a refused attempt is the last",
+    /// Ring: a newcomer that hears nothing fetches, and reports, again.
+    FetchesAgain = "a newcomer fetches once",
+    /// Ring: nodes ask the coordinators for views, and to come or to go, again and again.
+    NodesFollow = "a node asks for views once",
 }

@@ -84,6 +84,7 @@ fn main() {
                 let options = Options { search, until, ..options.clone() };
                 println!("{}", entry.run(lacks.copied(), &options));
             }
+            "--ends" | "--ends-graph" => ends(&argument, &mut arguments, &options),
             "--mutant" => {
                 let name = arguments.next().expect("a mutant's name");
                 let wanted = Mechanism::ALL.iter().filter(|lacks| lacks.mutant().contains(&name));
@@ -117,5 +118,20 @@ fn main() {
                 println!("{}", entry.run(None, &options));
             }
         }
+    }
+}
+
+/// Whether all ends, in a model and perhaps without a mechanism; or the graph in which that is
+/// asked, for another checker: see `fair.py`.
+fn ends(what: &str, arguments: &mut impl Iterator<Item = String>, options: &Options) {
+    let mut next = || arguments.next().unwrap_or_default();
+    let entry = catalogue::find(&next()).expect("a model of the catalogue");
+    let mutant = next();
+    let lacks = Mechanism::ALL.iter().copied().find(|lacks| lacks.mutant() == mutant);
+    if what == "--ends-graph" {
+        let graph = serde_json::to_string(&entry.export(lacks)).expect("numbers and names");
+        println!("{graph}");
+    } else {
+        println!("{}", entry.endings(lacks, options));
     }
 }

@@ -4,10 +4,11 @@ use crate::checker::crash_points::Order;
 use crate::checker::entry;
 use crate::checker::explore::serve;
 use crate::checker::graph;
+use crate::checker::liveness;
 use crate::checker::model::Checked;
 use crate::checker::reduce::Pruning;
 use crate::checker::run::{Options, Report, run};
-use crate::checker::schedule::{Followed, follow};
+use crate::checker::schedule::{self, Followed, follow};
 use crate::checker::state::{CheckedState, Internable};
 use crate::claim::Claim;
 use crate::history::Recorder;
@@ -16,6 +17,7 @@ use chainring_model::prune::Prune;
 use chainring_model::{Intact, Mechanism, Mechanisms, Without};
 use stateright::Model;
 use std::collections::BTreeSet;
+use std::hash::Hash;
 use std::net::SocketAddr;
 
 pub use crate::checker::entry::{Effort, Steps};
@@ -45,7 +47,65 @@ impl Entry {
         }
     }
 
+    /// Asks of this configuration whether all ends, with or without a mechanism.
+    pub fn endings(&self, lacks: Option<Mechanism>, options: &Options) -> liveness::Report {
+        match lacks {
+            None => self.endings_with(&Intact, options),
+            Some(mechanism) => self.endings_with(&Without(mechanism), options),
+        }
+    }
+
+    fn endings_with<M: Mechanisms>(&self, mechanisms: &M, options: &Options) -> liveness::Report {
+        let report = match &self.subject {
+            Subject::Chain(setup) => {
+                let (model, fair) = setup.fair(mechanisms);
+                liveness::run(&model, &fair, &chain::names(model.actors()), options)
+            }
+            Subject::Ring(setup) => {
+                let (model, fair) = setup.fair(mechanisms);
+                liveness::run(&model, &fair, &ring::names(model.actors()), options)
+            }
+            Subject::Coordinators(setup) => {
+                let (model, fair) = setup.fair(mechanisms);
+                liveness::run(&model, &fair, &numbered('c', setup.coordinators), options)
+            }
+            Subject::Membership(setup) => {
+                let (model, fair) = setup.fair(mechanisms);
+                liveness::run(&model, &fair, &numbered('m', setup.periods.len()), options)
+            }
+        };
+        let (name, configuration) = (self.name.to_string(), self.configuration());
+        liveness::Report { name, configuration, ..report }
+    }
+
+    /// The graph in which that is asked, for another checker.
+    pub fn export(&self, lacks: Option<Mechanism>) -> liveness::Exported {
+        match lacks {
+            None => self.export_with(&Intact),
+            Some(mechanism) => self.export_with(&Without(mechanism)),
+        }
+    }
+
+    fn export_with<M: Mechanisms>(&self, mechanisms: &M) -> liveness::Exported {
+        fn export<A, H>((model, fair): (Checked<A, H>, liveness::Fair<A, H>)) -> liveness::Exported
+        where
+            A: Prune + Internable<Timer: Hash, Random = ()>,
+            H: Recorder<A::Msg>,
+        {
+            liveness::export(&model, &fair)
+        }
+        match &self.subject {
+            Subject::Chain(setup) => export(setup.fair(mechanisms)),
+            Subject::Ring(setup) => export(setup.fair(mechanisms)),
+            Subject::Coordinators(setup) => export(setup.fair(mechanisms)),
+            Subject::Membership(setup) => export(setup.fair(mechanisms)),
+        }
+    }
+
     fn run_with<M: Mechanisms>(&self, mechanisms: &M, options: &Options) -> Report {
+        if self.steps == Steps::Fair {
+            return self.endings_with(mechanisms, options).as_checked();
+        }
         let report = match &self.subject {
             Subject::Chain(setup) => {
                 let finished = |model: &_, state: &_| setup.is_finished(model, state);
@@ -78,7 +138,7 @@ impl Entry {
         H: Recorder<A::Msg> + Send + Sync + 'static,
     {
         match self.steps {
-            Steps::Whole => run(|| model(Pruning::On), options),
+            Steps::Whole | Steps::Fair => run(|| model(Pruning::On), options),
             Steps::Graph => graph::run(&model(Pruning::On), finished),
             Steps::CrashPoints(_) => run(|| self.interpreted(model(Pruning::Off)), options),
         }
@@ -91,7 +151,7 @@ impl Entry {
         H: Recorder<A::Msg>,
     {
         match self.steps {
-            Steps::Whole | Steps::Graph => model,
+            Steps::Whole | Steps::Graph | Steps::Fair => model,
             Steps::CrashPoints(order) => model.crash_points(order),
         }
     }
@@ -100,6 +160,14 @@ impl Entry {
     pub fn claims(&self) -> Vec<&'static str> {
         fn names<W: Model>(model: &W) -> Vec<&'static str> {
             model.properties().iter().map(|property| property.name).collect()
+        }
+        if self.steps == Steps::Fair {
+            return match &self.subject {
+                Subject::Chain(setup) => setup.fair(&Intact).1.claims(),
+                Subject::Ring(setup) => setup.fair(&Intact).1.claims(),
+                Subject::Coordinators(setup) => setup.fair(&Intact).1.claims(),
+                Subject::Membership(setup) => setup.fair(&Intact).1.claims(),
+            };
         }
         let mut claims = match &self.subject {
             Subject::Chain(setup) => names(&setup.model(&Intact, Pruning::On)),
@@ -114,7 +182,7 @@ impl Entry {
     }
 
     /// Takes this configuration through a schedule, of the protocol as it is or without a
-    /// mechanism, until a property falls; see [`schedule`](crate::checker::schedule).
+    /// mechanism, until a property falls; see [`schedule`].
     pub fn follow(&self, lacks: Option<Mechanism>, schedule: &str, until: &str) -> Followed {
         match lacks {
             None => self.follow_with(&Intact, schedule, until),
@@ -123,9 +191,6 @@ impl Entry {
     }
 
     fn follow_with<M: Mechanisms>(&self, mechanisms: &M, schedule: &str, until: &str) -> Followed {
-        let numbered = |letter: char, count: usize| -> Vec<_> {
-            (0..count).map(|number| format!("{letter}{number}")).collect()
-        };
         match &self.subject {
             Subject::Chain(setup) => {
                 let model = self.interpreted(setup.model(mechanisms, Pruning::Steps));
@@ -174,6 +239,14 @@ impl Entry {
         addr: SocketAddr,
         announce: impl FnOnce(),
     ) -> Result<(), std::io::Error> {
+        if self.steps == Steps::Fair {
+            return match &self.subject {
+                Subject::Chain(setup) => serve(setup.fair(mechanisms).0, addr, announce),
+                Subject::Ring(setup) => serve(setup.fair(mechanisms).0, addr, announce),
+                Subject::Coordinators(setup) => serve(setup.fair(mechanisms).0, addr, announce),
+                Subject::Membership(setup) => serve(setup.fair(mechanisms).0, addr, announce),
+            };
+        }
         match &self.subject {
             Subject::Chain(setup) => {
                 serve(self.interpreted(setup.model(mechanisms, pruning)), addr, announce)
@@ -193,7 +266,7 @@ impl Entry {
     /// The configuration in words.
     pub fn configuration(&self) -> String {
         let torn = match self.steps {
-            Steps::Whole | Steps::Graph => "",
+            Steps::Whole | Steps::Graph | Steps::Fair => "",
             Steps::CrashPoints(Order::SaveFirst) => ", torn steps, saves first",
             Steps::CrashPoints(Order::SendFirst) => ", torn steps, sends first",
         };
@@ -214,7 +287,22 @@ impl Entry {
 /// # Errors
 /// When a pattern names nothing: a sentence with the names nearest to it.
 pub fn select(patterns: &[String], effort: Effort) -> Result<Vec<Entry>, String> {
-    let all = all();
+    let mut all = all();
+    if !patterns.is_empty() {
+        all.extend(endings());
+    }
+    select_of(all, patterns, effort)
+}
+
+/// The same of the models in which it is asked whether all ends.
+///
+/// # Errors
+/// As of [`select`].
+pub fn select_endings(patterns: &[String], effort: Effort) -> Result<Vec<Entry>, String> {
+    select_of(endings(), patterns, effort)
+}
+
+fn select_of(all: Vec<Entry>, patterns: &[String], effort: Effort) -> Result<Vec<Entry>, String> {
     let is_name = |pattern: &str| all.iter().any(|entry| entry.name == pattern);
     let family = |name: &str, pattern: &str| match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
@@ -266,7 +354,23 @@ pub fn nearest<'a>(mistyped: &str, names: impl IntoIterator<Item = &'a str>) -> 
 
 /// The model of this name.
 pub fn find(name: &str) -> Option<Entry> {
-    all().into_iter().find(|entry| entry.name == name)
+    all().into_iter().chain(endings()).find(|entry| entry.name == name)
+}
+
+/// Actors of one kind, by their numbers.
+fn numbered(letter: char, count: usize) -> Vec<String> {
+    schedule::numbered(std::iter::repeat_n(letter, count))
+}
+
+/// Every model in which it is asked whether all ends.
+pub fn endings() -> Vec<Entry> {
+    let mut all = Vec::new();
+    let councils = coordinators::liveness::models().into_iter();
+    all.extend(councils.map(|it| it.map(Subject::Coordinators)));
+    all.extend(membership::liveness::models().into_iter().map(|it| it.map(Subject::Membership)));
+    all.extend(chain::liveness::models().into_iter().map(|it| it.map(Subject::Chain)));
+    all.extend(ring::liveness::models().into_iter().map(|it| it.map(Subject::Ring)));
+    all
 }
 
 /// Every model.

@@ -104,6 +104,20 @@ claims! {
         "Where nothing can happen any more, every script has finished.";
     CanFinish = "can always finish",
         "From every state some way leads to one in which everything is finished.";
+    OperationsEnd = "every operation ends",
+        "On every fair run, each client hears of each of its operations.";
+    LearnersJoin = "every learner becomes a member",
+        "On every fair run, a node that is up, and would serve, is a member at last.";
+    SuspicionsEnd = "every suspicion is refuted or decided",
+        "On every fair run, a suspected member is heard again, or removed.";
+    VotesDecided = "every vote is decided",
+        "On every fair run, what an acceptor has voted for, or another view, is decided.";
+    ViewsKnown = "every view is known",
+        "On every fair run, all that a decided view concerns hear of it, or of a later one.";
+    JointViewsEnd = "every joint view becomes stable",
+        "On every fair run, what a joint view moves is moved at last.";
+    TablesAgree = "all tables agree",
+        "On every fair run, live members hold each other the same at last.";
     DidNotFinish = "did not finish",
         "In a simulation, everything is finished within a generous time after it has calmed down.";
     NoPanic = "no panic",

@@ -37,6 +37,7 @@ pub mod checker {
     pub mod explore;
     pub mod graph;
     pub mod intern;
+    pub mod liveness;
     pub mod model;
     pub mod reduce;
     pub mod run;
@@ -53,6 +54,7 @@ pub mod checker {
 /// Chains.
 pub mod chain {
     pub mod invariants;
+    pub mod liveness;
     mod model;
     pub mod models;
     pub mod mutants;
@@ -65,13 +67,14 @@ pub mod chain {
     pub mod world;
 
     pub use reached::Reached;
-    pub use setup::{Client, Mortal, Setup, Since, Stored, names};
+    pub use setup::{Absent, Client, Mortal, Setup, Since, Stored, names};
     pub use world::FIRST_EPOCH;
 }
 
 /// Rings.
 pub mod ring {
     pub(crate) mod invariants;
+    pub mod liveness;
     mod model;
     pub mod models;
     pub mod mutants;
@@ -90,6 +93,7 @@ pub mod ring {
 /// Coordinators by themselves.
 pub mod coordinators {
     pub mod invariants;
+    pub mod liveness;
     pub mod models;
     mod reached;
     mod setup;
@@ -101,6 +105,7 @@ pub mod coordinators {
 /// Members by themselves.
 pub mod membership {
     pub mod invariants;
+    pub mod liveness;
     pub mod models;
     mod reached;
     mod setup;

@@ -243,6 +243,19 @@ controls! {
     RepairFloor => "ring-repair-purge", GoneForGood;
     GiveUpByMajority => "ring-give-up-one", NothingGivenUp;
     ReportsAwaited => "ring-move", Linearizable, schedule ring::REPORTS_AWAITED;
+
+    // What is needed for an end alone.
+    GatewaysFollow => "ends-chain-told", ViewsKnown;
+    OldHeartbeatsAnswered => "ends-chain-told", ViewsKnown;
+    JoinsAgain => "ends-grow-join", LearnersJoin;
+    LearnsAgain => "ends-grow", LearnersJoin;
+    ProposesAgain => "ends-council", SuspicionsEnd;
+    VotesFinished => "ends-council-crash", VotesDecided;
+    AsksAgain => "ends-ring", OperationsEnd;
+    ReadsComplete => "ends-ring-read", OperationsEnd;
+    BackoffEnds => "ends-ring-rivals", OperationsEnd;
+    FetchesAgain => "ends-ring-joint-crash", JointViewsEnd;
+    NodesFollow => "ends-ring-join", ViewsKnown;
 }
 
 /// Every mutant, in the order of the protocol's text.

@@ -110,7 +110,7 @@ impl Simulation {
     pub fn mechanisms(self) -> Vec<Mechanism> {
         let of_model = |lacks: Mechanism| mutants::of(lacks).entry.name;
         let is_here = |lacks: &Mechanism| match of_model(*lacks) {
-            model if model.starts_with("members") => false,
+            model if model.starts_with("members") || model.starts_with("ends") => false,
             "coordinators" => true,
             model => model.starts_with("ring") == (self == Simulation::Ring),
         };

@@ -1,12 +1,13 @@
 //! `chainring check` and `chainring explore`.
 
+mod endings;
 mod known;
 mod lines;
 
 use crate::cli::mutant::mechanism;
 use crate::cli::print_json;
 use crate::cli::simulate::{SimulateArgs, simulate};
-use chainring_proofs::catalogue::{self, Effort, Entry};
+use chainring_proofs::catalogue::{self, Effort, Entry, Steps};
 
 use chainring_proofs::checker::CAPTION;
 use chainring_proofs::checker::reduce::Pruning;
@@ -40,6 +41,15 @@ pub struct CheckArgs {
     /// mechanism, each of which must fail.
     #[arg(long)]
     mutants: bool,
+    /// Ask of the models whose names begin with `ends-` whether all ends: operations, transfers,
+    /// suspicions, view changes. A run on which something never does is printed as a way to a
+    /// cycle.
+    #[arg(long)]
+    liveness: bool,
+    /// With --liveness: ask it of the protocol without a mechanism, the name of a mutant, and print
+    /// the run on which something never ends.
+    #[arg(long, value_name = "MUTANT", requires = "liveness", conflicts_with = "mutants")]
+    mutant: Option<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -77,7 +87,11 @@ pub fn check(args: &CheckArgs) -> Result<ExitCode, String> {
         (false, true) => Effort::Deep,
         (false, false) => Effort::Default,
     };
-    let entries = catalogue::select(&args.models, effort)?;
+    let entries = if args.liveness {
+        catalogue::select_endings(&args.models, effort)?
+    } else {
+        catalogue::select(&args.models, effort)?
+    };
     let known = known::known();
     let record = |entry: &Entry| known.get(entry.name).copied();
     if args.list {
@@ -86,6 +100,9 @@ pub fn check(args: &CheckArgs) -> Result<ExitCode, String> {
     }
     if args.mutants {
         return Ok(check_mutants(args, &entries));
+    }
+    if args.liveness {
+        return check_endings(args, &entries);
     }
     let screen = Screen::of(args);
     let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
@@ -110,6 +127,16 @@ pub fn check(args: &CheckArgs) -> Result<ExitCode, String> {
         summarize(&reports, failed);
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Asks whether all ends.
+fn check_endings(args: &CheckArgs, entries: &[Entry]) -> Result<ExitCode, String> {
+    let lacks = args.mutant.as_deref().map(mechanism).transpose()?;
+    let (screen, of) = (Screen::of(args), entries.len());
+    let (verbose, json, colours) = (args.verbose, args.json, screen.colours);
+    let print = endings::Print { lacks, verbose, json, colours };
+    let watch = |number, name| screen.watch(Numbered { number, of }, name, None);
+    Ok(endings::check(entries, print, watch, || screen.clear()))
 }
 
 /// The models, and what is on record of them.
@@ -231,7 +258,8 @@ fn is_due(elapsed: Duration) -> bool {
 
 fn check_mutants(args: &CheckArgs, entries: &[Entry]) -> ExitCode {
     let wanted = |mutant: &Mutant| {
-        args.models.is_empty() || entries.iter().any(|entry| entry.name == mutant.entry.name)
+        args.models.is_empty() && !args.liveness
+            || entries.iter().any(|entry| entry.name == mutant.entry.name)
     };
     let screen = Screen::of(args);
     let all: Vec<_> = mutants::all().into_iter().filter(wanted).collect();
@@ -303,6 +331,8 @@ pub fn explore(args: &ExploreArgs) -> Result<ExitCode, String> {
             }
         }
     };
+    // The cycle of a run that never ends is one of single steps.
+    let pruning = if entry.steps == Steps::Fair { Pruning::Senders } else { pruning };
     let served = entry.explore(lacks, pruning, args.addr, || announce(&entry));
     served.map_err(|error| {
         format!("cannot serve the Explorer at {}: {error}; choose another --addr", args.addr)

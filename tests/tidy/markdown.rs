@@ -125,7 +125,8 @@ pub fn named_tests(file: &File) -> Vec<(usize, String)> {
 
 /// Words that are names of models, as far as their first part tells.
 pub fn named_models(file: &File) -> Vec<(usize, String)> {
-    const FAMILIES: [&str; 6] = ["chain-", "copies-", "grow-", "members-", "return-", "ring-"];
+    const FAMILIES: [&str; 7] =
+        ["chain-", "copies-", "ends-", "grow-", "members-", "return-", "ring-"];
     let mut found = Vec::new();
     for (number, line) in prose(file).filter(|(_, line)| !line.contains("]:")) {
         let line = line.replace("\\*", "*");

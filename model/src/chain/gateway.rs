@@ -283,6 +283,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
 
     /// Whoever should have told this gateway of a view may be dead: ask all who could know.
     fn on_follow(&self, state: &GatewayState<S>, out: &mut Out<ChainActor<S, M>>) {
+        if !self.mechanisms.has(Mechanism::GatewaysFollow) {
+            return;
+        }
         let epoch = state.view.epoch;
         let ask = Msg::Views(coordinator::Msg::Ask(Ask { epoch }));
         out.broadcast(&state.view.coordinators, &ask);

@@ -137,7 +137,9 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         state.accepted = Some((ballot, view));
         state.save_vote(out);
         out.send(src, Msg::Accepted(Accepted { epoch, ballot }));
-        out.set_timer(Timer::Drive, self.timeouts.drive.clone());
+        if self.mechanisms.has(Mechanism::VotesFinished) {
+            out.set_timer(Timer::Drive, self.timeouts.drive.clone());
+        }
     }
 
     /// Phase 2 at the proposer.

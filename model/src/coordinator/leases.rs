@@ -20,8 +20,10 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
         out: &mut Out<Self>,
     ) {
         if epoch < state.decided.epoch() {
-            let view = state.decided.clone();
-            out.send(src, Msg::Install(Install { view }));
+            if self.mechanisms.has(Mechanism::OldHeartbeatsAnswered) {
+                let view = state.decided.clone();
+                out.send(src, Msg::Install(Install { view }));
+            }
         } else if epoch > state.decided.epoch() {
             let epoch = state.decided.epoch();
             self.broadcast(id, &state.decided, Msg::Ask(Ask { epoch }), out);

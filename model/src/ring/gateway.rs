@@ -575,7 +575,8 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
                 let waits = |lane: &Lane| {
                     matches!(&lane.pending, Some(Pending { phase: Phase::Waiting, .. }))
                 };
-                if state.lanes.get(lane).is_some_and(waits) {
+                let goes_on = self.mechanisms.has(Mechanism::BackoffEnds);
+                if goes_on && state.lanes.get(lane).is_some_and(waits) {
                     self.attempt(id, state.to_mut(), *lane, out);
                 }
             }
@@ -612,8 +613,10 @@ impl<S: Store<Key, Row>, M: Mechanisms> Gateway<S, M> {
         };
         let at = position(&pending.key);
         match &pending.phase {
+            _ if !self.mechanisms.has(Mechanism::AsksAgain) => {}
             Phase::Reading { votes }
-                if self.is_quorum(&state.view, at, |id| votes.contains_key(&id)) =>
+                if self.is_quorum(&state.view, at, |id| votes.contains_key(&id))
+                    && self.mechanisms.has(Mechanism::ReadsComplete) =>
             {
                 self.attempt(gateway, state.to_mut(), number, out);
             }

@@ -414,12 +414,17 @@ impl<S: Store<Key, Row>, M: Mechanisms> Node<S, M> {
         match timer {
             Timer::Sweep => self.on_sweep_timer(id, state, out),
             Timer::Repair => self.on_repair_timer(id, state, out),
-            Timer::Follow => self.follow(id, state, out),
-            Timer::Fetch if !state.view.is_stable() => {
+            Timer::Follow if self.mechanisms.has(Mechanism::NodesFollow) => {
+                self.follow(id, state, out);
+            }
+            Timer::Fetch
+                if !state.view.is_stable() && self.mechanisms.has(Mechanism::FetchesAgain) =>
+            {
                 out.set_timer(Timer::Fetch, self.timeouts.fetch.clone());
                 self.fetch_on(id, state, out);
             }
-            Timer::Fetch => {} // its view is stable: there is nothing to fetch
+            Timer::Fetch => {}  // its view is stable: there is nothing to fetch
+            Timer::Follow => {} // in a mutant
             // Not a node's.
             Timer::Resend(_)
             | Timer::Backoff(_)

@@ -157,7 +157,7 @@ impl Setup {
 }
 
 /// Whether the coordinator would vote for a view without the member if its grants had ended.
-fn awaits_end<M: Mechanisms>(system: &System<M>, coordinator: Id, member: Id) -> bool {
+pub(super) fn awaits_end<M: Mechanisms>(system: &System<M>, coordinator: Id, member: Id) -> bool {
     let ChainState::Coordinator(state) = &*system.actor_states[usize::from(coordinator)] else {
         return false;
     };

@@ -99,6 +99,8 @@ pub struct Setup {
     pub grows: bool,
     /// What must be reachable.
     pub reached: Vec<Reached>,
+    /// Where it is asked whether all ends: what may stay away.
+    pub absent: Absent,
 }
 
 /// What stores hold at the start of a model.
@@ -132,6 +134,15 @@ pub enum Since {
     Some,
     /// All; but what the joiner had is of another history, and so is a key that it holds.
     AllOfAnother,
+}
+
+/// What need not come, or come back.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Absent {
+    /// Announcements of views: each may be lost.
+    pub announcements: bool,
+    /// Replicas that crash. Only they are suspected then.
+    pub crashed: bool,
 }
 
 /// Which actors may crash.
@@ -223,6 +234,7 @@ impl Setup {
             cut: false,
             grows: false,
             reached: vec![Reached::AllReturned],
+            absent: Absent::default(),
         }
     }
 

@@ -316,6 +316,9 @@ pub enum Pruning {
     On,
     /// Of messages, only obsolete ones are dropped; each transition stays a separate step.
     Steps,
+    /// The same, and one sender is named for several whose message would be the same. This keeps
+    /// what ends: see [`liveness`](super::liveness).
+    Senders,
     /// No message is dropped.
     Off,
     /// No message is dropped, and every message that was ever classed as obsolete or spent is

@@ -38,6 +38,8 @@ pub enum Steps {
     CrashPoints(Order),
     /// One after the other, whole, keeping the graph, to ask whether all can always finish.
     Graph,
+    /// One after the other, whole, keeping the graph and what is due, to ask whether all ends.
+    Fair,
 }
 
 impl<S> Entry<S> {

@@ -163,7 +163,8 @@ where
         let first = steps.first()?.0.clone();
         let path = Path::from_actions(&Projection::<A, H>(steps), first, &actions)?;
         let drawn = self.inner.as_svg(path)?;
-        Some(if self.pruning == Pruning::On { with_caption(&drawn) } else { drawn })
+        let is_one = matches!(self.pruning, Pruning::On | Pruning::Senders);
+        Some(if is_one { with_caption(&drawn) } else { drawn })
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

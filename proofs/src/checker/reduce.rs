@@ -4,7 +4,8 @@
 //! states, or two runs, that no claim can tell apart one is enough. Each way to leave the other one
 //! out is a row here: what the field calls it, why it is sound, which runs or states are not
 //! visited any more, the test that compares, and how to switch it off ([`Pruning`]: `On` has all,
-//! `Steps` the first five, `Off` and `Audit` those but the dropping of obsolete messages).
+//! `Steps` the first five, `Senders` these and the seventh, `Off` and `Audit` those but the
+//! dropping of obsolete messages).
 //!
 //! | reduction | the field's name | argument | not visited | test | off with |
 //! |---|---|---|---|---|---|
@@ -95,7 +96,8 @@ where
 
     /// The message that stands for this one.
     pub(crate) fn one_of(&self, envelope: &EnvelopeOf<A>) -> EnvelopeOf<A> {
-        if self.pruning != Pruning::On || self.equivalent.is_none() {
+        let is_one = matches!(self.pruning, Pruning::On | Pruning::Senders);
+        if !is_one || self.equivalent.is_none() {
             return *envelope;
         }
         let src = self.senders(envelope).first().copied().unwrap_or(envelope.src);
@@ -104,26 +106,31 @@ where
 
     /// Delivers what is local, until nothing of it changes anything.
     pub(super) fn deliver_local(&self, system: &mut System<A, H>, touched: &mut Touched) {
-        loop {
-            let next = system.network.iter().find_map(|envelope| {
-                let index = usize::from(envelope.dst);
-                let is_up = system.crashed.get(index) == Some(&false);
-                if !touched.has(envelope.dst) || !is_up || !(self.local)(opened(envelope)) {
-                    return None;
-                }
-                let step = self.receive(system, envelope).step?;
-                let changes = step.state.is_some_and(|state| state != system.actor_states[index]);
-                let says = |effect: &EffectOf<A>| match effect {
-                    Effect::Send(envelope) => !system.network.contains(&self.one_of(envelope)),
-                    Effect::Set(..) | Effect::Cancel(_) | Effect::Save(_) => false,
-                };
-                (changes || step.effects.iter().any(says)).then_some((*envelope, step))
-            });
-            match next {
-                Some((envelope, step)) => self.deliver(step, system, &envelope, touched),
-                None => return,
-            }
+        while let Some((envelope, step)) = self.next_local(system, *touched) {
+            self.deliver(step, system, &envelope, touched);
         }
+    }
+
+    /// A local message that would change something, and what its receiver makes of it.
+    pub(super) fn next_local(
+        &self,
+        system: &System<A, H>,
+        touched: Touched,
+    ) -> Option<(EnvelopeOf<A>, &'static Step<A>)> {
+        system.network.iter().find_map(|envelope| {
+            let index = usize::from(envelope.dst);
+            let is_up = system.crashed.get(index) == Some(&false);
+            if !touched.has(envelope.dst) || !is_up || !(self.local)(opened(envelope)) {
+                return None;
+            }
+            let step = self.receive(system, envelope).step?;
+            let changes = step.state.is_some_and(|state| state != system.actor_states[index]);
+            let says = |effect: &EffectOf<A>| match effect {
+                Effect::Send(envelope) => !system.network.contains(&self.one_of(envelope)),
+                Effect::Set(..) | Effect::Cancel(_) | Effect::Save(_) => false,
+            };
+            (changes || step.effects.iter().any(says)).then_some((*envelope, step))
+        })
     }
 
     /// Delivers what is local, drops or retires what has become obsolete, and sends what can be
@@ -156,7 +163,7 @@ where
                     .extend(system.network.iter().filter(|envelope| is_obsolete(envelope)));
                 state.spent.extend(system.network.iter().filter(|envelope| is_spent(envelope)));
             }
-            Pruning::On | Pruning::Steps => {
+            Pruning::On | Pruning::Steps | Pruning::Senders => {
                 let useless: Vec<_> = system
                     .network
                     .iter()

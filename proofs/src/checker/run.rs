@@ -123,6 +123,11 @@ impl Watcher {
     pub fn new(told: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
         Watcher(Arc::new(told))
     }
+
+    /// Tells how far a run is.
+    pub(crate) fn tell(&self, progress: &Progress) {
+        (self.0)(progress);
+    }
 }
 
 impl Debug for Watcher {

@@ -32,7 +32,7 @@ pub struct Setup {
 
 impl Setup {
     /// The member that the proposer at this place suspects.
-    fn suspect(&self, proposer: usize) -> Id {
+    pub(super) fn suspect(&self, proposer: usize) -> Id {
         Id::from(self.coordinators + proposer)
     }
 

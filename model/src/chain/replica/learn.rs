@@ -139,6 +139,7 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
     ) {
         match state.learns(id) {
             Some((_, Place::Emptying)) => self.learn(id, state.to_mut(), out),
+            _ if !self.mechanisms.has(Mechanism::LearnsAgain) => {}
             Some((since, Place::Resuming)) => self.resume_again(id, state, since, out),
             Some((since, place)) => self.ask(state, since, place, out),
             None => {}

@@ -228,9 +228,12 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         }
         let coordinators = state.view.coordinators.clone();
         let epoch = state.view.epoch;
-        out.set_timer(Timer::Heartbeat, self.timeouts.views.heartbeat.clone());
         let is_member = state.view.chain.contains(&id);
-        if !is_member && state.view.learner() != Some(id) {
+        let is_out = !is_member && state.view.learner() != Some(id);
+        if !is_out || self.mechanisms.has(Mechanism::JoinsAgain) {
+            out.set_timer(Timer::Heartbeat, self.timeouts.views.heartbeat.clone());
+        }
+        if is_out {
             out.broadcast(&coordinators, &Msg::Views(coordinator::Msg::Ask(Ask { epoch })));
             let join = Msg::Views(coordinator::Msg::Report(Report::Join));
             return out.broadcast(&coordinators, &join);
