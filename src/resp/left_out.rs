@@ -42,7 +42,8 @@ const GROUPS: &[Group] = &[
     },
     Group {
         what: "operations on parts of a string",
-        instead: "Read the value and write it with `SET … IFEQ`.",
+        instead: "Read the value and write it with `SET … IFEQ`. GETDEL has no such way: \
+                  a write between GET and DEL is deleted unseen.",
         names: &[
             "APPEND",
             "GETDEL",
