@@ -25,8 +25,10 @@
 //! | [`Resume`](Msg::Resume) / [`Resumed`](Msg::Resumed) | learner ↔ tail | whether that suffices, for a member that returns | |
 //! | [`Views`](Msg::Views) | replica, gateway ↔ coordinator | which view holds; which members live, may answer reads, want to join, are ready: the table of [`coordinator`] | OSDI '04 §3.1 |
 //!
-//! Messages may be lost, duplicated and reordered. Every message of the chain carries the epoch of
-//! its sender's view, and a replica takes it only in that same epoch.
+//! Messages may be lost, duplicated and reordered. `Update`, `Missing` and `Ack` carry the epoch of
+//! their sender's view, and a replica takes them only in that same epoch. The messages between a
+//! learner and its tail carry the epoch that named the learner. Requests, replies and listings
+//! carry none: a replica answers by the view that it has.
 //!
 //! # One write
 //!

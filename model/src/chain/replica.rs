@@ -34,7 +34,7 @@
 //!
 //! The rest of a replica is in `replica/`: `reads` has which replica answers them, `views` what
 //! happens when the view changes, `teach` and `learn` how a chain grows, at the tail and at the
-//! newcomer. The epoch is in every message of this file.
+//! newcomer. Every `Update`, `Missing` and `Ack` carries the epoch; a request carries none.
 //!
 //! A node's *successor* is the next in the chain; of a tail that has handed over to a learner it is
 //! the learner, and the learner's *predecessor* is the tail. A replica without a successor is the

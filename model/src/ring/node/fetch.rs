@@ -24,7 +24,10 @@
 //! - *An old replica* remembers nothing of a fetch. When it is back in the same view it answers the
 //!   next question; a majority of the others suffices meanwhile.
 //!
-//! (The model `ring-pair-crash` crashes newcomer and old replicas at all of these places.)
+//! (The model `ring-pair-crash` crashes newcomer and old replicas at these places, but for one: no
+//! model goes on *between two parts* of one old replica. A part is `PART_ROWS` registers or
+//! `PART_BYTES`, and models have one or two keys, so `more` is never true in them. What they do
+//! crash between is the answers of two old replicas.)
 //!
 //! In a joint view itself nothing hangs on the newcomers, since every quorum has a majority of old
 //! replicas, too. It is the view after it that does: there newcomers vote among themselves, and
