@@ -137,7 +137,15 @@ impl Op {
 
     /// Whether the operation changes nothing, whatever the key holds.
     pub fn is_read(&self) -> bool {
-        matches!(self, Op::Get)
+        match self {
+            Op::Get => true,
+            Op::Put(_)
+            | Op::Create(_)
+            | Op::Update(_)
+            | Op::Delete
+            | Op::CompareAndSwap { .. }
+            | Op::Increment(_) => false,
+        }
     }
 
     /// The values that it carries: what it writes, and what it expects to find.

@@ -421,16 +421,27 @@ impl Recorder<Msg> for History {
     }
 
     fn heeds(msg: &Msg) -> bool {
-        use Msg::{Invoke, Opened, Request, Return, Scan, Scanned};
-        matches!(
-            msg,
-            Invoke { .. }
-                | Request { .. }
-                | Return { .. }
-                | Opened { .. }
-                | Scan { .. }
-                | Scanned { .. }
-        ) || begins_anew(msg)
+        match msg {
+            Msg::Invoke(_)
+            | Msg::Request(_)
+            | Msg::Return(_)
+            | Msg::Opened(_)
+            | Msg::Scan(_)
+            | Msg::Scanned(_) => true,
+            Msg::Views(_) => begins_anew(msg),
+            Msg::Reply(_)
+            | Msg::Redirect(_)
+            | Msg::Update(_)
+            | Msg::Missing(_)
+            | Msg::Ack(_)
+            | Msg::Fetch(_)
+            | Msg::Rows(_)
+            | Msg::Caught(_)
+            | Msg::Changes(_)
+            | Msg::ScanFor(_)
+            | Msg::Resume(_)
+            | Msg::Resumed(_) => false,
+        }
     }
 }
 
@@ -509,9 +520,32 @@ impl Recorder<ring::Msg> for History {
     }
 
     fn heeds(msg: &ring::Msg) -> bool {
-        use ring::Msg::{Invoke, Opened, Prepare, Read, Return};
-        let begins = matches!(msg, Read { .. } | Prepare { .. });
-        begins || matches!(msg, Invoke { .. } | Return { .. } | Opened { .. })
+        match msg {
+            ring::Msg::Invoke(_)
+            | ring::Msg::Return(_)
+            | ring::Msg::Opened(_)
+            | ring::Msg::Read(_)
+            | ring::Msg::Prepare(_) => true,
+            ring::Msg::Vote(_)
+            | ring::Msg::Promise(_)
+            | ring::Msg::Accept(_)
+            | ring::Msg::Accepted(_)
+            | ring::Msg::Refuse(_)
+            | ring::Msg::Sweep(_)
+            | ring::Msg::Held(_)
+            | ring::Msg::Fetch(_)
+            | ring::Msg::Rows(_)
+            | ring::Msg::Scan(_)
+            | ring::Msg::Scanned(_)
+            | ring::Msg::Belong(_)
+            | ring::Msg::Views(_)
+            | ring::Msg::Members(_)
+            | ring::Msg::Compare(_)
+            | ring::Msg::Compared(_)
+            | ring::Msg::Want(_)
+            | ring::Msg::Copies(_)
+            | ring::Msg::Behind(_) => false,
+        }
     }
 }
 

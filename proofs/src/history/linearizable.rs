@@ -147,12 +147,13 @@ mod tests {
 
     fn any_op(dice: &mut Dice) -> Op {
         let value = |dice: &mut Dice| Value::from(["1", "2"][dice.below(2)]);
-        match dice.below(8) {
+        match dice.below(9) {
             0..3 => Op::Get,
             3 => Op::Put(value(dice)),
             4 => Op::Increment(1),
             5 => Op::Create(value(dice)),
             6 => Op::Delete,
+            7 => Op::Update(value(dice)),
             _ => Op::CompareAndSwap { expected: value(dice), new: value(dice) },
         }
     }
