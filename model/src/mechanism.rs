@@ -211,6 +211,8 @@ mechanisms! {
     StoreRequired = "start without a store taken for a fresh node",
     /// An acceptor's promise is saved before it is given.
     PromiseSaved = "an acceptor forgets its promise",
+    /// Of the votes that a majority shows it, a proposer takes up the newest.
+    NewestVote = "a proposer takes up the oldest vote that it is shown",
     /// For an epoch that is decided, an acceptor answers with the view, and never promises or
     /// votes.
     DecidedAnswers = "an acceptor promises for a decided epoch",

@@ -202,6 +202,7 @@ controls! {
 
     // Coordinators by themselves.
     PromiseSaved => "coordinators", OneView;
+    NewestVote => "coordinators-votes", OneView;
     DecidedAnswers => "coordinators", OneView;
     ViewsByMajority => "coordinators", OneView;
 

@@ -210,7 +210,12 @@ impl<V: View, S: Store<Key, Row<V>>, M: Mechanisms> Coordinator<V, S, M> {
             return;
         }
         let promises = std::mem::take(&mut proposal.promises);
-        let newest = promises.into_values().flatten().max_by_key(|(ballot, _)| *ballot);
+        let votes = promises.into_values().flatten();
+        let newest = if self.mechanisms.has(Mechanism::NewestVote) {
+            votes.max_by_key(|(ballot, _)| *ballot)
+        } else {
+            votes.min_by_key(|(ballot, _)| *ballot)
+        };
         if let Some((_, view)) = &newest {
             state.withheld = Some(view.clone());
         }

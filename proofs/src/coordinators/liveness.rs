@@ -90,7 +90,8 @@ impl Setup {
 
 /// The models in which it is asked whether all ends.
 pub fn models() -> Vec<Entry<Setup>> {
-    let setup = |rounds, crashes| Setup { coordinators: 3, proposers: 1, rounds, crashes };
+    let setup =
+        |rounds, crashes| Setup { coordinators: 3, proposers: 1, epochs: 1, rounds, crashes };
     let entry = |name, about, setup| Entry { steps: Steps::Fair, ..Entry::new(name, about, setup) };
     vec![
         entry(

@@ -5,13 +5,21 @@ use crate::checker::entry::Entry;
 
 /// Every model of coordinators by themselves.
 pub fn all() -> Vec<Entry<Setup>> {
-    let setup = |rounds| Setup { coordinators: 3, proposers: 2, rounds, crashes: 1 };
+    let setup =
+        |epochs, rounds, crashes| Setup { coordinators: 3, proposers: 2, epochs, rounds, crashes };
     vec![
         Entry::new(
             "coordinators",
             "two proposers duel over two epochs, with a crash: one view an epoch",
-            setup(1),
+            setup(2, 1, 1),
         ),
-        Entry::new("coordinators-again", "the same with second ballots", setup(2)).partial(),
+        Entry::new(
+            "coordinators-votes",
+            "two proposers duel over one epoch with second ballots, which are shown different votes",
+            setup(1, 2, 0),
+        ),
+        Entry::new("coordinators-votes-crash", "the same with a crash", setup(1, 2, 1)).deep(),
+        Entry::new("coordinators-again", "two epochs, second ballots, and a crash", setup(2, 2, 1))
+            .partial(),
     ]
 }

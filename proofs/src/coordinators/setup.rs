@@ -4,15 +4,16 @@
 //! any time, each by one proposer, and the proposers duel over every epoch.
 
 use super::invariants::of_coordinators;
-use super::reached::reached;
-use super::world::{CoordinatorsModel, ProofActor, ProofStore, State, states, witness};
+use super::world::{
+    CoordinatorsModel, FIRST_EPOCH, ProofActor, ProofStore, State, states, witness,
+};
 use crate::checker::model::Checked;
 use crate::checker::reduce::Pruning;
 use crate::history::Decisions;
 use chainring_model::Mechanisms;
 use chainring_model::chain::View;
 use chainring_model::coordinator::msg::Accept;
-use chainring_model::coordinator::{Coordinator, Msg, Timeouts, Timer};
+use chainring_model::coordinator::{Ballot, Coordinator, Msg, Timeouts, Timer};
 use stateright::actor::{ActorModelAction, Envelope, Id};
 use std::fmt::{self, Display, Formatter};
 
@@ -21,9 +22,10 @@ use std::fmt::{self, Display, Formatter};
 pub struct Setup {
     /// How many coordinators.
     pub coordinators: usize,
-    /// How many of them propose. Each wants to remove a member of its own, so they also decide as
-    /// many epochs.
+    /// How many of them propose. Each wants to remove a member of its own.
     pub proposers: usize,
+    /// How many epochs they decide, at the most: as many as propose, or fewer.
+    pub epochs: u64,
     /// How many rounds of ballots there are in an epoch, at the most.
     pub rounds: u32,
     /// How many crashes, each with a recovery, in all.
@@ -39,7 +41,7 @@ impl Setup {
     fn first_view(&self) -> View {
         let members = 0..=self.proposers; // one more than can be removed
         let members = members.map(|place| self.suspect(place)).collect();
-        View::new(1, members).decided_by((0..self.coordinators).map(Id::from).collect())
+        View::new(FIRST_EPOCH, members).decided_by((0..self.coordinators).map(Id::from).collect())
     }
 
     /// The model that checks this.
@@ -63,7 +65,9 @@ impl Setup {
             ActorModelAction::Timeout(id, Timer::Drive) => {
                 let Some(state) = &*system.actor_states[usize::from(*id)] else { return false };
                 let is_first = state.proposal.is_none() && state.accepted.is_none();
-                is_first || state.promised.is_none_or(|promised| promised.round < this.rounds)
+                let is_within = |promised: Ballot| promised.round < this.rounds;
+                state.decided.epoch < FIRST_EPOCH + this.epochs
+                    && (is_first || state.promised.is_none_or(is_within))
             }
             // A grant that ends matters to votes only, so it may as well end when one waits for it.
             ActorModelAction::Timeout(id, Timer::Expire(member)) => {
@@ -97,22 +101,23 @@ impl Setup {
             | ActorModelAction::Recover(_)
             | ActorModelAction::SelectRandom { .. } => true,
         });
-        of_coordinators().into_iter().chain(reached()).fold(model, Checked::property)
+        of_coordinators().into_iter().chain(self.reached()).fold(model, Checked::property)
     }
 
     /// Whether a run may end here: all are up, and know every epoch to be decided.
     pub fn is_finished<M: Mechanisms>(&self, state: &State<M>) -> bool {
-        let last = self.first_view().epoch + self.proposers as u64;
+        let last = FIRST_EPOCH + self.epochs;
         states(state).filter(|state| state.decided.epoch >= last).count() == self.coordinators
     }
 }
 
 impl Display for Setup {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Setup { coordinators, proposers, rounds, crashes } = self;
+        let Setup { coordinators, proposers, epochs, rounds, crashes } = self;
+        let s = if *epochs == 1 { "" } else { "s" };
         write!(
             f,
-            "{coordinators} coordinators, {proposers} of them propose, {proposers} epochs, at most \
+            "{coordinators} coordinators, {proposers} of them propose, {epochs} epoch{s}, at most \
              {rounds} rounds each, duplicating network"
         )?;
         if *crashes > 0 {

@@ -10,6 +10,9 @@ use chainring_model::store::{MapStore, Store};
 use chainring_model::{Intact, Mechanisms};
 use stateright::actor::ActorModelAction;
 
+/// The epoch of the view that models begin with.
+pub(super) const FIRST_EPOCH: u64 = 1;
+
 /// A coordinator's store in proofs.
 pub type ProofStore = MapStore<Key, Row<View>>;
 
