@@ -173,6 +173,8 @@ mechanisms! {
     PartsOnce = "a part taken twice",
     /// A learner takes each change once.
     ChangesOnce = "a change taken twice",
+    /// A learner takes every change of a message, and then says that it has them.
+    ChangesWhole = "the first of several changes taken for all of them",
     /// A learner keeps the newer of two rows of a key.
     RowsByAge = "an older row replaces a newer one",
     /// A learner keeps the newer of two operations of a lane.

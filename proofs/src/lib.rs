@@ -86,7 +86,7 @@ pub mod ring {
 
     pub use invariants::of_ring;
     pub use reached::Reached;
-    pub use setup::{Client, Mortal, Planted, Setup, names};
+    pub use setup::{Client, How, Mortal, Planted, Setup, names};
     pub use world::{Action, ProofActor, ProofStore, RingModel, State, System, finished};
 }
 

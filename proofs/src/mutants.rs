@@ -181,6 +181,7 @@ controls! {
     ReportsHeeded => "grow-again", InProcessRequests;
     PartsOnce => "grow-keys", Agreement;
     ChangesOnce => "grow-keys", Agreement;
+    ChangesWhole => "grow-batch", Agreement;
     RowsByAge => "grow-keys", Agreement;
     LanesByAge => "grow-one", Agreement;
     TeachingGoesOn => "grow-two", Retained;
@@ -238,7 +239,7 @@ controls! {
     FetchMajority => "ring-move", Linearizable, schedule ring::FETCH_MAJORITY;
     FetchForgets => "ring-move-stale", Linearizable, schedule ring::FETCH_FORGETS;
     FetchEachView => "ring-move-twice", Linearizable, schedule ring::FETCH_EACH_VIEW;
-    CopyIsNoVote => "ring-move-copy", Linearizable, schedule ring::COPY_IS_NO_VOTE;
+    CopyIsNoVote => "ring-move-half", Linearizable;
     RepairIsNoVote => "ring-repair", OneLineage;
     RepairNewer => "ring-repair", Held;
     RepairFloor => "ring-repair-purge", GoneForGood;

@@ -618,6 +618,19 @@ fn grows() -> Vec<Named> {
                 .reached([Appended, LearnerDropped, HandedOver, LearnerLags, Buried]),
         ),
         entry(
+            "grow-batch",
+            "two writers change a key and delete another, and a learner gets both changes in one message",
+            Setup::new(
+                1,
+                [Client::new([Op::Increment(1)]), Client::new([Op::Delete]).on(0, "y")],
+            )
+            .stored(Stored::Values)
+            .teaching(2)
+            .views(1, 1)
+            .suspects([1])
+            .reached([Appended, LearnerDropped, HandedOver, LearnerLags, ChangesTogether]),
+        ),
+        entry(
             "grow-empty",
             "a chain that holds nothing yet has a learner",
             Setup::new(1, [Client::new([Op::Increment(1), Op::Get])])

@@ -4,7 +4,7 @@ use crate::chain::world::FIRST_EPOCH;
 use crate::chain::world::{
     Member, Sight, World, chain, finished, members, messages, newest, teachings,
 };
-use chainring_model::chain::msg::{Reply, Request, Resumed, Scanned};
+use chainring_model::chain::msg::{Changes, Reply, Request, Resumed, Scanned};
 use chainring_model::chain::{ChainActor, ChainState, Msg, View};
 use chainring_model::kv::Outcome;
 use stateright::Property;
@@ -76,6 +76,8 @@ pub enum Reached {
     BeginsAnew,
     /// A learner knows a key to be deleted that its scan has not come to.
     Buried,
+    /// A tail sends its learner what several entries touched in one message.
+    ChangesTogether,
     /// An update was denied, since it was never sent.
     Denied,
     /// A member is suspected, and stays, for too few would be left without it.
@@ -137,6 +139,7 @@ impl Reached {
             Reached::GoesOn => "a learner goes on",
             Reached::BeginsAnew => "a learner begins anew",
             Reached::Buried => "a learner holds a tombstone",
+            Reached::ChangesTogether => "two changes in one message",
             Reached::Denied => "an update was denied",
             Reached::KeptForCopies => "a suspect is kept for its copy",
             Reached::BegunAnew => "begun anew",
@@ -177,6 +180,7 @@ impl Reached {
             Reached::GoesOn => goes_on,
             Reached::BeginsAnew => begins_anew,
             Reached::Buried => buried,
+            Reached::ChangesTogether => changes_together,
             Reached::Denied => denied,
             Reached::KeptForCopies => kept_for_copies,
             Reached::BegunAnew => begun_anew,
@@ -461,6 +465,12 @@ fn begins_anew<W: World>(_: &W, state: &W::State) -> bool {
 /// [`Reached::Buried`].
 fn buried<W: World>(_: &W, state: &W::State) -> bool {
     members(W::system(state)).iter().any(|member| !member.tombstones.is_empty())
+}
+
+/// [`Reached::ChangesTogether`].
+fn changes_together<W: World>(_: &W, state: &W::State) -> bool {
+    let mut messages = messages(W::system(state));
+    messages.any(|it| matches!(it.msg, Msg::Changes(Changes { changes, .. }) if changes.len() > 1))
 }
 
 /// [`Reached::Denied`].

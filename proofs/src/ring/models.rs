@@ -483,6 +483,16 @@ fn moves_two() -> Vec<Named> {
         )
         .deep(),
         entry(
+            "ring-move-writers",
+            "the ring moves, with two who count up",
+            Setup::new([Client::new(0, [Op::Increment(1)]), Client::new(1, [Op::Increment(1)])])
+                .planted([0, 1, 2], value)
+                .plan(&[(old, new), (new, new)])
+                .attempts(1)
+                .reached([Fetched, NewRingServes]),
+        )
+        .deep(),
+        entry(
             "ring-move-two",
             "the ring moves, with two who write and read",
             write_and_read()
@@ -522,22 +532,20 @@ fn moves_two() -> Vec<Named> {
 fn moves_late() -> Vec<Named> {
     use Reached::*;
     let (old, new): (&[usize], &[usize]) = (&[0, 1, 2], &[1, 2, 3]);
+    let other: &[usize] = &[0, 2, 3];
     let value = Planted::value(1, "1");
     vec![
         entry(
-            "ring-move-copy",
-            "two half-done writes, and a reader in the new ring",
-            Setup::new([
-                Client::new(0, [Op::Increment(1)]),
-                Client::new(1, [Op::Increment(10)]),
-                Client::new(1, [Op::Get, Op::Get]),
-            ])
-            .planted([0, 1, 2], value)
-            .plan(&[(old, new), (new, new)])
-            .attempts(1)
-            .reached([ReadFound, CopyHeld, NewRingServes]),
-        )
-        .partial(),
+            "ring-move-half",
+            "two writes are half done, each at one of three, the ring moves, and a client reads twice",
+            Setup::new([Client::new(0, [Op::Get, Op::Get])])
+                .planted([0], Planted::half_done(1, "1"))
+                .planted([1], Planted::promise(2))
+                .planted([2], Planted::half_done(2, "10"))
+                .plan(&[(old, other), (other, other)])
+                .attempts(1)
+                .reached([ReadFound, ReadCompletes, Fetched, CopyHeld, NewRingServes]),
+        ),
         entry(
             "ring-move-purged",
             "a retry that comes after delete, purge and move of two of three replicas",
@@ -563,6 +571,10 @@ fn pairs() -> Vec<Named> {
     let value = Planted::value(1, "1");
     let pair = |clients: Vec<Client>| Setup::new(clients).of_two().planted([0, 1], value);
     let count = || Client::new(0, [Op::Increment(1), Op::Get]);
+    let writers = || {
+        let writer = |gateway| Client::new(gateway, [Op::Increment(1)]);
+        pair(vec![writer(0), writer(1)]).plan(&[(old, new), (new, new)])
+    };
     vec![
         entry(
             "ring-pair-move",
@@ -573,6 +585,16 @@ fn pairs() -> Vec<Named> {
                 .reached([ReadFound, Fetched, NewRingServes]),
         )
         .deep(),
+        entry(
+            "ring-pair-writers",
+            "a ring of two moves, with two who count up, in one attempt each",
+            writers().attempts(1).reached([Fetched, NewRingServes]),
+        ),
+        entry(
+            "ring-pair-writers-again",
+            "the same, in up to two attempts each",
+            writers().attempts(2).reached([Contended, Fetched, NewRingServes]),
+        ),
         entry(
             "ring-pair-twice",
             "the next change is decided while one is under way",

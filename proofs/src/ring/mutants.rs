@@ -193,18 +193,6 @@ pub const FETCH_EACH_VIEW: &str = "
     g0 > n0, n3: Read; n0, n3 > g0: Vote
 ";
 
-/// The write of g0 reaches n1, that of g1 reaches n2, n3 copies the first: no quorum has either.
-pub const COPY_IS_NO_VOTE: &str = "
-    g0 > n0, n1: Prepare; n0, n1 > g0: Promise; g0 > n1: Accept
-    g1 > n0, n2: Prepare 5.1/0; n0, n2 > g1: Promise; g1 > n2: Accept
-    o0: Decide(0); o0 > n0, n1, n3: Install; n3 > n0, n1: Fetch; n0, n1 > n3: Rows
-    n3 > o0: Report Stabilized
-    o0: Decide(1); o0 > n1, n2, n3, g1: Install epoch: 3
-    g1 > n1, n3: Read; n1, n3 > g1: Vote
-    g1 > n2, n3: Read; n2, n3 > g1: Vote; g1: Resend; g1 > n2, n3: Prepare; n2, n3 > g1: Promise
-    g1 > n2, n3: Accept; n2, n3 > g1: Accepted
-";
-
 /// The newcomer says that it has everything, and votes, and has nothing.
 pub const FETCH_THEN_VOTE: &str = "
     o0: Decide(0); o0 > n3: Install; n3 > o0: Report Stabilized

@@ -8,7 +8,7 @@ use crate::checker::schedule::numbered;
 use crate::history::History;
 use chainring_model::Mechanisms;
 use chainring_model::coordinator::{self, Coordinator};
-use chainring_model::kv::{Key as ClientKey, Op, Value};
+use chainring_model::kv::{Key as ClientKey, Op, OpId, Value};
 use chainring_model::ring::msg::{Belong, Copies};
 use chainring_model::ring::place::position;
 use chainring_model::ring::{
@@ -98,6 +98,20 @@ pub struct Planted {
     pub value: Option<&'static str>,
     /// Whether the node has voted for it.
     pub voted: bool,
+    /// What came of it.
+    pub how: How,
+}
+
+/// How far a write has come that registers show at the beginning.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum How {
+    /// It was chosen, whichever nodes hold it.
+    Chosen,
+    /// It counted up where nothing was, and its gateway is gone for good: whether it will ever be
+    /// chosen is open.
+    HalfDone,
+    /// Its ballot is promised, and nothing is accepted.
+    Promised,
 }
 
 /// Which actors may crash.
@@ -125,21 +139,37 @@ impl Client {
 impl Planted {
     /// A value that was chosen in the first epoch.
     pub fn value(n: u64, value: &'static str) -> Self {
-        Planted { epoch: EPOCH, n, value: Some(value), voted: true }
+        Planted { epoch: EPOCH, n, value: Some(value), voted: true, how: How::Chosen }
+    }
+
+    /// What a gateway that is gone counted up by in the first epoch, where nothing was, in a ballot of this number.
+    pub fn half_done(n: u64, by: &'static str) -> Self {
+        Planted { how: How::HalfDone, ..Planted::value(n, by) }
+    }
+
+    /// No more than the promise of a ballot of this number.
+    pub fn promise(n: u64) -> Self {
+        Planted { how: How::Promised, ..Planted::tombstone(n) }
     }
 
     /// A tombstone that was chosen in the first epoch.
     pub fn tombstone(n: u64) -> Self {
-        Planted { epoch: EPOCH, n, value: None, voted: true }
+        Planted { epoch: EPOCH, n, value: None, voted: true, how: How::Chosen }
     }
 
     /// The gateway of its ballot is one that no model has, and comes before all others.
     fn register(self) -> Register {
-        let Planted { epoch, n, value, voted } = self;
+        let Planted { epoch, n, value, voted, how } = self;
         let ballot = Ballot { epoch, n, gateway: Id::from(0), incarnation: 1 };
         let value = value.map(Value::from);
-        let content = Content { version: n, value, recent: Vec::new() };
-        Register { promised: ballot, accepted: ballot, voted, content }
+        let version = if how == How::HalfDone { 1 } else { n };
+        let content = Content { version, value, recent: Vec::new() };
+        match how {
+            How::Promised => Register { promised: ballot, ..Register::default() },
+            How::Chosen | How::HalfDone => {
+                Register { promised: ballot, accepted: ballot, voted, content }
+            }
+        }
     }
 }
 
@@ -429,15 +459,23 @@ impl Setup {
         range.map(Id::from).collect()
     }
 
-    /// What a client would have seen of the planted registers.
+    /// What clients would have seen of the planted registers, and what others have begun that nobody ends.
     pub(super) fn history(&self) -> History {
         let replicas = self.ring(&self.ring).replicas(position(self.key.as_bytes()));
         let held = self.planted.iter().filter(|(node, _)| replicas.contains(&Id::from(*node)));
-        let newest = held.map(|(_, planted)| planted).max_by_key(|p| (p.epoch, p.n));
-        match newest.and_then(|planted| planted.value) {
-            Some(value) => History::default().holding(self.key, value),
-            None => History::default(),
-        }
+        let held = held.map(|(_, planted)| planted);
+        let chosen = held.clone().filter(|planted| planted.how == How::Chosen);
+        let newest = chosen.max_by_key(|p| (p.epoch, p.n)).and_then(|planted| planted.value);
+        let history = History::default();
+        let history = newest.map_or(history.clone(), |value| history.holding(self.key, value));
+        held.filter(|planted| planted.how == How::HalfDone).fold(history, |history, planted| {
+            let (client, number) = (Id::from(OUTSIDE + planted.n as usize), planted.value);
+            let by = number.and_then(|number| number.parse().ok());
+            let op = Op::Increment(by.expect("what is half done counts up by a number"));
+            let id = OpId { gateway: client, incarnation: 1, lane: 0, seq: 1 };
+            let called = history.call(client, id, &self.key.into(), &op);
+            called.begin(id).expect("it is called")
+        })
     }
 }
 

@@ -291,7 +291,9 @@ impl<S: Store<Key, Row>, M: Mechanisms> Replica<S, M> {
         let place = place.clone();
         let state = state.to_mut();
         let last = from - 1 + changes.len() as u64;
-        for (index, change) in (from..).zip(changes) {
+        let whole = self.mechanisms.has(Mechanism::ChangesWhole);
+        let taken = if whole { changes.len() } else { 1 };
+        for (index, change) in (from..).zip(changes).take(taken) {
             let mut retained = None;
             for (key, row) in change {
                 if let Key::Log(at) = key {

@@ -1,6 +1,6 @@
 //! Configurations of a ring in words, as `chainring check -v` and reports print them.
 
-use super::{Mortal, Planted, Setup};
+use super::{How, Mortal, Planted, Setup};
 use crate::history::spell;
 use crate::ring::world::PLENTY;
 use std::fmt::{self, Display, Formatter};
@@ -42,8 +42,16 @@ impl Display for Setup {
             let ops: Vec<_> = client.ops.iter().map(|(key, op)| spell(key, op)).collect();
             write!(f, ", gateway {} ({})", client.gateway, ops.join(", "))?;
         }
-        for (node, Planted { n, value, voted, .. }) in &self.planted {
-            let kind = if *voted { "voted" } else { "copied" };
+        for (node, Planted { n, value, voted, how, .. }) in &self.planted {
+            let kind = match how {
+                How::Promised => {
+                    write!(f, ", node {node} has promised #{n}")?;
+                    continue;
+                }
+                How::HalfDone => "half-done",
+                How::Chosen if *voted => "voted",
+                How::Chosen => "copied",
+            };
             write!(f, ", node {node} has {kind} {}#{n}", value.unwrap_or("tombstone"))?;
         }
         let s = if self.attempts == 1 { "" } else { "s" };
