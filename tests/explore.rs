@@ -27,6 +27,7 @@ fn a_path_that_a_check_prints_leads_to_its_last_step() {
     for (model, mutant) in [
         ("chain-count", "no deduplication"),
         ("ring-write", "accept below the promise"),
+        ("ring-purge", "purge without ballot floor"),
         ("members-two", "a suspicion not refuted"),
     ] {
         let out = run(&["check", model, "--mutants", "--json"]);

@@ -12,7 +12,8 @@
 //!   `setup` makes models of configurations, `world` is what properties look at, `invariants` are
 //!   those that must hold, `reached` what must be possible, `reductions` what need not be told
 //!   apart, `model` the model of a configuration, `models` the configurations by name, `mutants`
-//!   the schedules of its controls, `simulate` the protocol as it is simulated;
+//!   (the ring's alone) the schedules of controls whose runs are too long to be searched for,
+//!   `simulate` the protocol as it is simulated;
 //! - [`claim`] names what is claimed, [`catalogue`] lists all models by name, and [`mutants`] those
 //!   that must fail: one for each mechanism;
 //! - [`simulate`] takes a random walk through systems that are too large to be explored, in virtual
@@ -57,7 +58,6 @@ pub mod chain {
     pub mod liveness;
     mod model;
     pub mod models;
-    pub mod mutants;
     mod reached;
     pub mod reductions;
     mod setup;

@@ -1,7 +1,6 @@
 //! The controls: protocols that lack one mechanism, and the property that falls.
 
 use crate::catalogue::{self, Entry, Steps};
-use crate::chain::mutants as chain;
 use crate::checker::crash_points::Order;
 use crate::checker::run::{Options, Report, Search, Watcher};
 use crate::checker::schedule::Followed;
@@ -160,8 +159,8 @@ controls! {
     GrantsTimed => "chain-lease", Linearizable;
     BootCheck => "chain-lease-crash", Linearizable;
     LeaseWait => "chain-lease", Linearizable;
-    EveryVoteWaits => "chain-lease-council", Linearizable, schedule chain::VOTES_WHILE_ITS_GRANT_LIVES;
-    VoteEndsGrants => "chain-lease-council", Linearizable, schedule chain::GRANTS_AFTER_ITS_VOTE;
+    EveryVoteWaits => "chain-lease-council", Linearizable;
+    VoteEndsGrants => "chain-lease-council", Linearizable;
     GrantsAssumed => "chain-lease-crash", Linearizable;
     GrantsRemembered => "chain-views-leases", Linearizable;
     CopiesKept => "copies", Copies;
@@ -216,35 +215,35 @@ controls! {
     DeadSought => "members-lossy", CanFinish;
 
     // Rings.
-    QuorumMajority => "ring-write-read", Linearizable, schedule ring::QUORUM_MAJORITY;
-    ReadQuorum => "ring-read", Linearizable, schedule ring::READ_QUORUM;
-    PromiseKept => "ring-write", OneLineage, schedule ring::PROMISE_KEPT;
-    PromiseDurable => "ring-crash-write", OneLineage, schedule ring::PROMISE_DURABLE;
-    BallotPerAttempt => "ring-lanes", OneValuePerBallot, schedule ring::BALLOT_PER_ATTEMPT;
-    BallotIncarnation => "ring-crash-gateway", OneValuePerBallot, schedule ring::BALLOT_INCARNATION;
-    Recent => "ring-recent-2", Linearizable, schedule ring::RECENT;
-    SmallestBase => "ring-recent-1", Linearizable, schedule ring::RECENT;
-    FoundAccepted => "ring-recent-2", Linearizable, schedule ring::FOUND_ACCEPTED;
-    RefusalAccepted => "ring-compete", Linearizable, schedule ring::REFUSAL_ACCEPTED;
-    RefusalOfAll => "ring-compete-again", Linearizable, schedule ring::REFUSAL_OF_ALL;
-    PurgeAll => "ring-purge", Linearizable, schedule ring::PURGE_ALL;
-    PurgePromise => "ring-purge-write", Linearizable, schedule ring::PURGE_PROMISE;
+    QuorumMajority => "ring-write-read", Linearizable;
+    ReadQuorum => "ring-read", Linearizable;
+    PromiseKept => "ring-write", OneLineage;
+    PromiseDurable => "ring-crash-write", OneLineage;
+    BallotPerAttempt => "ring-lanes", OneValuePerBallot;
+    BallotIncarnation => "ring-crash-gateway", OneValuePerBallot;
+    Recent => "ring-recent-2", Linearizable;
+    SmallestBase => "ring-recent-1", Linearizable;
+    FoundAccepted => "ring-recent-2", Linearizable;
+    RefusalAccepted => "ring-compete", Linearizable;
+    RefusalOfAll => "ring-compete-again", Linearizable;
+    PurgeAll => "ring-purge-missed", Linearizable;
+    PurgePromise => "ring-purge-write", Linearizable;
     BallotFloor => "ring-purge", Linearizable, schedule ring::BALLOT_FLOOR;
     VersionFloor => "ring-purge-retry", Linearizable, schedule ring::VERSION_FLOOR;
     FloorsFetched => "ring-move-purged", Linearizable, schedule ring::FLOORS_FETCHED;
     BallotEpoch => "ring-move-epoch", OneLineage, schedule ring::BALLOT_EPOCH;
     RingEpochCheck => "ring-move-epoch", Linearizable, schedule ring::EPOCH_CHECK;
     QuorumJoint => "ring-move-back", Linearizable, schedule ring::QUORUM_JOINT;
-    FetchThenVote => "ring-move", Linearizable, schedule ring::FETCH_THEN_VOTE;
-    FetchMajority => "ring-move", Linearizable, schedule ring::FETCH_MAJORITY;
-    FetchForgets => "ring-move-stale", Linearizable, schedule ring::FETCH_FORGETS;
+    FetchThenVote => "ring-move", Linearizable;
+    FetchMajority => "ring-move", Linearizable;
+    FetchForgets => "ring-move-stale", Linearizable;
     FetchEachView => "ring-move-twice", Linearizable, schedule ring::FETCH_EACH_VIEW;
     CopyIsNoVote => "ring-move-half", Linearizable;
     RepairIsNoVote => "ring-repair", OneLineage;
     RepairNewer => "ring-repair", Held;
     RepairFloor => "ring-repair-purge", GoneForGood;
     GiveUpByMajority => "ring-give-up-one", NothingGivenUp;
-    ReportsAwaited => "ring-move", Linearizable, schedule ring::REPORTS_AWAITED;
+    ReportsAwaited => "ring-move", Linearizable;
 
     // What is needed for an end alone.
     GatewaysFollow => "ends-chain-told", ViewsKnown;

@@ -107,6 +107,7 @@ const PINNED: &[(&str, usize)] = &[
     ("ring-lanes", 34_105),
     ("ring-lossy", 6_787),
     ("ring-unknown", 9_049),
+    ("ring-purge-missed", 33_738),
     ("ring-purge-write", 217_451),
     ("ring-repair", 928),
     ("ring-repair-read", 284_217),

@@ -3,7 +3,7 @@
 
 use chainring_model::Intact;
 use chainring_model::kv::Op;
-use chainring_model::ring::{Phase, RingState};
+use chainring_model::ring::{Msg, Phase, RingState};
 use chainring_proofs::catalogue::{Subject, find};
 use chainring_proofs::checker::graph::Graph;
 use chainring_proofs::checker::reduce::Pruning;
@@ -132,6 +132,16 @@ fn what_was_dropped_would_lead_to_nothing() {
         assert!(verdict.stands, "{setup}: {report}{steps:#?}");
         assert!(report.exhaustive, "{report}");
     }
+}
+
+/// What is called spent, and would lead to something, is found out where it is dropped.
+#[test]
+#[should_panic(expected = "is not spent")]
+fn a_message_that_leads_to_something_is_not_spent() {
+    let setup = Setup::new([Client::new(0, [put("a")])]).attempts(1).of_two();
+    let model = setup.model(&Intact, Pruning::On);
+    let model = model.spent(|_, envelope| matches!(&*envelope.msg, Msg::Accept(_)));
+    Graph::of(&model);
 }
 
 #[test]

@@ -619,16 +619,13 @@ fn grows() -> Vec<Named> {
         ),
         entry(
             "grow-batch",
-            "two writers change a key and delete another, and a learner gets both changes in one message",
-            Setup::new(
-                1,
-                [Client::new([Op::Increment(1)]), Client::new([Op::Delete]).on(0, "y")],
-            )
-            .stored(Stored::Values)
-            .teaching(2)
-            .views(1, 1)
-            .suspects([1])
-            .reached([Appended, LearnerDropped, HandedOver, LearnerLags, ChangesTogether]),
+            "two clients change two keys, and a learner gets both changes in one message",
+            Setup::new(1, [Client::new([Op::Increment(1)]), Client::new([Op::Delete]).on(0, "y")])
+                .stored(Stored::Values)
+                .teaching(2)
+                .views(1, 1)
+                .suspects([1])
+                .reached([Appended, LearnerDropped, HandedOver, LearnerLags, ChangesTogether]),
         ),
         entry(
             "grow-empty",

@@ -167,8 +167,8 @@ where
     }
 
     /// Which messages are spent: whatever they still lead to is a no-op, now and for ever. They are
-    /// dropped as obsolete ones are. It may look at the states of sender and receiver, and at what
-    /// the sender is being sent.
+    /// dropped as obsolete ones are, and that it is a no-op now is asserted as it is of those. It
+    /// may look at the states of sender and receiver, and at what the sender is being sent.
     pub fn spent(
         mut self,
         spent: impl Fn(&System<A, H>, &EnvelopeOf<A>) -> bool + Send + Sync + 'static,

@@ -15,15 +15,15 @@
 //! | local messages arrive at once ([`Checked::local`]) | atomic channel | [below](#local-messages) | what a client has not heard yet | `proofs/tests/agreement.rs`, `clients_that_hear_at_once_stand_for_those_that_hear_later` | `Setup::slow_clients` |
 //! | obsolete messages are dropped ([`Prune::is_obsolete`]) | dead messages (a live-variable reduction) | what is a no-op now and for ever, across crashes, leads nowhere; that it is one is asserted where it is dropped, and that it stays one is audited | networks that differ in nothing else | `proofs/tests/agreement.rs`, `what_was_called_obsolete_stays_obsolete` and `pruned_and_unpruned_agree_on_verdicts_and_on_the_set_of_histories`; `obsolete_messages_stay_obsolete…` in `proofs/tests/membership.rs` and, twice, in `views.rs` | `Off` |
 //! | bounds ([`Checked::scope`], [`Checked::assume`]) | none: a bound | what is left out by a bound is not claimed, and stands in the model's configuration; where the text of an `is_in_scope` says that nothing is lost, it argues so | more suspicions, heartbeats, rounds; ballots while a proposal waits | for the last: `proofs/tests/views.rs`, `coordinators_that_wait_for_their_proposals_stand_for_those_that_do_not` | `Setup` (of the last: `Setup::impatient`) |
-//! | spent messages are dropped ([`Checked::spent`]) | dead messages, one step further | a request that changes nothing at its receiver, now and for ever, can only be answered, and each answer is obsolete where it goes; audited | networks that differ in nothing else | `proofs/tests/ring.rs`, `what_was_dropped_would_lead_to_nothing` | `Steps` |
+//! | spent messages are dropped ([`Checked::spent`]) | dead messages, one step further | a request that changes nothing at its receiver, now and for ever, can only be answered, and each answer is obsolete where it goes; that it is so is asserted where it is dropped, and that it stays so is audited | networks that differ in nothing else | `proofs/tests/ring.rs`, `what_was_dropped_would_lead_to_nothing` | `Steps` |
 //! | equivalent senders are one ([`Checked::equivalent_senders`]) | data symmetry | the receiver makes the same of a message whichever of them sent it, which is asserted at every reception; what is sent is recorded before it is renamed, so histories know the true sender | one network for each sender | `proofs/tests/views.rs`, `whatever_is_pruned_the_same_is_reached`; `proofs/tests/ring.rs`, `whatever_is_left_out_the_same_is_reached` | `Steps` |
 //! | what can be sent without changing anything else is sent at once | eager invisible actions (partial order) | [below](#eager-sending) | states whose network lacks what can be sent; the steps that only send | `proofs/src/chain/tests.rs`, `what_is_sent_at_once_covers_what_is_sent_later`; the same two | `Steps` |
 //! | quorums are counted at once, a refused operation waits for nothing ([`Checked::persistent_set`]) | persistent sets (partial order) | `ring/reductions.rs` | states in which an answer is counted and its quorum is not there; other steps in between | `proofs/tests/ring.rs`, `whatever_is_left_out_the_same_is_reached` | `Steps` |
 //! | nodes that have changed places are one ([`Checked::representative`]) | symmetry (Ip & Dill, 1996) | `ring/reductions.rs`: all hold the key and no view tells them apart | the other orders of the nodes | the same, which compares images | `Steps` |
 //!
 //! A lossy network has neither eager sending nor the last two: what is lost can be missed. A
-//! protocol that lacks a mechanism is explored without the last two, and without dropping what is
-//! spent.
+//! protocol that lacks a mechanism is explored with every reduction, but for what would be obsolete
+//! or spent because of that mechanism.
 //!
 //! # Local messages
 //!
@@ -80,6 +80,7 @@ use super::step::Touched;
 use crate::history::Recorder;
 use chainring_model::prune::Prune;
 use stateright::actor::{ActorModelAction, Envelope, Id, LossyNetwork};
+use std::collections::BTreeSet;
 
 pub use super::checked::Pruning;
 
@@ -185,7 +186,41 @@ where
     }
 
     pub(super) fn is_spent(&self, system: &System<A, H>, envelope: &EnvelopeOf<A>) -> bool {
-        self.spent.as_ref().is_some_and(|spent| spent(system, envelope))
+        let is_spent = self.spent.as_ref().is_some_and(|spent| spent(system, envelope));
+        if is_spent && self.pruning == Pruning::On {
+            let leads_on = self.first_use(system, envelope, &BTreeSet::new());
+            assert!(
+                leads_on.is_none(),
+                "{envelope:?} is not spent in {system:?}, but leads to {leads_on:?}"
+            );
+        }
+        is_spent
+    }
+
+    /// The first thing that a message, delivered here and now, would lead to beside what is
+    /// obsolete, spent, or under way.
+    fn first_use(
+        &self,
+        system: &System<A, H>,
+        envelope: &EnvelopeOf<A>,
+        spent: &BTreeSet<EnvelopeOf<A>>,
+    ) -> Option<String> {
+        let step = self.receive(system, envelope).step?;
+        let index = usize::from(envelope.dst);
+        if step.state.is_some_and(|state| state != system.actor_states[index]) {
+            return Some("another state".to_string());
+        }
+        let is_nothing = |effect: &EffectOf<A>| match effect {
+            Effect::Send(envelope) => {
+                let is_up = system.crashed.get(usize::from(envelope.dst)) == Some(&false);
+                !is_up // it is asked again when that is up
+                    || self.is_obsolete(system, envelope)
+                    || spent.contains(envelope)
+                    || system.network.iter().any(|known| self.stands_for(known, envelope))
+            }
+            Effect::Set(..) | Effect::Cancel(_) | Effect::Save(_) => false,
+        };
+        step.effects.iter().find(|effect| !is_nothing(effect)).map(|effect| format!("{effect:?}"))
     }
 
     /// Sends what the touched actors can send without changing anything else. Returns the
@@ -271,23 +306,10 @@ where
         let up = |envelope: &&EnvelopeOf<A>| {
             system.crashed.get(usize::from(envelope.dst)) == Some(&false)
         };
-        let is_nothing = |effect: &EffectOf<A>| match effect {
-            Effect::Send(envelope) => {
-                let mut known = system.network.iter();
-                !up(&envelope) // it is asked again when that is up
-                    || self.is_obsolete(system, envelope)
-                    || spent.contains(envelope)
-                    || known.any(|known| self.stands_for(known, envelope))
-            }
-            Effect::Set(..) | Effect::Cancel(_) | Effect::Save(_) => false,
-        };
         retired.iter().filter(up).all(|envelope| {
             let Reception { is_obsolete, step } = self.receive(system, envelope);
             is_obsolete && step.is_none()
-        }) && spent.iter().filter(up).all(|envelope| {
-            let step = self.receive(system, envelope).step;
-            step.is_none_or(|step| step.state.is_none() && step.effects.iter().all(is_nothing))
-        })
+        }) && spent.iter().filter(up).all(|it| self.first_use(system, it, spent).is_none())
     }
 
     /// Whether a message is the same as another one, or the same from another sender.

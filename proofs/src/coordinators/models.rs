@@ -15,7 +15,7 @@ pub fn all() -> Vec<Entry<Setup>> {
         ),
         Entry::new(
             "coordinators-votes",
-            "two proposers duel over one epoch with second ballots, which are shown different votes",
+            "two proposers duel over one epoch with second ballots, and are shown different votes",
             setup(1, 2, 0),
         ),
         Entry::new("coordinators-votes-crash", "the same with a crash", setup(1, 2, 1)).deep(),

@@ -60,8 +60,8 @@ fn is_overtaken<M: Mechanisms>(_: &CoordinatorsModel<M>, state: &State<M>) -> bo
     })
 }
 
-/// Whether a proposer has a promise with a vote, and the one that makes a majority is under way to it with a vote
-/// for another view.
+/// Whether a proposer has a promise with a vote, and the one that makes a majority is under way to
+/// it with a vote for another view.
 fn shows_two_votes<M: Mechanisms>(model: &CoordinatorsModel<M>, state: &State<M>) -> bool {
     let majority = model.actors().len() / 2 + 1;
     let actors = state.system.actor_states.iter();

@@ -19,7 +19,12 @@
 //! - **Symmetry.** Where all nodes are replicas of the key, and no view changes, a state in which
 //!   two of them have changed places goes on as that state does.
 //!
-//! A protocol that lacks a mechanism is explored without any but the first.
+//! What is said here of an actor is held against what the actor does. A message that is spent is
+//! asserted to lead to nothing where it is dropped
+//! ([`Checked::spent`](crate::checker::model::Checked::spent)), and a message waits for others only
+//! if its receiver does nothing else when it counts it. So a protocol that lacks a mechanism, or
+//! has an error, is explored with the same reductions. What holds for ever because of a mechanism
+//! is not said of a protocol without it.
 
 pub(super) mod scope;
 
@@ -38,7 +43,8 @@ use chainring_model::ring::{
     Span, Timer,
 };
 use chainring_model::{Mechanism, Mechanisms};
-use stateright::actor::{ActorModelAction, Envelope, Id};
+use stateright::actor::{Actor, ActorModelAction, Command, Envelope, Id, Out};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
@@ -47,7 +53,8 @@ use std::sync::Arc;
 /// What can be left out of the models of these actors.
 pub struct Reductions<M: Mechanisms> {
     actors: Arc<[ProofActor<M>]>,
-    is_intact: bool,
+    /// Whether what a node has promised it never forgets, and old epochs are over.
+    lasts: Lasts,
     is_lossy: bool,
     /// Whether tombstones are purged, so that what is fetched has floors.
     sweeps: bool,
@@ -57,6 +64,17 @@ pub struct Reductions<M: Mechanisms> {
     answers: Known<M, Answer>,
     /// Whether a message is obsolete, by the state of its receiver.
     obsolete: Known<M, bool>,
+    /// Whether all that a message makes its receiver do is to count, by the receiver's state.
+    steps: Known<M, bool>,
+}
+
+/// What holds for ever, once it does.
+#[derive(Clone, Copy)]
+struct Lasts {
+    /// That a node has promised a ballot.
+    promises: bool,
+    /// That an epoch is over.
+    epochs: bool,
 }
 
 /// What is known of a state of an actor and a message to it.
@@ -84,9 +102,20 @@ impl<M: Mechanisms> Reductions<M> {
         sweeps: bool,
         symmetric: Vec<Vec<usize>>,
     ) -> Self {
-        let is_intact = Mechanism::ALL.iter().all(|mechanism| mechanisms.has(*mechanism));
-        let (answers, obsolete) = (Table::default(), Table::default());
-        Reductions { actors, is_intact, is_lossy, sweeps, symmetric, answers, obsolete }
+        let has = |all: &[Mechanism]| all.iter().all(|mechanism| mechanisms.has(*mechanism));
+        let lasts = Lasts {
+            promises: has(&[
+                Mechanism::PromiseKept,
+                Mechanism::PromiseDurable,
+                Mechanism::PurgePromise,
+                Mechanism::BallotFloor,
+                Mechanism::FloorsFetched,
+                Mechanism::BallotEpoch,
+            ]),
+            epochs: has(&[Mechanism::RingEpochCheck]),
+        };
+        let (answers, obsolete, steps) = (Table::default(), Table::default(), Table::default());
+        Reductions { actors, lasts, is_lossy, sweeps, symmetric, answers, obsolete, steps }
     }
 
     /// The actors from which a message is the same to its receiver.
@@ -132,11 +161,9 @@ impl<M: Mechanisms> Reductions<M> {
     pub fn is_spent(&self, system: &System<M>, envelope: &EnvelopeOf<ProofActor<M>>) -> bool {
         let Envelope { src, dst, msg } = *envelope;
         let state = |id: Id| system.actor_states.get(usize::from(id)).copied();
-        let (true, Some(asked), Some(sender)) = (self.is_intact, state(dst), state(src)) else {
-            return false;
-        };
+        let (Some(asked), Some(sender)) = (state(dst), state(src)) else { return false };
         let answer = self.answers.with((Interned::address(asked), *envelope), |known| {
-            *known.get_or_insert_with(|| answer(&asked, &msg).map(Interned::new))
+            *known.get_or_insert_with(|| answer(&asked, &msg, self.lasts).map(Interned::new))
         });
         let Some(answer) = answer else { return false };
         if let Msg::Views(coordinator::Msg::Install(_)) = &*answer
@@ -156,7 +183,7 @@ impl<M: Mechanisms> Reductions<M> {
 
     /// Whether an action belongs to the runs that stand for all.
     pub fn is_in_order(&self, system: &System<M>, action: &Action) -> bool {
-        if !self.is_intact || self.is_lossy {
+        if self.is_lossy {
             return true;
         }
         match (self.who_is_occupied(system), action) {
@@ -179,12 +206,35 @@ impl<M: Mechanisms> Reductions<M> {
             (Some(_), _) => false,
             (None, ActorModelAction::Deliver { src, dst, msg }) => {
                 self.counts(system, *src, *dst, msg) != Some(false)
+                    || !self.only_counts(system, *src, *dst, *msg)
             }
             // Nothing is lost, and what was dropped is spent: only a read that has its quorum needs
             // this.
             (None, ActorModelAction::Timeout(_, Timer::Resend(_))) => false,
             (None, _) => true,
         }
+    }
+
+    /// Whether all that a message makes its receiver do is to count: it says nothing, and saves
+    /// nothing, but for what was fetched.
+    fn only_counts(&self, system: &System<M>, src: Id, dst: Id, msg: Interned<Msg>) -> bool {
+        let index = usize::from(dst);
+        let state = system.actor_states[index];
+        let envelope = Envelope { src, dst, msg };
+        self.steps.with((Interned::address(state), envelope), |known| {
+            *known.get_or_insert_with(|| {
+                let mut next = Cow::Borrowed(Interned::get(state));
+                let mut out = Out::new();
+                self.actors[index].on_msg(dst, &mut next, src, (*msg).clone(), &mut out);
+                let is_fetched = matches!(&*msg, Msg::Rows(_));
+                !out.iter().any(|command| match command {
+                    Command::Send(..) => true,
+                    Command::Save(_) => !is_fetched,
+                    Command::SetTimer(..) | Command::CancelTimer(_) => false,
+                    Command::ChooseRandom(..) => false,
+                })
+            })
+        })
     }
 
     /// Which actors are occupied, and with what. Remembered of the newest system, for one action is
@@ -212,8 +262,7 @@ impl<M: Mechanisms> Reductions<M> {
     /// of what there is to be known of them. (Any order would do; this one is the same for most
     /// that are the same.)
     pub fn representative(&self, system: &System<M>) -> Option<System<M>> {
-        let is_sound = self.is_intact && !self.is_lossy;
-        if self.symmetric.is_empty() || !is_sound || self.who_is_occupied(system).is_some() {
+        if self.symmetric.is_empty() || self.is_lossy || self.who_is_occupied(system).is_some() {
             return None;
         }
         let nodes = 0..1 + self.symmetric.iter().flatten().max().copied().unwrap_or(0);
@@ -619,12 +668,12 @@ fn awaited<S>(state: &NodeState<S>, id: Id, key: &chainring_model::kv::Key) -> B
 
 /// If a message leaves the node that is asked as it is, now and for ever, across crashes: an answer
 /// that stands for all of its answers. When that one is obsolete where it goes, so is every other.
-fn answer(state: &RingState<ProofStore>, msg: &Msg) -> Option<Msg> {
+fn answer(state: &RingState<ProofStore>, msg: &Msg, lasts: Lasts) -> Option<Msg> {
     let install = |view: &chainring_model::ring::View| {
         Msg::Views(coordinator::Msg::Install(Install { view: view.clone() }))
     };
     match (state, msg) {
-        (RingState::Node(node), msg) => answer_of(node, msg, install(&node.view)),
+        (RingState::Node(node), msg) => answer_of(node, msg, install(&node.view), lasts),
         (RingState::Gateway(gateway), Msg::Views(coordinator::Msg::Ask(_))) => {
             Some(install(&gateway.view))
         }
@@ -640,7 +689,7 @@ fn answer(state: &RingState<ProofStore>, msg: &Msg) -> Option<Msg> {
 
 /// What an older epoch, or a ballot up to the one promised, asks for changes nothing for ever. Of
 /// the answers a refusal stands for all: a proposer to which that is obsolete has left the ballot.
-fn answer_of(node: &NodeState<ProofStore>, msg: &Msg, install: Msg) -> Option<Msg> {
+fn answer_of(node: &NodeState<ProofStore>, msg: &Msg, install: Msg, lasts: Lasts) -> Option<Msg> {
     let epoch = match msg {
         Msg::Views(coordinator::Msg::Ask(_)) => return Some(install),
         Msg::Read(Read { epoch, .. })
@@ -668,7 +717,7 @@ fn answer_of(node: &NodeState<ProofStore>, msg: &Msg, install: Msg) -> Option<Ms
         | Msg::Behind(_) => return None,
     };
     if epoch != node.view.epoch {
-        return (epoch < node.view.epoch).then_some(install);
+        return (epoch < node.view.epoch && lasts.epochs).then_some(install);
     }
     match msg {
         Msg::Read(Read { epoch, id, .. }) => {
@@ -678,13 +727,14 @@ fn answer_of(node: &NodeState<ProofStore>, msg: &Msg, install: Msg) -> Option<Ms
         Msg::Prepare(Prepare { id, key, ballot }) => {
             let promised = node.register(position(key), key).promised;
             let (id, ballot) = (*id, *ballot);
-            (promised >= ballot).then_some(Msg::Refuse(Refuse { id, ballot, promised }))
+            let is_refused = promised >= ballot && lasts.promises;
+            is_refused.then_some(Msg::Refuse(Refuse { id, ballot, promised }))
         }
         Msg::Accept(Accept { id, key, ballot, .. }) => {
             let Register { promised, accepted, voted, .. } = node.register(position(key), key);
             let is_done = accepted == *ballot && voted;
             let refuse = Msg::Refuse(Refuse { id: *id, ballot: *ballot, promised });
-            (promised > *ballot || is_done).then_some(refuse)
+            ((promised > *ballot || is_done) && lasts.promises).then_some(refuse)
         }
         Msg::Fetch(Fetch { epoch, span, after }) => Some(Msg::Rows(Rows {
             epoch: *epoch,

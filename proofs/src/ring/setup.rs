@@ -12,8 +12,8 @@ use chainring_model::kv::{Key as ClientKey, Op, OpId, Value};
 use chainring_model::ring::msg::{Belong, Copies};
 use chainring_model::ring::place::position;
 use chainring_model::ring::{
-    Ballot, Content, Copied, Gateway, Msg, Nested, Node, Oracle, Register, Report, Ring, RingActor,
-    Script, Timeouts, View,
+    Ballot, Content, Copied, Floors, Gateway, Msg, Nested, Node, Oracle, Register, Report, Ring,
+    RingActor, Script, Timeouts, View,
 };
 use stateright::actor::{Envelope, Id, model_timeout};
 use std::time::Duration;
@@ -142,7 +142,8 @@ impl Planted {
         Planted { epoch: EPOCH, n, value: Some(value), voted: true, how: How::Chosen }
     }
 
-    /// What a gateway that is gone counted up by in the first epoch, where nothing was, in a ballot of this number.
+    /// What a gateway that is gone counted up by in the first epoch, where nothing was, in a ballot
+    /// of this number.
     pub fn half_done(n: u64, by: &'static str) -> Self {
         Planted { how: How::HalfDone, ..Planted::value(n, by) }
     }
@@ -165,7 +166,7 @@ impl Planted {
         let version = if how == How::HalfDone { 1 } else { n };
         let content = Content { version, value, recent: Vec::new() };
         match how {
-            How::Promised => Register { promised: ballot, ..Register::default() },
+            How::Promised => Register { promised: ballot, ..Register::missing(&Floors::default()) },
             How::Chosen | How::HalfDone => {
                 Register { promised: ballot, accepted: ballot, voted, content }
             }
@@ -459,7 +460,8 @@ impl Setup {
         range.map(Id::from).collect()
     }
 
-    /// What clients would have seen of the planted registers, and what others have begun that nobody ends.
+    /// What clients would have seen of the planted registers, and what others have begun and will
+    /// never end.
     pub(super) fn history(&self) -> History {
         let replicas = self.ring(&self.ring).replicas(position(self.key.as_bytes()));
         let held = self.planted.iter().filter(|(node, _)| replicas.contains(&Id::from(*node)));
