@@ -19,6 +19,7 @@ impl Setup {
     pub fn model<M: Mechanisms>(&self, mechanisms: &M, pruning: Pruning) -> ChainModel<M> {
         let mut model =
             Checked::new(self.history()).crashes(self.crashes, self.mortal()).pruning(pruning);
+        model = model.processes(self.processes());
         if self.lossy {
             model = model.lossy();
         }
@@ -50,7 +51,12 @@ impl Setup {
         let reached = self.reached.iter().map(|reached| reached.property());
         // Where disks are lost for good, a chain may be, too, and copies are.
         let resting = [Claim::NoDeadEnd, Claim::Copies];
-        let claimed = without(of_chain(), if self.disks_lost { &resting } else { &[] });
+        let not_claimed = match (self.disks_lost, self.ends_early) {
+            (true, _) => &resting[..],
+            (false, true) => &resting[..1],
+            (false, false) => &[],
+        };
+        let claimed = without(of_chain(), not_claimed);
         claimed.into_iter().chain(reached).fold(model, Checked::property)
     }
 

@@ -329,6 +329,17 @@ fn views() -> Vec<Named> {
                 .reached([ReadFound, HeadLost, MiddleLost, TailLost, RecoveredAndServed]),
         ),
         entry(
+            "chain-views-node",
+            "a view change, and a crash of any node: its replica, gateway and coordinator at once",
+            Setup::new(
+                2,
+                [Client::new([Op::Increment(1), Op::Get]).near(1), Client::new([put("a")])],
+            )
+            .views(1, 1)
+            .crashes(1, Mortal::Whole)
+            .reached([ReadFound, HeadLost, TailLost, RecoveredAndServed, GivenUp]),
+        ),
+        entry(
             "chain-views-four",
             "two who put and get, and a view change",
             four().views(1, 1).reached([ReadFound, HeadLost, MiddleLost, TailLost]),
@@ -340,6 +351,18 @@ fn views() -> Vec<Named> {
         four_crash("chain-views-four-crash-gateway", Mortal::Gateways),
         four_crash("chain-views-four-crash-coordinator", Mortal::Coordinators),
     ]
+}
+
+/// Three coordinators, leases, and a crash.
+fn council_crash(name: &'static str, about: &'static str, mortal: Mortal) -> Named {
+    use Reached::*;
+    let setup = Setup::new(2, [Client::new([put("a"), Op::Get]).near(1)])
+        .views(3, 1)
+        .suspects([1])
+        .slow_leases(0)
+        .crashes(1, mortal)
+        .reached([ReadFound, TailLost, RemovedUnaware, VoteWaits, RecoveredAndServed]);
+    entry(name, about, Setup { ends_early: true, ..setup }).partial()
 }
 
 /// Leases that lapse.
@@ -397,6 +420,16 @@ fn leases() -> Vec<Named> {
                 .suspects([1])
                 .slow_leases(0)
                 .reached([ReadFound, TailLost, RemovedUnaware, LeaseLapsed, VoteWaits]),
+        ),
+        council_crash(
+            "chain-lease-council-crash",
+            "the same with a crash of any coordinator",
+            Mortal::Coordinators,
+        ),
+        council_crash(
+            "chain-lease-council-node",
+            "the same with a crash of any node: its replica, gateway and coordinator at once",
+            Mortal::Whole,
         ),
         entry(
             "chain-views-leases",

@@ -95,6 +95,9 @@ pub struct Setup {
     /// Whether no update ever arrives that the first two replicas send each other, nor any answer
     /// to one.
     pub cut: bool,
+    /// Whether runs may end early, so that *no dead end* is not claimed: a crash can use up the
+    /// ballots and heartbeats that the model has.
+    pub ends_early: bool,
     /// Whether a run has finished only when the first joiner has become a member.
     pub grows: bool,
     /// What must be reachable.
@@ -158,6 +161,8 @@ pub enum Mortal {
     Replicas,
     /// Gateways.
     Gateways,
+    /// Nodes as a whole: the replica, the gateway and the coordinator of one number at once.
+    Whole,
 }
 
 impl Client {
@@ -232,6 +237,7 @@ impl Setup {
             anew: false,
             complaints: false,
             cut: false,
+            ends_early: false,
             grows: false,
             reached: vec![Reached::AllReturned],
             absent: Absent::default(),
@@ -442,6 +448,22 @@ impl Setup {
         replicas.chain(gateways).chain(scripts).chain(coordinators).collect()
     }
 
+    /// The actors of each node, where nodes crash as a whole.
+    pub(super) fn processes(&self) -> Vec<Vec<Id>> {
+        if self.mortal != Mortal::Whole {
+            return Vec::new();
+        }
+        let (replicas, clients) = (self.all_replicas(), self.clients.len());
+        let kinds =
+            [(0, replicas), (replicas, clients), (replicas + 2 * clients, self.coordinators)];
+        let count = kinds.iter().map(|(_, count)| *count).max().unwrap_or(0);
+        let node = |number: usize| {
+            let of_each = kinds.iter().filter(|(_, count)| number < *count);
+            of_each.map(|(first, _)| Id::from(first + number)).collect()
+        };
+        (0..count).map(node).collect()
+    }
+
     pub(super) fn mortal(&self) -> Vec<Id> {
         let gateways = self.all_replicas() + self.clients.len();
         let coordinators = gateways + self.clients.len()..;
@@ -451,10 +473,13 @@ impl Setup {
             Mortal::Replicas | Mortal::Members => 0..self.all_replicas(),
             Mortal::Gateways => self.all_replicas()..gateways,
             Mortal::Coordinators => 0..0,
+            Mortal::Whole => {
+                return self.processes().iter().filter_map(|node| node.first().copied()).collect();
+            }
         };
         let too = match self.mortal {
             Mortal::All | Mortal::Members | Mortal::Coordinators => self.coordinators,
-            Mortal::Replicas | Mortal::Gateways => 0,
+            Mortal::Replicas | Mortal::Gateways | Mortal::Whole => 0,
         };
         range.chain(coordinators.take(too)).map(Id::from).collect()
     }

@@ -18,6 +18,7 @@ where
     pub(crate) inner: ActorModel<A, (), H>,
     pub(super) stores: Vec<Option<A::Storage>>,
     pub(super) mortal: Vec<Id>,
+    pub(super) processes: Vec<Vec<Id>>,
     pub(super) crashes: u8,
     pub(super) order: Option<Order>,
     pub(super) disks: Disks,
@@ -114,6 +115,7 @@ where
             inner,
             stores: Vec::new(),
             mortal: Vec::new(),
+            processes: Vec::new(),
             crashes: 0,
             order: None,
             disks: Disks::Kept,
@@ -148,6 +150,19 @@ where
         self.crashes = crashes;
         self.mortal = mortal.into_iter().collect();
         self
+    }
+
+    /// Which actors are in one process, each process with its first actor first: they crash and
+    /// recover together. An actor that is named nowhere is a process of its own.
+    pub fn processes(mut self, processes: impl IntoIterator<Item = Vec<Id>>) -> Self {
+        self.processes = processes.into_iter().collect();
+        self
+    }
+
+    /// The actors that are in one process with this one, and it.
+    pub(super) fn process(&self, id: Id) -> Vec<Id> {
+        let process = self.processes.iter().find(|process| process.contains(&id));
+        process.cloned().unwrap_or_else(|| vec![id])
     }
 
     /// Lets the network lose messages for good, other than local ones. Without this it merely may

@@ -70,9 +70,9 @@ where
         }
         actions.extend(state.undone.keys().map(|id| Action::Perform(*id)));
         for id in ids() {
-            if !is_up(&id) {
+            if !is_up(&id) && self.process(id).first() == Some(&id) {
                 actions.push(Action::Step(ActorModelAction::Recover(id)));
-            } else if state.crashes < self.crashes && self.mortal.contains(&id) {
+            } else if is_up(&id) && state.crashes < self.crashes && self.mortal.contains(&id) {
                 actions.push(Action::Step(ActorModelAction::Crash(id)));
             }
         }
@@ -124,12 +124,18 @@ where
                 self.decide(&mut next, *id, out, order);
             }
             Action::Step(ActorModelAction::Crash(id)) => {
-                next.system.crash(*id, self.down(*id));
-                next.undone.remove(id);
                 next.crashes += 1;
-                self.lose_disk(&mut next.system, *id);
+                for id in self.process(*id) {
+                    next.system.crash(id, self.down(id));
+                    next.undone.remove(&id);
+                    self.lose_disk(&mut next.system, id);
+                }
             }
-            Action::Step(ActorModelAction::Recover(id)) => self.start(&mut next, *id, order),
+            Action::Step(ActorModelAction::Recover(id)) => {
+                for id in self.process(*id) {
+                    self.start(&mut next, id, order);
+                }
+            }
             Action::Step(ActorModelAction::Drop(_) | ActorModelAction::SelectRandom { .. }) => {
                 return None;
             }
@@ -170,7 +176,8 @@ where
         for effect in timers {
             self.carry_out(state, id, &effect);
         }
-        if self.mortal.contains(&id) && !rest.is_empty() {
+        let is_mortal = self.process(id).iter().any(|one| self.mortal.contains(one));
+        if is_mortal && !rest.is_empty() {
             state.undone.insert(id, rest.into());
         } else {
             for effect in rest {

@@ -7,6 +7,7 @@
 //!   until the recovery; here it becomes what the actor would be without its store.
 //! - **Stores are initialised, and crashes are counted.** The initial state is that of actors which
 //!   start from initialised stores. At most so many crashes happen in all, to those that may crash.
+//!   Actors of one *process*, where a model names any, crash and recover in one step.
 //! - **Of two timers, the one that was armed earlier for less time ends first**, where a model says
 //!   which timers are measured: see [`clock`](crate::checker::clock).
 //! - **Some timers fire so often and no more**, where a model says so (its *scope*), and
@@ -56,8 +57,7 @@ where
         // Coordinators, which come last, start first: so none of their timers waits for one of a
         // member's that nothing has been granted for, which allows more than the other order.
         for id in ids().rev() {
-            let started = self.step(&system, &ActorModelAction::Recover(id));
-            (system, _) = started.expect("a crashed actor can always recover");
+            self.start_up(&mut system, id, &mut Touched(0));
         }
         let mut state = CheckedState { system, crashes: 0, retired, spent, undone };
         self.tidy(&mut state, Touched(u64::MAX));
@@ -92,7 +92,8 @@ where
             let mortal = ids().filter(|id| self.mortal.contains(id));
             mortal.for_each(|id| step(ActorModelAction::Crash(id)));
         }
-        let crashed = ids().filter(|id| system.crashed[usize::from(*id)]);
+        let is_first = |id: &Id| self.process(*id).first() == Some(id);
+        let crashed = ids().filter(|id| system.crashed[usize::from(*id)] && is_first(id));
         crashed.for_each(|id| step(ActorModelAction::Recover(id)));
     }
 
@@ -110,7 +111,9 @@ where
         let (retired, spent) = (last.retired.clone(), last.spent.clone());
         let mut next = CheckedState { system, crashes, retired, spent, undone: BTreeMap::new() };
         if let ActorModelAction::Crash(id) = action {
-            self.lose_disk(&mut next.system, id);
+            for id in self.process(id) {
+                self.lose_disk(&mut next.system, id);
+            }
         }
         self.tidy(&mut next, touched);
         let seen = self.witness.and_then(|seen| seen(&last.system, Some(&action), &next.system));

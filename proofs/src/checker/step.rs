@@ -160,7 +160,18 @@ where
         self.take(step, system, envelope.dst, touched);
     }
 
-    /// Takes an action as stateright does.
+    /// An actor starts, with what it has saved.
+    pub(super) fn start_up(&self, system: &mut System<A, H>, id: Id, touched: &mut Touched) {
+        let index = usize::from(id);
+        let storage = system.actor_storages[index].map(|saved| Interned::get(saved).clone());
+        let mut out = Out::new();
+        let state = self.inner.actors[index].on_start(id, &storage, &mut out);
+        system.crashed[index] = false;
+        let step = Step::of(id, Cow::Owned(state), out);
+        self.take(step, system, id, touched);
+    }
+
+    /// Takes an action as stateright does; but the actors of a process crash and recover as one.
     pub(crate) fn step(
         &self,
         last: &System<A, H>,
@@ -191,18 +202,16 @@ where
             }
             ActorModelAction::Crash(id) => {
                 next = last.clone();
-                next.crash(*id, self.down(*id));
-                touched.add(*id);
+                for id in self.process(*id) {
+                    next.crash(id, self.down(id));
+                    touched.add(id);
+                }
             }
             ActorModelAction::Recover(id) => {
-                let index = usize::from(*id);
-                let storage = last.actor_storages[index].map(|saved| Interned::get(saved).clone());
-                let mut out = Out::new();
-                let state = self.inner.actors[index].on_start(*id, &storage, &mut out);
                 next = last.clone();
-                next.crashed[index] = false;
-                let step = Step::of(*id, Cow::Owned(state), out);
-                self.take(step, &mut next, *id, &mut touched);
+                for id in self.process(*id) {
+                    self.start_up(&mut next, id, &mut touched);
+                }
             }
             ActorModelAction::SelectRandom { .. } => return None,
         }

@@ -22,6 +22,7 @@ impl Setup {
         let reductions = Arc::new(self.reductions(all, mechanisms));
         let mut model = Checked::new(self.history())
             .crashes(self.crashes, self.mortal())
+            .processes(self.processes())
             .pruning(pruning)
             .in_flight(self.in_flight())
             .local(|envelope| is_local(envelope.msg))

@@ -643,6 +643,16 @@ fn pairs() -> Vec<Named> {
             ]),
         ),
         entry(
+            "ring-pair-node",
+            "the same, and any node crashes: its replica, gateway and coordinator at once",
+            pair(vec![count()])
+                .nodes(3)
+                .views(1, 2)
+                .attempts(2)
+                .crashes(1, Mortal::Whole)
+                .reached([ReadFound, Fetched, NewRingServes, RecoveredAndServed, GivenUp]),
+        ),
+        entry(
             "ring-pair-leave",
             "one of two leaves of its own will, decided by a coordinator",
             pair(vec![count()])

@@ -123,6 +123,8 @@ pub enum Mortal {
     Nodes,
     /// Gateways.
     Gateways,
+    /// Nodes as a whole: the node, the gateway and the coordinator of one number at once.
+    Whole,
 }
 
 /// The ids from here on are no actor's: reports and orders from outside a model come from there.
@@ -450,12 +452,32 @@ impl Setup {
         said
     }
 
+    /// The actors of each node, where nodes crash as a whole.
+    pub(super) fn processes(&self) -> Vec<Vec<Id>> {
+        if self.mortal != Mortal::Whole {
+            return Vec::new();
+        }
+        let gateways = self.gateways();
+        let coordinators = if self.plan.is_empty() { self.coordinators } else { 0 };
+        let first = self.nodes + gateways + self.clients.len();
+        let kinds = [(0, self.nodes), (self.nodes, gateways), (first, coordinators)];
+        let count = kinds.iter().map(|(_, count)| *count).max().unwrap_or(0);
+        let node = |number: usize| {
+            let of_each = kinds.iter().filter(|(_, count)| number < *count);
+            of_each.map(|(first, _)| Id::from(first + number)).collect()
+        };
+        (0..count).map(node).collect()
+    }
+
     pub(super) fn mortal(&self) -> Vec<Id> {
         let gateways = self.nodes + self.gateways();
         let range = match self.mortal {
             Mortal::All => 0..gateways,
             Mortal::Nodes => 0..self.nodes,
             Mortal::Gateways => self.nodes..gateways,
+            Mortal::Whole => {
+                return self.processes().iter().filter_map(|node| node.first().copied()).collect();
+            }
         };
         range.map(Id::from).collect()
     }

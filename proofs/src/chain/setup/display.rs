@@ -64,6 +64,7 @@ impl Display for Setup {
                 Mortal::Coordinators => "a coordinator",
                 Mortal::Replicas => "a replica",
                 Mortal::Gateways => "a gateway",
+                Mortal::Whole => "a whole node",
             };
             let (crashes, s) = (self.crashes, if self.crashes == 1 { "" } else { "es" });
             let with = if self.disks_lost { "whose disk is lost" } else { "with recovery" };

@@ -2,7 +2,7 @@
 //! change places.
 
 use crate::checker::intern::Interned;
-use crate::ring::setup::Setup;
+use crate::ring::setup::{Mortal, Setup};
 use crate::ring::world::{self, Action, EPOCH, System};
 use chainring_model::Mechanisms;
 use chainring_model::coordinator;
@@ -20,9 +20,11 @@ impl Setup {
             .collect();
         let is_everywhere = self.ring.len() <= usize::from(self.replicas);
         let is_even = rings.iter().all(|ring| ring.len() == self.ring.len());
-        // Which nodes compare, and which have said what, tells nodes apart.
+        // Which nodes compare, which have said what, and what is in one process with a node, tells
+        // nodes apart.
         let is_repaired = self.repairs.is_some() || self.late.is_some();
-        if self.coordinators > 0 || !is_everywhere || !is_even || is_repaired {
+        let is_whole = self.mortal == Mortal::Whole;
+        if self.coordinators > 0 || !is_everywhere || !is_even || is_repaired || is_whole {
             return Vec::new();
         }
         let mut groups: BTreeMap<Vec<bool>, Vec<usize>> = BTreeMap::new();

@@ -71,6 +71,7 @@ impl Display for Setup {
                 Mortal::All => "any actor",
                 Mortal::Nodes => "a node",
                 Mortal::Gateways => "a gateway",
+                Mortal::Whole => "a whole node",
             };
             let (crashes, s) = (self.crashes, if self.crashes == 1 { "" } else { "es" });
             write!(f, ", {crashes} crash{s} of {who} with recovery")?;
