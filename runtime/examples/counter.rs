@@ -63,6 +63,7 @@ impl Actor for Counter {
             if self.saves {
                 out.save(counted + 1);
             }
+            out.send(LISTENER.into(), counts.values().sum());
         }
         // Again and again: a message may be lost, and a node that was down knows nothing.
         out.broadcast(&self.others, &counts[&usize::from(id)]);
