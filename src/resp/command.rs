@@ -5,7 +5,7 @@
 //! at a [`Call`], and says by [`Does`] what is to come of it: a reply, a question to the cluster
 //! about some keys with the [`Fold`] that makes the reply of the answers, or work that has the
 //! connection to itself. What is done with that is the connection's matter: no command knows of
-//! slots, lanes or sockets.
+//! slots, queues or sockets.
 //!
 //! The table is in [`commands`](super::commands), one file for each command or small family.
 

@@ -1,16 +1,16 @@
 //! One connection: from commands to operations, from outcomes to replies in order.
 //!
 //! [`Session`] is the connection without its socket: bytes are put into its [`Reader`], and bytes
-//! are taken from its `out`. It spawns no tasks. A command has a *slot* in a queue of replies; each
-//! of its keys is a *part*. Parts go into the *lane* of their key; the first in a lane runs, as a
-//! future in one [`FuturesUnordered`], and hands the lane to the next when it has its answer. A
-//! slot whose parts are all answered becomes a reply, and replies leave from the front of the
-//! queue.
+//! are taken from its `out`. It spawns no tasks. A command has a *slot*, and slots stand in the
+//! order of commands. What a command asks of one of its keys is a *piece*. Pieces go into the
+//! *queue* of their key; the first in a queue runs, as a future in one [`FuturesUnordered`], and
+//! hands the queue to the next when it has its answer. A slot whose pieces are all answered becomes
+//! a reply, and replies leave from the first slot on.
 //!
-//! Invariants: at most [`Limits::operations`](super::shared::Limits::operations) parts are in
-//! lanes, and slots in the queue; the rest of a command with more keys than that waits in
-//! `backlog`, and no command is read before it is empty. A key has a lane exactly while one of its
-//! parts runs. Parts that read are further bounded by a [`Window`], and a command whose answers
+//! Invariants: at most [`Limits::operations`](super::shared::Limits::operations) pieces are in
+//! queues, and as many slots stand; the rest of a command with more keys than that waits in
+//! `backlog`, and no command is read before it is empty. A key has a queue exactly while one of its
+//! pieces runs. Pieces that read are further bounded by a [`Window`], and a command whose answers
 //! grow large goes on when it has a turn ([`budget`](super::budget)).
 //!
 //! A client may send everything before it reads anything. While replies wait that it does not take
@@ -21,9 +21,9 @@
 //! before an earlier operation has its outcome; no client can tell, because their replies wait in
 //! the queue, each with the version of the protocol that was spoken where its command stood.
 
-mod lanes;
+mod queues;
 
-use self::lanes::{Size, Waiting};
+use self::queues::{Size, Waiting};
 use super::Service;
 use super::budget::{BULK, Window};
 use super::client::{Client, Seat};
@@ -48,7 +48,7 @@ use tokio::sync::OwnedSemaphorePermit;
 /// What a connection's futures end with.
 pub(super) enum Finished {
     /// One key of a command is answered.
-    Part(u64, Part),
+    Piece(u64, Piece),
     /// The whole reply of a command is there.
     Reply(u64, Reply),
     /// A large reply has its turn to be gathered, or has waited too long for it.
@@ -56,7 +56,7 @@ pub(super) enum Finished {
 }
 
 /// One key of a command, answered.
-pub(super) struct Part {
+pub(super) struct Piece {
     index: usize,
     key: Key,
     answer: Answer,
@@ -105,17 +105,17 @@ pub(super) struct Session<S> {
     /// What is being waited for.
     pub(super) running: FuturesUnordered<Running>,
     slots: VecDeque<Slot>,
-    /// The number of the first slot in the queue.
+    /// The number of the first slot.
     first: u64,
     backlog: VecDeque<Waiting>,
-    lanes: HashMap<Key, VecDeque<Waiting>>,
-    /// How many parts are in lanes.
+    queues: HashMap<Key, VecDeque<Waiting>>,
+    /// How many pieces are in queues.
     admitted: usize,
     /// How many of them read.
     reading: usize,
     window: Window,
     turn: Turn,
-    /// About how many bytes the parts hold that wait or run.
+    /// About how many bytes the pieces hold that wait or run.
     pending: usize,
     /// How many bytes the answers and replies in the queue hold.
     held: usize,
@@ -150,7 +150,7 @@ impl<S: Service> Session<S> {
             slots: VecDeque::new(),
             first: 0,
             backlog: VecDeque::new(),
-            lanes: HashMap::new(),
+            queues: HashMap::new(),
             admitted: 0,
             reading: 0,
             window: Window::new(),
@@ -284,15 +284,15 @@ impl<S: Service> Session<S> {
                 }
             }
             Finished::Turn(permit) => self.take_turn(permit),
-            Finished::Part(slot, part) => {
-                self.leave(part.size);
-                if part.size.reads > 0 {
-                    self.window.note(part.answer.weight(), self.shared.limits.operations);
+            Finished::Piece(slot, piece) => {
+                self.leave(piece.size);
+                if piece.size.reads > 0 {
+                    self.window.note(piece.answer.weight(), self.shared.limits.operations);
                 }
                 let limit = self.shared.limits.reply_bytes;
                 if let Some(SlotState::Gathering(tally)) = self.state(slot) {
                     let (before, given_up) = (tally.held(), tally.is_given_up());
-                    tally.take(part.index, part.answer, limit);
+                    tally.take(piece.index, piece.answer, limit);
                     let (after, gives_up) = (tally.held(), tally.is_given_up() && !given_up);
                     self.held = self.held + after - before;
                     if gives_up {
@@ -300,7 +300,7 @@ impl<S: Service> Session<S> {
                     }
                     self.settle(slot);
                 }
-                self.pass_lane(&part.key);
+                self.pass_queue(&piece.key);
             }
         }
     }
@@ -310,7 +310,7 @@ impl<S: Service> Session<S> {
         let at = usize::try_from(slot - self.first).unwrap_or(usize::MAX);
         let state = self.slots.get_mut(at).map(|slot| &mut slot.state);
         if state.is_none() {
-            // A slot leaves the queue only when all of its parts are answered.
+            // A slot leaves only when all of its pieces are answered.
             tracing::error!("an answer to a command that has left");
         }
         state

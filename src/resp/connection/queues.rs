@@ -1,10 +1,10 @@
 //! From a command's keys to operations: what waits, what runs, and in which order.
 //!
-//! A command's parts wait in `backlog`. While there is room they go on, in order, each into the
-//! lane of its key. The first part in a lane runs; the others run after it, one by one, so that
+//! A command's pieces wait in `backlog`. While there is room they go on, in order, each into the
+//! queue of its key. The first piece in a queue runs; the others run after it, one by one, so that
 //! operations on one key happen in the order in which they were sent.
 
-use super::{Finished, Part, Session, Slot, SlotState, Turn};
+use super::{Finished, Piece, Session, Slot, SlotState, Turn};
 use crate::resp::Service;
 use crate::resp::budget::BULK;
 use crate::resp::command::Alone;
@@ -26,7 +26,7 @@ pub(super) struct Waiting {
     size: Size,
 }
 
-/// What a part counts for.
+/// What a piece counts for.
 #[derive(Clone, Copy)]
 pub(super) struct Size {
     bytes: usize,
@@ -53,21 +53,21 @@ impl<S: Service> Session<S> {
         }
     }
 
-    /// Moves parts from the backlog into lanes while there is room, and starts a command that
+    /// Moves pieces from the backlog into queues while there is room, and starts a command that
     /// waited for everything before it; whether any moved.
     pub(super) fn admit(&mut self) -> bool {
         let mut any = false;
         while self.may_admit()
-            && let Some(part) = self.backlog.pop_front()
+            && let Some(piece) = self.backlog.pop_front()
         {
             any = true;
             self.admitted += 1;
-            self.reading += part.size.reads;
-            match self.lanes.get_mut(&part.key) {
-                Some(lane) => lane.push_back(part),
+            self.reading += piece.size.reads;
+            match self.queues.get_mut(&piece.key) {
+                Some(queue) => queue.push_back(piece),
                 None => {
-                    self.lanes.insert(part.key.clone(), VecDeque::new());
-                    self.start(part);
+                    self.queues.insert(piece.key.clone(), VecDeque::new());
+                    self.start(piece);
                 }
             }
         }
@@ -83,7 +83,8 @@ impl<S: Service> Session<S> {
         any
     }
 
-    /// Whether the next part of the backlog may go into its lane; asks for a turn if it needs one.
+    /// Whether the next piece of the backlog may go into its queue; it asks for a turn if it needs
+    /// one.
     fn may_admit(&mut self) -> bool {
         let Some(Waiting { slot, size, .. }) = self.backlog.front() else { return false };
         let (slot, reads) = (*slot, size.reads);
@@ -111,8 +112,8 @@ impl<S: Service> Session<S> {
         true
     }
 
-    fn start(&mut self, part: Waiting) {
-        let Waiting { slot, index, key, job, size } = part;
+    fn start(&mut self, piece: Waiting) {
+        let Waiting { slot, index, key, job, size } = piece;
         let service = self.service.clone();
         let expects = self.window.expects().filter(|_| size.reads > 0);
         let shared = expects.map(|_| Arc::clone(&self.shared));
@@ -122,20 +123,20 @@ impl<S: Service> Session<S> {
                 _room = shared.budget.room(bytes).await;
                 if _room.is_none() {
                     let answer = Answer::Outcome(Outcome::Refused(Refusal::Unavailable));
-                    return Finished::Part(slot, Part { index, key, answer, size });
+                    return Finished::Piece(slot, Piece { index, key, answer, size });
                 }
             }
             let answer = job.run(&service, &key).await;
-            Finished::Part(slot, Part { index, key, answer, size })
+            Finished::Piece(slot, Piece { index, key, answer, size })
         }));
     }
 
-    /// Starts the next part in the lane of a key whose part is answered.
-    pub(super) fn pass_lane(&mut self, key: &Key) {
-        match self.lanes.get_mut(key).and_then(VecDeque::pop_front) {
+    /// Starts the next piece in the queue of a key whose piece is answered.
+    pub(super) fn pass_queue(&mut self, key: &Key) {
+        match self.queues.get_mut(key).and_then(VecDeque::pop_front) {
             Some(next) => self.start(next),
             None => {
-                self.lanes.remove(key);
+                self.queues.remove(key);
             }
         }
     }
@@ -146,19 +147,19 @@ impl<S: Service> Session<S> {
         self.running.push(Box::pin(async move { Finished::Reply(slot, work.await) }));
     }
 
-    /// Forgets those parts of a command that were not begun: its reply is known without them.
+    /// Forgets those pieces of a command that were not begun: its reply is known without them.
     pub(super) fn forget(&mut self, slot: u64) {
         let (mut dropped, mut admitted) = (Vec::new(), Vec::new());
-        let of_slot = |part: &Waiting, into: &mut Vec<Size>| {
-            let is = part.slot == slot;
+        let of_slot = |piece: &Waiting, into: &mut Vec<Size>| {
+            let is = piece.slot == slot;
             if is {
-                into.push(part.size);
+                into.push(piece.size);
             }
             !is
         };
-        self.backlog.retain(|part| of_slot(part, &mut dropped));
-        for lane in self.lanes.values_mut() {
-            lane.retain(|part| of_slot(part, &mut admitted));
+        self.backlog.retain(|piece| of_slot(piece, &mut dropped));
+        for queue in self.queues.values_mut() {
+            queue.retain(|piece| of_slot(piece, &mut admitted));
         }
         let unasked = dropped.len() + admitted.len();
         self.pending -= dropped.iter().map(|size| size.bytes).sum::<usize>();
@@ -170,7 +171,7 @@ impl<S: Service> Session<S> {
         }
     }
 
-    /// Counts a part out that was in a lane.
+    /// Counts a piece out that was in a queue.
     pub(super) fn leave(&mut self, size: Size) {
         self.admitted -= 1;
         self.reading -= size.reads;
@@ -179,7 +180,7 @@ impl<S: Service> Session<S> {
 
     pub(super) fn take_turn(&mut self, permit: Option<OwnedSemaphorePermit>) {
         self.turn = Turn::None;
-        let Some(slot) = self.backlog.front().map(|part| part.slot) else { return };
+        let Some(slot) = self.backlog.front().map(|piece| piece.slot) else { return };
         match permit {
             Some(permit) => self.turn = Turn::Had(slot, permit),
             None => {
